@@ -1,0 +1,52 @@
+# Two commands for most people: `make run` and `make test`. `make help` lists the others.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+
+PORT ?= 8000
+DATA ?= var
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+LOCK := $(abspath .venv/lock-tools/bin/pip-compile) --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
+	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --build-deps-for editable
+
+.PHONY: help setup dev run test fast lint types bench messages lock
+
+help: ## List these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@echo "  PORT=$(PORT) and DATA=$(DATA) can be given: make run PORT=9000 DATA=/srv/trial"
+
+setup: ## Install what the program needs (the .venv, and Pango and fonts for the PDFs)
+	@.ci/setup run
+
+dev: ## Install what the tests and checks need besides
+	@.ci/setup test
+
+run: setup ## Start the program with a synthetic trial on http://127.0.0.1:PORT; Ctrl-C stops it
+	@TRIALCRF_DATA="$(DATA)" PORT="$(PORT)" TRIALCRF_DEMO=yes exec $(BIN)/trialcrf run
+
+test: dev lint types ## Check everything: lint, types, and all tests on SQLite, PostgreSQL and in a browser
+	@$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+fast: lint ## The tests that need nothing but Python, in seconds, and lint
+	@$(BIN)/python -m pytest tests/core $(PYTEST_ARGS)
+
+lint: dev ## Style (ruff) and who may import whom (import-linter)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@out="$$($(BIN)/lint-imports --no-logo 2>&1)" || { echo "$$out"; exit 1; }
+
+types: dev ## Types (mypy; strict on core and actions)
+	@$(BIN)/mypy
+
+bench: dev ## Measure against the aims; writes bench.json
+	@$(BIN)/python -m tests.bench
+
+messages: dev ## Collect the messages of code and templates into the catalogues
+	@$(BIN)/python .ci/messages.py
+
+lock: dev ## Pin every package with its hashes (UPGRADE=--upgrade takes newer versions)
+	@.ci/setup lock
+	@$(LOCK) $(UPGRADE) --output-file requirements.lock pyproject.toml
+	@$(LOCK) $(UPGRADE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml

@@ -1,0 +1,194 @@
+"""Settings: everything an installation may decide, read once from the environment by a shell and passed down as one value."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from ipaddress import ip_address
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+ROOT = Path(__file__).resolve().parent
+"""The checkout: the program runs from it, and finds templates/, reports/ and migrations/ here."""
+
+TEMPLATES = ROOT / "templates"
+REPORTS = ROOT / "reports"
+MIGRATIONS = ROOT / "migrations"
+STUDIES = ROOT / "trialcrf" / "studies"
+
+_DIALECTS = {
+    "sqlite": "sqlite",
+    "postgres": "postgresql+psycopg",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+_YES = {"1", "true", "yes", "on"}
+_NO = {"0", "false", "no", "off"}
+
+
+class BadSettings(ValueError):
+    """Every setting that cannot be used, in one message. `problems` holds them one by one."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        super().__init__("These settings cannot be used:\n" + "\n".join(f"  {problem}" for problem in problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting. Built by `from_env` in a shell; the rings below get single values, never this.
+
+    `database_url` names the driver as SQLAlchemy wants it. `smtp_url` None means that mails are written to `mail_folder`.
+    The two URLs may carry passwords, so they are kept out of the printed form.
+    """
+
+    data: Path
+    database_url: str = field(repr=False)
+    host: str
+    port: int
+    base_url: str
+    smtp_url: str | None = field(repr=False)
+    mail_from: str
+    demo: bool
+    secure_cookies: bool
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return _is_loopback(self.host)
+
+    @property
+    def mail_folder(self) -> Path:
+        return self.data / "mail"
+
+    @property
+    def reports_folder(self) -> Path:
+        """Where drawn documents are kept."""
+        return self.data / "reports"
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
+        """Read the environment, an empty variable being an absent one. Creates nothing.
+
+        Raises BadSettings with every bad value at once.
+        """
+        given = _Given(os.environ if environ is None else environ)
+        data = given.folder("TRIALCRF_DATA", ROOT / "var")
+        host = given.text("HOST", "127.0.0.1")
+        port = given.port("PORT", 8000)
+        base_url = given.base_url("BASE_URL", f"http://{_in_url(host)}:{port}")
+        settings = cls(
+            data=data,
+            database_url=given.database_url("DATABASE_URL", f"sqlite:///{data / 'trialcrf.sqlite3'}"),
+            host=host,
+            port=port,
+            base_url=base_url,
+            smtp_url=given.smtp_url("SMTP_URL"),
+            mail_from=given.address("MAIL_FROM", "trialcrf@localhost"),
+            demo=given.flag("TRIALCRF_DEMO", False),
+            secure_cookies=given.flag("TRIALCRF_SECURE_COOKIES", base_url.startswith("https:")),
+        )
+        if settings.demo and not settings.loopback:
+            given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")
+        if settings.base_url.startswith("https:") and not settings.secure_cookies:
+            given.refuse("TRIALCRF_SECURE_COOKIES", "is off, but BASE_URL is https: the session would also travel unencrypted")
+        if given.problems:
+            raise BadSettings(tuple(given.problems))
+        return settings
+
+
+class _Given:
+    """The environment, and what was found wrong with it. Each reader answers with the default where it must complain."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self._environ = environ
+        self.problems: list[str] = []
+
+    def refuse(self, name: str, why: str) -> None:
+        self.problems.append(f"{name}: {why}")
+
+    def text(self, name: str, default: str) -> str:
+        return self._environ.get(name, "").strip() or default
+
+    def folder(self, name: str, default: Path) -> Path:
+        path = Path(self.text(name, str(default))).expanduser().absolute()
+        if path.exists() and not path.is_dir():
+            self.refuse(name, f"{str(path)!r} is not a folder")
+        return path
+
+    def port(self, name: str, default: int) -> int:
+        text = self.text(name, str(default))
+        if text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65535:
+            return int(text)
+        self.refuse(name, f"{text!r} is not a port number from 1 to 65535")
+        return default
+
+    def flag(self, name: str, default: bool) -> bool:
+        text = self.text(name, "yes" if default else "no").lower()
+        if text not in _YES | _NO:
+            self.refuse(name, f"{text!r} is neither yes nor no")
+            return default
+        return text in _YES
+
+    def address(self, name: str, default: str) -> str:
+        text = self.text(name, default)
+        before, _, after = text.partition("@")
+        if not before or not after or "@" in after or any(sign.isspace() for sign in text):
+            self.refuse(name, f"{text!r} is not a mail address")
+        return text
+
+    def base_url(self, name: str, default: str) -> str:
+        text = self.text(name, default).rstrip("/")
+        parts = _split(text)
+        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+            self.refuse(name, f"{text!r} is not an address such as https://crf.example.org")
+            return default
+        return text
+
+    def database_url(self, name: str, default: str) -> str:
+        # The values of this and the next reader are never quoted back: they may hold a password.
+        text = self.text(name, default)
+        scheme, colon, rest = text.partition("://")
+        if not colon or scheme not in _DIALECTS or _split(text) is None:
+            self.refuse(name, "is not sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
+            return default
+        if scheme == "sqlite" and (not rest.startswith("/") or rest.strip("/") in {"", ":memory:"}):
+            self.refuse(name, "must name a SQLite file, as in sqlite:///PATH: several processes share the database")
+            return default
+        return f"{_DIALECTS[scheme]}://{rest}"
+
+    def smtp_url(self, name: str) -> str | None:
+        text = self.text(name, "")
+        if not text:
+            return None
+        parts = _split(text)
+        if parts is None or parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+            self.refuse(name, "is not smtp://HOST:PORT or smtps://USER:PASSWORD@HOST:PORT")
+            return None
+        return text
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port  # Read here because a port that is no number only fails when it is asked for.
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _in_url(host: str) -> str:
+    """The host as a browser on this machine would write it."""
+    if host in {"0.0.0.0", "::"}:
+        return "localhost"
+    return f"[{host}]" if ":" in host else host

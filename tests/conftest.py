@@ -1,0 +1,210 @@
+"""Databases for the tests: real PostgreSQL and SQLite, built once by the real migrations and cloned for every test."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+from sqlalchemy import make_url
+
+# No deadline: two shared cores stall for longer than any sensible one. Continuous integration repeats the same examples.
+settings.register_profile("trialcrf", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("trialcrf")
+
+KINDS = ("sqlite", "postgresql")
+
+
+def migrate(url: str) -> None:
+    """Build the schema of an empty database as an installation does. Must leave no connection open: the database is cloned."""
+    from trialcrf.store import migrations
+
+    migrations.upgrade(url)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A running PostgreSQL of our own, reached through a socket in its folder: no port to find or to collide on."""
+
+    folder: Path
+
+    def url(self, database: str) -> str:
+        return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
+
+    def execute(self, statement: str) -> None:
+        """Run one statement outside any transaction, as CREATE DATABASE wants it."""
+        import psycopg
+
+        with psycopg.connect(f"host={self.folder} user=postgres dbname=postgres", autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
+def postgresql_programs() -> Path:
+    """The folder of initdb and postgres, the newest version first. Fails the run when there is none: nothing is skipped."""
+    installed = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]), reverse=True)
+    on_path = shutil.which("initdb")
+    found = [*installed, *([Path(on_path)] if on_path else [])]
+    if not found:
+        pytest.fail("PostgreSQL is missing: run `make dev`, or install the Debian package postgresql", pytrace=False)
+    return found[0].parent
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Cluster]:
+    """A throw-away cluster. It may lose everything at a power cut (fsync off), which no test here is about."""
+    programs = postgresql_programs()
+    folder = Path(tempfile.mkdtemp(prefix="trialcrf-pg-"))  # Short and in /tmp: a socket's path has at most 107 characters.
+    # PostgreSQL refuses to run as root, and must not outlive a test run that was killed.
+    as_user = ["setpriv", "--pdeathsig", "INT"]
+    if os.geteuid() == 0:
+        shutil.chown(folder, "postgres", "postgres")
+        as_user += ["--reuid", "postgres", "--regid", "postgres", "--init-groups"]
+    data, log = folder / "data", folder / "log"
+    made = subprocess.run(
+        [*as_user, programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.fail(f"initdb failed:\n{made.stdout}{made.stderr}", pytrace=False)
+    options = {
+        "listen_addresses": "",
+        "unix_socket_directories": str(folder),
+        "fsync": "off",
+        "synchronous_commit": "off",
+        "full_page_writes": "off",
+        "autovacuum": "off",
+        "max_connections": "200",
+        # Far from UTC on purpose, so that a time which depends on the server's zone is found out.
+        "timezone": "Pacific/Auckland",
+    }
+    arguments = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    with log.open("w", encoding="utf-8") as output:
+        server = subprocess.Popen(
+            [*as_user, programs / "postgres", "-D", data, *arguments], cwd=folder, stdout=output, stderr=subprocess.STDOUT
+        )
+    try:
+        _wait_until_ready(programs, folder, server, log)
+        yield Cluster(folder)
+    finally:
+        # SIGINT is PostgreSQL's fast stop; SIGTERM would wait for connections that a failed test left open.
+        server.send_signal(signal.SIGINT)
+        try:
+            server.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            server.send_signal(signal.SIGQUIT)
+            server.wait(timeout=30)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _wait_until_ready(programs: Path, folder: Path, server: subprocess.Popen[bytes], log: Path) -> None:
+    end = time.monotonic() + 60
+    while subprocess.run([programs / "pg_isready", "-q", "-h", folder], check=False).returncode:
+        if server.poll() is not None or time.monotonic() > end:
+            server.kill()
+            pytest.fail(f"PostgreSQL does not start:\n{log.read_text(encoding='utf-8')}", pytrace=False)
+        time.sleep(0.05)
+
+
+class Databases:
+    """Makes and drops databases of either kind. A fresh one is a clone of what the migrations built once, so it takes milliseconds."""
+
+    def __init__(self, folder: Path, start_postgresql: Callable[[], Cluster]) -> None:
+        self._folder = folder
+        self._start_postgresql = start_postgresql
+        self._numbers = itertools.count(1)
+        self._templates: dict[str, str] = {}
+
+    @cached_property
+    def _cluster(self) -> Cluster:
+        return self._start_postgresql()
+
+    def empty(self, kind: str) -> str:
+        """The URL of a new database without any table."""
+        if kind == "sqlite":
+            return f"sqlite:///{self._new_file()}"
+        return self._create("template0")
+
+    def fresh(self, kind: str) -> str:
+        """The URL of a new database with today's schema."""
+        if kind not in self._templates:
+            url = self.empty(kind)
+            migrate(url)
+            self._templates[kind] = url
+        template = make_url(self._templates[kind]).database
+        assert template
+        if kind == "sqlite":
+            path = self._new_file()
+            _copy_sqlite(Path(template), path)
+            return f"sqlite:///{path}"
+        return self._create(template)
+
+    def drop(self, url: str) -> None:
+        """Remove a database, whoever is still connected."""
+        name = make_url(url).database
+        if url.startswith("sqlite"):
+            shutil.rmtree(Path(str(name)).parent)
+        else:
+            self._cluster.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def _new_file(self) -> Path:
+        folder = self._folder / str(next(self._numbers))
+        folder.mkdir()
+        return folder / "trialcrf.sqlite3"
+
+    def _create(self, template: str) -> str:
+        name = f"trialcrf_{next(self._numbers)}"
+        self._cluster.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self._cluster.url(name)
+
+
+@pytest.fixture(scope="session")
+def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
+    """For tests that need several databases; PostgreSQL starts only when one of its kind is asked for."""
+    return Databases(tmp_path_factory.mktemp("databases"), lambda: request.getfixturevalue("postgresql"))
+
+
+@pytest.fixture(params=KINDS)
+def database_kind(request: pytest.FixtureRequest) -> str:
+    """Every test that asks for a database runs on each kind."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def database_url(database_kind: str, databases: Databases) -> Iterator[str]:
+    """A migrated database of this test's own."""
+    url = databases.fresh(database_kind)
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def empty_database_url(database_kind: str, databases: Databases) -> Iterator[str]:
+    """A database of this test's own that no migration has seen."""
+    url = databases.empty(database_kind)
+    yield url
+    databases.drop(url)
+
+
+def _copy_sqlite(source: Path, target: Path) -> None:
+    # The backup interface, because part of a database in WAL mode may still be in its second file.
+    before, after = sqlite3.connect(source), sqlite3.connect(target)
+    try:
+        before.backup(after)
+    finally:
+        before.close()
+        after.close()

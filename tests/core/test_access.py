@@ -1,0 +1,67 @@
+"""The permission table: what each role may, where, and that everything else is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from trialcrf.core.access import ROLES, STUDY_WIDE, VERBS, Actor, Grant, may, role_for, sites_of
+
+
+def holder(role: str, site: str = "", study: str = "small") -> Actor:
+    return Actor(1, role, grants=(Grant(role, study, site),))
+
+
+EXPECTED = {
+    "coordinator": {
+        "subject.list", "subject.enrol", "subject.error", "form.read", "form.enter", "form.error", "history.read", "link.read",
+        "link.enter", "query.read", "query.answer",
+    },
+    "monitor": {"subject.list", "form.read", "history.read", "link.read", "query.read", "query.review"},
+    "data_manager": {
+        "subject.list", "form.read", "history.read", "link.read", "query.read", "query.review", "data.export", "report.read", "report.order",
+    },
+    "sponsor": {"report.read", "report.order"},
+    "administrator": {"user.administer", "site.administer"},
+}  # fmt: skip
+EXPECTED["investigator"] = EXPECTED["coordinator"]
+
+
+@pytest.mark.parametrize("role", sorted(ROLES))
+def test_a_role_may_exactly_what_the_table_says(role):
+    assert {verb for verb in VERBS if may(holder(role), verb, "small", "01")} == EXPECTED[role]
+
+
+def test_a_grant_for_one_site_opens_no_other_site_and_no_other_study():
+    cora = holder("coordinator", "01")
+    assert may(cora, "form.read", "small", "01")
+    assert not may(cora, "form.read", "small", "02")
+    assert not may(cora, "form.read", "other", "01")
+    assert sites_of(cora, "form.read", "small") == {"01"}
+    assert sites_of(holder("monitor"), "form.read", "small") is None
+
+
+def test_what_spans_every_site_needs_a_grant_for_every_site():
+    assert not any(may(holder(role, "01"), verb, "small") for role in ROLES for verb in STUDY_WIDE)
+
+
+def test_nobody_may_anything():
+    assert not any(may(Actor(1, "x"), verb, "small", "01") for verb in VERBS)
+
+
+def test_no_role_both_enters_and_reviews_and_no_administrator_reads_clinical_data():
+    for role in ROLES:
+        held = EXPECTED[role]
+        assert not {"form.enter", "query.review"} <= held
+        assert "user.administer" not in held or held == {"user.administer", "site.administer"}
+
+
+def test_the_trail_names_the_role_that_allows():
+    both = Actor(1, "x", grants=(Grant("monitor", "small", "01"), Grant("investigator", "small", "02")))
+    assert role_for(both, "form.enter", "small", "02") == "investigator"
+    assert role_for(both, "form.enter", "small", "01") is None
+    assert role_for(both, "form.read", "small", "01") == "monitor"
+
+
+def test_an_unknown_verb_is_a_fault_and_not_a_refusal():
+    with pytest.raises(KeyError):
+        may(holder("coordinator"), "form.reed", "small")

@@ -1,0 +1,111 @@
+"""Settings: sensible without any, every bad one named at once, and no password shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from config import ROOT, BadSettings, Settings
+
+
+def test_without_any_setting_the_program_runs_for_this_machine_only() -> None:
+    settings = Settings.from_env({})
+    assert settings.data == ROOT / "var"
+    assert settings.database_url == f"sqlite:///{ROOT / 'var' / 'trialcrf.sqlite3'}"
+    assert (settings.host, settings.port, settings.base_url) == ("127.0.0.1", 8000, "http://127.0.0.1:8000")
+    assert settings.loopback
+    assert settings.smtp_url is None
+    assert not settings.demo
+    assert not settings.secure_cookies
+
+
+def test_the_root_is_the_checkout() -> None:
+    assert (ROOT / "pyproject.toml").is_file()
+
+
+def test_the_database_and_the_mails_follow_the_data(tmp_path: Path) -> None:
+    settings = Settings.from_env({"TRIALCRF_DATA": str(tmp_path)})
+    assert settings.database_url == f"sqlite:///{tmp_path}/trialcrf.sqlite3"
+    assert settings.mail_folder == tmp_path / "mail"
+    assert settings.reports_folder == tmp_path / "reports"
+
+
+def test_an_empty_variable_is_an_absent_one() -> None:
+    assert Settings.from_env({"PORT": "", "DATABASE_URL": " ", "SMTP_URL": "", "TRIALCRF_DATA": ""}) == Settings.from_env({})
+
+
+def test_a_relative_folder_means_the_folder_it_was_written_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert Settings.from_env({"TRIALCRF_DATA": "here"}).data == tmp_path / "here"
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_usual_spelling_of_a_postgresql_address_gets_our_driver(scheme: str) -> None:
+    settings = Settings.from_env({"DATABASE_URL": f"{scheme}://crf:secret@db.example.org:5432/crf?sslmode=verify-full"})
+    assert settings.database_url == "postgresql+psycopg://crf:secret@db.example.org:5432/crf?sslmode=verify-full"
+
+
+def test_every_bad_value_is_in_one_message(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_text("")
+    bad = {
+        "TRIALCRF_DATA": str(file),
+        "DATABASE_URL": "mysql://somewhere/crf",
+        "PORT": "eighty",
+        "BASE_URL": "crf.example.org",
+        "SMTP_URL": "mail.example.org:25",
+        "MAIL_FROM": "nobody",
+        "TRIALCRF_DEMO": "perhaps",
+        "TRIALCRF_SECURE_COOKIES": "maybe",
+    }
+    with pytest.raises(BadSettings) as caught:
+        Settings.from_env(bad)
+    assert {problem.partition(":")[0] for problem in caught.value.problems} == set(bad)
+    assert all(name in str(caught.value) for name in bad)
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "-1", "80.0", "٨٠", "1e3", "99999999999999999999"])
+def test_a_port_is_a_number_that_a_server_can_listen_on(port: str) -> None:
+    with pytest.raises(BadSettings, match="PORT"):
+        Settings.from_env({"PORT": port})
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///", "sqlite:///:memory:", "sqlite://relative.db", "/var/crf.db", "postgresql://h:port/crf"]
+)
+def test_a_database_that_several_processes_cannot_share_is_refused(url: str) -> None:
+    with pytest.raises(BadSettings, match="DATABASE_URL"):
+        Settings.from_env({"DATABASE_URL": url})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost"])
+def test_demo_accounts_are_served_to_this_machine(host: str) -> None:
+    assert Settings.from_env({"TRIALCRF_DEMO": "yes", "HOST": host}).demo
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "crf.example.org", "localhost.example.org"])
+def test_demo_accounts_are_refused_to_anyone_else(host: str) -> None:
+    assert not Settings.from_env({"HOST": host}).loopback
+    with pytest.raises(BadSettings, match="TRIALCRF_DEMO"):
+        Settings.from_env({"TRIALCRF_DEMO": "yes", "HOST": host})
+
+
+def test_links_in_mails_lead_to_the_public_address() -> None:
+    assert Settings.from_env({"BASE_URL": "https://crf.example.org/trial/"}).base_url == "https://crf.example.org/trial"
+    assert Settings.from_env({"HOST": "::1", "PORT": "9000"}).base_url == "http://[::1]:9000"
+    assert Settings.from_env({"HOST": "0.0.0.0"}).base_url == "http://localhost:8000"
+
+
+def test_cookies_are_secure_wherever_the_address_is() -> None:
+    assert Settings.from_env({"BASE_URL": "https://crf.example.org"}).secure_cookies
+    with pytest.raises(BadSettings, match="TRIALCRF_SECURE_COOKIES"):
+        Settings.from_env({"BASE_URL": "https://crf.example.org", "TRIALCRF_SECURE_COOKIES": "no"})
+
+
+def test_no_password_is_shown() -> None:
+    settings = Settings.from_env({"DATABASE_URL": "postgresql://crf:hidden@db/crf", "SMTP_URL": "smtps://crf:hidden@mail.example.org"})
+    assert "hidden" not in repr(settings)
+    with pytest.raises(BadSettings) as caught:
+        Settings.from_env({"DATABASE_URL": "mysql://crf:hidden@db/crf", "SMTP_URL": "imap://crf:hidden@mail.example.org"})
+    assert "hidden" not in str(caught.value)

@@ -1,0 +1,149 @@
+"""Running the place: accounts, invitations, roles, sites, and one's own preferences."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from datetime import datetime, timedelta
+from zoneinfo import available_timezones
+
+from sqlalchemy.exc import IntegrityError
+
+from trialcrf.actions import Impossible
+from trialcrf.actions.sign_in import hash_of, set_password
+from trialcrf.core.access import ROLES, Grant
+from trialcrf.core.wording import N_, Message
+from trialcrf.store import accounts, definitions, outbox, sessions, sites
+from trialcrf.store.accounts import Account
+from trialcrf.store.transaction import Transaction
+
+INVITATION_LASTS = timedelta(days=7)
+LANGUAGES = ("fr", "en")
+THEMES = ("auto", "light", "dark")
+
+_USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,39}")
+_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,180}\.[^@\s\x00-\x1f.]{2,}")
+_SITE = re.compile(r"[0-9A-Z]{1,10}")
+
+
+def create_account(tx: Transaction, username: str, name: str, email: str, organisation: str, language: str, demo: bool = False) -> int:
+    """A new account without a password. Raises Impossible with what is wrong; a user name is never used again."""
+    username = username.strip().lower()
+    if not _USERNAME.fullmatch(username):
+        raise Impossible(Message(N_("A user name is 2 to 40 letters, digits, dots or dashes, and begins with a letter.")))
+    if not _EMAIL.fullmatch(email.strip()):
+        raise Impossible(Message(N_("This is not an e-mail address.")))
+    if not name.strip() or not organisation.strip():
+        raise Impossible(Message(N_("Name and organisation are needed: the audit trail names them.")))
+    if language not in LANGUAGES:
+        raise Impossible(Message(N_("Choose one of the languages offered.")))
+    if accounts.find(tx, username):
+        raise Impossible(Message(N_("This user name is or was in use: names are never used again.")))
+    return accounts.create(tx, username, name.strip(), email.strip(), organisation.strip(), language, demo=demo)
+
+
+def create_admin(tx: Transaction, username: str, name: str, email: str, organisation: str, password: str) -> int:
+    """The first administrator, of every study. Raises Impossible."""
+    account_id = create_account(tx, username, name, email, organisation, "fr")
+    set_password(tx, account_id, username, password)
+    accounts.give(tx, account_id, Grant("administrator", "*"))
+    return account_id
+
+
+def invite(tx: Transaction, account_id: int) -> None:
+    """Queue an invitation mail to the account. Raises Impossible."""
+    found = accounts.by_id(tx, account_id)
+    assert found is not None
+    if not found.active:
+        raise Impossible(Message(N_("This account is not active.")))
+    accounts.note(tx, account_id, "invite")
+    outbox.add(tx, f"invite|{found.username}|{tx.at.isoformat()}", "invite", account_id, {})
+
+
+def fresh_invitation(tx: Transaction, account_id: int) -> str:
+    """The token of a new invitation, made as its mail is written: only its hash is ever stored, and an earlier one is void."""
+    token = secrets.token_urlsafe(32)
+    accounts.set_values(
+        tx, account_id, "invite", silent=("invitation_hash",), invitation_hash=hash_of(token), invitation_ends_at=tx.at + INVITATION_LASTS
+    )
+    return token
+
+
+def accept_invitation(tx: Transaction, token: str, password: str, now: datetime) -> Account:
+    """Set the first password (or a new one) by an invitation, which is then used up. Raises Impossible."""
+    found = accounts.by_invitation(tx, hash_of(token), now)
+    if found is None:
+        raise Impossible(Message(N_("This invitation is used up or too old: ask for another.")))
+    set_password(tx, found.id, found.username, password)
+    sessions.end_all(tx, found.id)
+    return found
+
+
+def set_active(tx: Transaction, account_id: int, active: bool, reason: str) -> None:
+    """Deactivate an account (every session of it ends at once), or activate it again. Raises Impossible."""
+    if not reason.strip():
+        raise Impossible(Message(N_("Say why.")))
+    accounts.set_values(tx, account_id, "activate" if active else "deactivate", reason.strip(), active=active)
+    if not active:
+        sessions.end_all(tx, account_id)
+
+
+def give_role(tx: Transaction, account_id: int, role: str, study: str, site: str) -> None:
+    """Give a role in a study, at one site or (site empty) at all. Raises Impossible.
+
+    An administrator sees no clinical data and a sponsor enters none: neither is joined with another role (EMA 2023, annex 3).
+    """
+    if role not in ROLES:
+        raise Impossible(Message(N_("Choose one of the roles offered.")))
+    if study != "*" and definitions.current(tx, study) is None:
+        raise Impossible(Message(N_("There is no such study.")))
+    if study == "*" and role != "administrator":
+        raise Impossible(Message(N_("Only administrators have a role in every study.")))
+    if site and sites.find(tx, study, site) is None:
+        raise Impossible(Message(N_("There is no such site.")))
+    if site and role in ("sponsor", "data_manager", "administrator"):
+        raise Impossible(Message(N_("This role is for all sites of the study.")))
+    held = [one.grant for one in accounts.grants_of(tx, account_id)]
+    if Grant(role, study, site) in held:
+        raise Impossible(Message(N_("This role is held already.")))
+    apart = {"administrator", "sponsor"}
+    if any((role in apart or one.role in apart) and one.role != role for one in held):
+        raise Impossible(Message(N_("Administrators and sponsors hold no other role.")))
+    accounts.give(tx, account_id, Grant(role, study, site))
+
+
+def take_role(tx: Transaction, account_id: int, grant_id: int, reason: str) -> None:
+    """Take a role away, at once. Raises Impossible."""
+    if not reason.strip():
+        raise Impossible(Message(N_("Say why.")))
+    if all(held.id != grant_id for held in accounts.grants_of(tx, account_id)):
+        raise Impossible(Message(N_("This role is no longer held.")))
+    accounts.take(tx, grant_id, reason.strip())
+
+
+def create_site(tx: Transaction, study: str, code: str, name: str, zone: str) -> None:
+    """A new site. Raises Impossible with what is wrong."""
+    published = definitions.current(tx, study)
+    if published is None:
+        raise Impossible(Message(N_("There is no such study.")))
+    if not _SITE.fullmatch(code.strip()):
+        raise Impossible(Message(N_("A site code is 1 to 10 capital letters or digits.")))
+    if not name.strip():
+        raise Impossible(Message(N_("The site needs a name.")))
+    if zone not in available_timezones():
+        raise Impossible(Message(N_("This is not a time zone: write for example Europe/Paris.")))
+    if sites.find(tx, study, code.strip()):
+        raise Impossible(Message(N_("The study has a site with this code already.")))
+    try:
+        sites.create(tx, published.study_id, code.strip(), name.strip(), zone)
+    except IntegrityError:
+        raise Impossible(Message(N_("The study has a site with this code already."))) from None
+
+
+def set_preferences(tx: Transaction, account_id: int, language: str | None = None, theme: str | None = None) -> None:
+    """One's own language and theme. Raises Impossible."""
+    if (language is not None and language not in LANGUAGES) or (theme is not None and theme not in THEMES):
+        raise Impossible(Message(N_("Choose one of the languages offered.")))
+    values = {name: value for name, value in (("language", language), ("theme", theme)) if value is not None}
+    if values:
+        accounts.set_values(tx, account_id, "preference", **values)

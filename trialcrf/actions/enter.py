@@ -1,0 +1,249 @@
+"""Entering data: save a form, mark a form or a row of it entered in error. Imports and the demo trial come through here too."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, tzinfo
+
+from trialcrf.actions import Impossible
+from trialcrf.actions.notify import queue_serious
+from trialcrf.core import schedule
+from trialcrf.core.checks import Context, Finding
+from trialcrf.core.definition.model import FormDef, Study
+from trialcrf.core.document import Answer, Document, FormKey, Place
+from trialcrf.core.entry import Decision, Occasion, Refused, Submitted, decide
+from trialcrf.core.expr import Ref
+from trialcrf.core.values import Raw, Unreadable, Value, read, typed
+from trialcrf.core.wording import N_, Message
+from trialcrf.store import definitions, forms, queries, subjects
+from trialcrf.store.audit import Entry
+from trialcrf.store.definitions import Published
+from trialcrf.store.forms import Stale, StoredForm
+from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What a page sent: raw boxes by place (only the fields that were present), and what goes with them.
+
+    Rows that are new have ids beginning with `new`; `version` is the version of the form that the page showed, None for a new form.
+    """
+
+    raws: Mapping[Place, Raw] = field(default_factory=dict)
+    removed: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    reasons: Mapping[Place, str] = field(default_factory=dict)
+    confirmations: Mapping[tuple[Place, str], str] = field(default_factory=dict)
+    version: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A form ready to be shown or judged: its definition version, what is stored (None for a new one), and what it is judged beside."""
+
+    published: Published
+    form: FormDef
+    stored: StoredForm | None
+    context: Context
+    occasion: Occasion
+
+
+@dataclass(frozen=True, slots=True)
+class Saved:
+    """What a save did. `decision.empty` where nothing was different from what was stored."""
+
+    form_id: int
+    version: int
+    decision: Decision
+
+
+class StaleSave(Exception):
+    """Someone else saved the form meanwhile: `theirs` is what stands now. Nothing typed is lost: the page shows both."""
+
+    def __init__(self, theirs: StoredForm | None) -> None:
+        super().__init__("the form was saved by someone else meanwhile")
+        self.theirs = theirs
+
+
+def open_form(tx: Transaction, published: Published, subject: Subject, key: FormKey, now: datetime) -> Opened:
+    """Gather what the form is judged beside. Raises Impossible where the study has no such form at this occasion."""
+    stored = forms.read(tx, subject.id, key)
+    pinned = definitions.read(tx, stored.definition_id) if stored else published
+    study = pinned.study
+    event = study.event.get(key.event_oid)
+    form = study.form.get(key.form_oid)
+    if event is None or form is None or subject.subject_type not in event.subject_types:
+        raise Impossible(Message(N_("This study has no such form at this visit.")))
+    if all(ref.form_oid != form.oid for ref in event.forms):
+        raise Impossible(Message(N_("This study has no such form at this visit.")))
+    if key.event_repeat < 1 or key.form_repeat < 1 or (key.event_repeat > 1 and not event.repeating):
+        raise Impossible(Message(N_("This visit happens once only.")))
+    if key.form_repeat > 1 and not form.repeating:
+        raise Impossible(Message(N_("This form is filled once only.")))
+    anchor = None
+    if event.anchor and form.with_alias(event.date_alias):
+        anchor = schedule.anchor_days(study, subjects.records(tx, [subject])[0]).get(event.anchor)
+    about = {"type": subject.subject_type, "site": subject.site.code, "key": subject.key}
+    others = _others(tx, study, form, subject, key)
+    context = Context(subject.site.today(now), subject.site.zone, about, others)
+    return Opened(pinned, form, stored, context, Occasion(event, anchor))
+
+
+def save_form(tx: Transaction, published: Published, subject: Subject, key: FormKey, sent: Typed, now: datetime) -> Saved:
+    """Save what was typed in a form, in these steps:
+
+    1. gather the form as it stands and what it is judged beside;
+    2. read every box; a page drawn before someone else's save is stale, unless it says what already stands;
+    3. decide: hard findings raise Refused;
+    4. apply: document, trail, facts, queries; a new serious adverse event queues its mails.
+
+    Raises Refused, StaleSave, Impossible.
+    """
+    opened = open_form(tx, published, subject, key, now)
+    stored = opened.stored
+    if subject.error or (stored and stored.error):
+        raise Impossible(Message(N_("This was marked entered in error: it can be read and no longer changed.")))
+    before = stored.document if stored else Document()
+    new_rows = _new_rows(opened.form, before, sent)
+    submitted = _submitted(opened.published.study, opened.form, sent, new_rows, subject.site.zone)
+    if sent.version != (stored.version if stored else None):
+        if stored is None or not _says_what_stands(before, submitted):
+            raise StaleSave(stored)
+        submitted = Submitted()
+    standing = queries.standing(tx, stored.id) if stored else []
+    try:
+        decision = decide(opened.form, stored.document if stored else None, submitted, standing, opened.context, opened.occasion)
+    except Refused as refused:
+        raise Refused([_as_sent(finding, new_rows) for finding in refused.findings]) from None
+    if stored is not None and decision.empty:
+        return Saved(stored.id, stored.version, decision)
+    try:
+        form_id = forms.apply(tx, subject, key, opened.form, opened.published.id, stored, decision)
+    except Stale:
+        raise StaleSave(forms.read(tx, subject.id, key) if stored else None) from None
+    queue_serious(tx, opened.published, subject, form_id, opened.form, before, decision.document)
+    return Saved(form_id, stored.version + 1 if stored else 1, decision)
+
+
+def record_refusal(tx: Transaction, subject: Subject, key: FormKey, sent: Typed, findings: Sequence[Finding]) -> None:
+    """Put a refused save into the trail, in a transaction of its own: what was typed, and that a check stopped it (FDA 2024, Q13)."""
+    for finding in findings:
+        raw = sent.raws.get(finding.place)
+        typed_text = "" if raw is None else " ".join([*raw.parts.values(), *raw.choices]).strip()[:500]
+        said = json.dumps({"form": [key.event_oid, key.event_repeat, key.form_oid, key.form_repeat], "typed": typed_text}, sort_keys=True)
+        tx.entries.append(
+            Entry(
+                subject.site.chain,
+                "refused",
+                "refusal",
+                str(subject.id),
+                str(finding.place),
+                said.replace("\x00", "�"),
+                subject.key,
+                prompted_by=finding.check,
+                first=True,
+            )
+        )
+
+
+def mark_form_error(tx: Transaction, subject: Subject, stored: StoredForm, reason: str) -> None:
+    """Mark a form entered in error: it leaves every list and count and stays in the trail. Raises Impossible, StaleSave."""
+    if not reason.strip():
+        raise Impossible(Message(N_("Say why it was entered in error.")))
+    if stored.error:
+        raise Impossible(Message(N_("It was marked entered in error before.")))
+    try:
+        forms.mark_error(tx, subject, stored, reason.strip())
+    except Stale:
+        raise StaleSave(forms.by_id(tx, stored.id)) from None
+
+
+def _as_sent(finding: Finding, new_rows: Mapping[tuple[str, str], str]) -> Finding:
+    """The finding at the row as the page called it: a refused row has no id of its own yet."""
+    for (group, sent_id), row_id in new_rows.items():
+        if (group, row_id) == (finding.place.group, finding.place.row):
+            return replace(finding, place=replace(finding.place, row=sent_id))
+    return finding
+
+
+def _submitted(study: Study, form: FormDef, sent: Typed, new_rows: Mapping[tuple[str, str], str], zone: tzinfo) -> Submitted:
+    """Read every box that was sent. Places that the form does not have, and rows that do not exist, are not read at all."""
+    answers: dict[Place, Answer | Unreadable | None] = {}
+    reasons: dict[Place, str] = {}
+    for place, raw in sent.raws.items():
+        known = form.items.get(place.item)
+        if known is None or known[0].repeating != bool(place.row) or (place.row and known[0].oid != place.group):
+            continue
+        where = place
+        if place.row:
+            row_id = new_rows.get((place.group, place.row), "")
+            if not row_id:
+                continue
+            where = Place(place.item, place.group, row_id)
+        answer = read(known[1], raw, zone)
+        if place.row != where.row and answer is None:
+            continue
+        answers[where] = answer
+        if place in sent.reasons and _known(study.reasons.items, sent.reasons[place]):
+            reasons[where] = sent.reasons[place]
+    confirmed = {key: code for key, code in sent.confirmations.items() if _known(study.confirmations.items, code)}
+    return Submitted(answers, sent.removed, reasons, confirmed)
+
+
+def _new_rows(form: FormDef, before: Document, sent: Typed) -> dict[tuple[str, str], str]:
+    """The stored id of every row that was sent: its own where it exists, the next free one where it is new, none where it is forged."""
+    ids: dict[tuple[str, str], str] = {}
+    free: dict[str, int] = {}
+    for place in sent.raws:
+        key = (place.group, place.row)
+        if not place.row or key in ids:
+            continue
+        existing = before.row(*key)
+        if existing is not None:
+            ids[key] = "" if existing.error else place.row
+        elif place.row.startswith("new") and any(not _blank(raw) for where, raw in sent.raws.items() if (where.group, where.row) == key):
+            number = free.setdefault(place.group, int(before.next_row(place.group)))
+            ids[key] = str(number)
+            free[place.group] = number + 1
+        else:
+            ids[key] = ""
+    return ids
+
+
+def _blank(raw: Raw) -> bool:
+    return not raw.choices and not any(part.strip() for part in raw.parts.values())
+
+
+def _known(items: Sequence[object], code: str) -> bool:
+    head = code.partition(":")[0].strip()
+    return any(getattr(item, "code", None) == head for item in items)
+
+
+def _says_what_stands(before: Document, submitted: Submitted) -> bool:
+    """A page sent twice says what was saved the first time: that is no conflict."""
+    return not submitted.removed and all(before.at(place) == answer for place, answer in submitted.answers.items())
+
+
+def _others(tx: Transaction, study: Study, form: FormDef, subject: Subject, key: FormKey):  # type: ignore[no-untyped-def]
+    """Answers of other forms, read only if an expression of this form asks for any; the latest form that has an answer speaks."""
+    held: dict[str, list[StoredForm]] = {}
+
+    def look_up(ref: Ref) -> Value | tuple[Value, ...]:
+        if ref.form not in held:
+            found = forms.all_of(tx, [subject.id], [ref.form])
+            held[ref.form] = [one for one in found if one.key != key]
+        asked = study.form[ref.form].items[ref.item][1]
+        for one in reversed(held[ref.form]):
+            if ref.event and one.key.event_oid != ref.event:
+                continue
+            if study.form[ref.form].items[ref.item][0].repeating:
+                group = study.form[ref.form].items[ref.item][0].oid
+                return tuple(typed(asked, row.items.get(ref.item)) for row in one.document.rows.get(group, ()) if not row.error)
+            answer = one.document.items.get(ref.item)
+            if answer is not None:
+                return typed(asked, answer)
+        return None
+
+    return look_up

@@ -1,0 +1,27 @@
+"""Mails that an event sends at once. A mail never carries subject data: it says that there is something, and where to look."""
+
+from __future__ import annotations
+
+from trialcrf.core.definition.model import FormDef
+from trialcrf.core.document import Document
+from trialcrf.store import accounts, outbox
+from trialcrf.store.definitions import Published
+from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction
+
+SERIOUS_ROLES = ("investigator", "sponsor")
+
+
+def queue_serious(
+    tx: Transaction, published: Published, subject: Subject, form_id: int, form: FormDef, before: Document, after: Document
+) -> None:
+    """An adverse event that became serious is told to investigator and sponsor, once a form and person (ICH E2A; CTR article 41)."""
+    item = form.with_alias("AESER")
+    if item is None or form.with_alias("AETERM") is None:
+        return
+    was, now = before.items.get(item.oid), after.items.get(item.oid)
+    if now is None or now.text != "Y" or (was is not None and was.text == "Y"):
+        return
+    for one in accounts.holders(tx, SERIOUS_ROLES, published.study.oid, subject.site.code):
+        params = {"study": published.study.oid, "site": subject.site.code, "form": form_id}
+        outbox.add(tx, f"serious|{published.study.oid}|{form_id}|{one.username}", "serious", one.id, params)

@@ -1,0 +1,92 @@
+"""Who may do what: one table of verbs and roles. What the table does not allow is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from trialcrf.core.wording import N_
+
+ROLES: Mapping[str, str] = {
+    "coordinator": N_("Coordinator"),
+    "investigator": N_("Investigator"),
+    "monitor": N_("Monitor"),
+    "data_manager": N_("Data manager"),
+    "sponsor": N_("Sponsor"),
+    "administrator": N_("Administrator"),
+}
+"""Role codes and what the screen calls them. `system` is no role that a person can hold."""
+
+_SITE_STAFF = frozenset({"coordinator", "investigator"})
+_READERS = _SITE_STAFF | {"monitor", "data_manager"}
+
+VERBS: Mapping[str, frozenset[str]] = {
+    "subject.list": _READERS,
+    "subject.enrol": _SITE_STAFF,
+    "subject.error": _SITE_STAFF,
+    "form.read": _READERS,
+    "form.enter": _SITE_STAFF,
+    "form.error": _SITE_STAFF,
+    "history.read": _READERS,
+    "link.read": _READERS,
+    "link.enter": _SITE_STAFF,
+    "query.read": _READERS,
+    "query.answer": _SITE_STAFF,
+    "query.review": frozenset({"monitor", "data_manager"}),
+    "data.export": frozenset({"data_manager"}),
+    "report.read": frozenset({"sponsor", "data_manager"}),
+    "report.order": frozenset({"sponsor", "data_manager"}),
+    "user.administer": frozenset({"administrator"}),
+    "site.administer": frozenset({"administrator"}),
+}
+"""Only site staff write what a site records (EMA/INS/GCP/112288/2023 section 6.6); administrators see no clinical data (annex 3)."""
+
+STUDY_WIDE = frozenset({"data.export", "report.read", "report.order", "user.administer", "site.administer"})
+"""Verbs whose thing spans every site: a grant for one site is not enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A role in a study, at one site or (site empty) at all of them. Study `*` is every study: administrators only."""
+
+    role: str
+    study: str
+    site: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who is acting, with the grants in force at this moment."""
+
+    id: int
+    username: str
+    name: str = ""
+    organisation: str = ""
+    grants: tuple[Grant, ...] = ()
+
+
+def may(actor: Actor, verb: str, study: str, site: str | None = None) -> bool:
+    """Whether the actor may do this in the study, at the site; `site=None` asks whether at any site at all.
+
+    Raises KeyError for a verb that the table does not know: a typing error must not read as a refusal.
+    """
+    return role_for(actor, verb, study, site) is not None
+
+
+def role_for(actor: Actor, verb: str, study: str, site: str | None = None) -> str | None:
+    """The role under which the actor may do this (the audit trail names it), or None."""
+    allowed = VERBS[verb]
+    for grant in actor.grants:
+        if grant.role not in allowed or grant.study not in (study, "*"):
+            continue
+        if verb in STUDY_WIDE and grant.site:
+            continue
+        if site is None or grant.site in ("", site):
+            return grant.role
+    return None
+
+
+def sites_of(actor: Actor, verb: str, study: str) -> frozenset[str] | None:
+    """The codes of the sites at which the actor may do this; None is every site of the study."""
+    grants = [grant for grant in actor.grants if grant.role in VERBS[verb] and grant.study in (study, "*")]
+    return None if any(not grant.site for grant in grants) else frozenset(grant.site for grant in grants)

@@ -1,0 +1,1 @@
+"""Study definitions: their shape (`model`) and how raw data becomes one or a list of problems (`load`)."""

@@ -1,0 +1,313 @@
+"""Raw study files to a strict Study, or every problem at once with file and line (after `packaging.metadata`: lenient in, strict out)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from trialcrf.core.access import ROLES
+from trialcrf.core.checks import OWN_CHECKS
+from trialcrf.core.definition.consistency import examine
+from trialcrf.core.definition.items import ItemReading
+from trialcrf.core.definition.model import (
+    Anchor,
+    Check,
+    CodeList,
+    CodeListItem,
+    EventType,
+    FormDef,
+    FormRef,
+    ItemGroupDef,
+    Offset,
+    ReminderStep,
+    SafetySettings,
+    Severity,
+    Study,
+    StudyEventDef,
+    SubjectType,
+    Window,
+)
+from trialcrf.core.definition.source import DefinitionProblems, Located, Places, Problem, Source
+from trialcrf.core.wording import N_, Message, Words
+
+__all__ = ["DefinitionProblems", "Located", "Problem", "Source", "load"]
+
+_KEY_FIELD = re.compile(r"\{([^{}]*)\}")
+_ASSUMPTION = re.compile(r"[A-Z]-[0-9]{1,3}[a-z]?")
+_LANGUAGE = re.compile(r"[a-z]{2}")
+_NOTHING = CodeList("", ())
+
+
+STUDY_KEYS = "oid title protocol languages subject_types anchors codelists reasons confirmations reminders safety assumptions"
+SAFETY_KEYS = "population severity_alias severities severe_from arm_alias arms dictionary notes"
+EVENT_KEYS = "oid label type subject_types repeating anchor target window date_alias forms assumptions"
+FORM_KEYS = "oid label help repeating access groups checks"
+
+
+def load(source: Source) -> Study:
+    """The study that these files define. Raises DefinitionProblems with everything that is wrong in any of them."""
+    if source.study is None:
+        # Codelists and languages stand in the main file: without it every reference in the others would be one more false alarm.
+        absent = Problem("study.yaml", 1, Message(N_("The main file of the study is missing.")))
+        raise DefinitionProblems(source.problems or (absent,))
+    reading = _StudyReading(source)
+    study = reading.study(source.study, source.schedule, source.forms)
+    examine(study, reading, reading.places, complete=not source.problems)
+    if reading.problems:
+        raise DefinitionProblems(reading.problems)
+    return study
+
+
+class _StudyReading(ItemReading):
+    """One run over the files of a study."""
+
+    def __init__(self, source: Source) -> None:
+        super().__init__(source.problems, Places())
+
+    def study(self, main: Located, schedule: Located | None, forms: Iterable[Located]) -> Study:
+        raw = self.fields(main, STUDY_KEYS, "oid title protocol languages subject_types reasons confirmations")
+        self.languages = self._languages(raw.get("languages"))
+        self.codelists = self._codelists(raw.get("codelists"))
+        assumptions = self._assumptions(raw.get("assumptions"))
+        loaded = [form for node in forms if (form := self._form(node)) is not None]
+        events = self._events(schedule, assumptions) if schedule is not None else ()
+        return Study(
+            oid=self.oid(raw.get("oid")),
+            title=self.words(raw.get("title")),
+            protocol=self.text(raw.get("protocol")),
+            languages=self.languages,
+            subject_types=self._subject_types(raw.get("subject_types")),
+            anchors=self._anchors(raw.get("anchors")),
+            events=events,
+            forms=tuple(sorted(loaded, key=lambda form: form.oid)),
+            reasons=self._codelist(raw.get("reasons")) or _NOTHING,
+            confirmations=self._codelist(raw.get("confirmations")) or _NOTHING,
+            reminders=self._reminders(raw.get("reminders")),
+            safety=self._safety(raw.get("safety")),
+            assumptions=assumptions,
+        )
+
+    def _languages(self, node: Located | None) -> tuple[str, ...]:
+        found: list[str] = []
+        for each in self.many(node):
+            language = self.text(each)
+            if not _LANGUAGE.fullmatch(language):
+                self.say(each, N_("A language is written as two small letters, such as fr."))
+            elif language in found:
+                self.say(each, N_("“%(text)s” stands here twice."), text=language)
+            else:
+                found.append(language)
+        for language in ("fr", "en"):
+            if node is not None and language not in found:
+                self.say(node, N_("A study is written in French and in English at least: “%(language)s” is missing."), language=language)
+        return tuple(found) or ("fr", "en")
+
+    def _codelists(self, node: Located | None) -> Mapping[str, CodeList]:
+        found: dict[str, CodeList] = {}
+        for oid, raw in self.entries(node).items() if node is not None else ():
+            self.key_oid(node, oid)
+            items = self._codes(raw)
+            if not items:
+                self.say(raw, N_("The codelist “%(oid)s” has no codes."), oid=oid)
+            found[oid] = CodeList(oid, items)
+        return found
+
+    def _codes(self, raw: Located) -> tuple[CodeListItem, ...]:
+        """Codes written as a mapping of code to label, or as a list of entries with `code` and `label`."""
+        pairs: list[tuple[Located, str, Located | None]] = []
+        if isinstance(raw.value, Mapping):
+            pairs = [(Located(code, raw.file, raw.keys.get(code, raw.line)), code, label) for code, label in raw.value.items()]
+        else:
+            for each in self.many(raw):
+                entry = self.fields(each, "code label", "code label")
+                pairs.append((entry.get("code", each), self.text(entry.get("code")), entry.get("label")))
+        found: dict[str, CodeListItem] = {}
+        for at, code, label in pairs:
+            if code != code.strip() or "|" in code or len(code) > 200 or not code.isprintable() or not code:
+                self.say(at, N_("“%(code)s” cannot be a code: 1 to 200 printable characters, no | and no outer spaces."), code=code)
+            if code in found:
+                self.say(at, N_("The code “%(code)s” stands here twice."), code=code)
+            found[code] = CodeListItem(code, self.words(label))
+        return tuple(found.values())
+
+    def _assumptions(self, node: Located | None) -> Mapping[str, Words]:
+        found: dict[str, Words] = {}
+        for key, raw in self.entries(node).items() if node is not None else ():
+            if not _ASSUMPTION.fullmatch(key):
+                self.say(raw, N_("“%(key)s” does not name an assumption: a capital letter, a hyphen and a number, such as A-27."), key=key)
+            found[key] = self.words(raw)
+        return found
+
+    def _subject_types(self, node: Located | None) -> tuple[SubjectType, ...]:
+        found: dict[str, SubjectType] = {}
+        for each in self.many(node):
+            raw = self.fields(each, "oid label key enrolment", "oid label key enrolment")
+            enrolment = self.fields(raw["enrolment"], "event form", "event form") if "enrolment" in raw else {}
+            oid = self.unique(raw.get("oid"), found)
+            self.places["subject_type", oid] = enrolment.get("event", each)
+            key = self._key(raw.get("key"))
+            clash = next((kind.oid for kind in found.values() if key and kind.key == key), None)
+            if clash:
+                self.say(raw["key"], N_("The subject type “%(oid)s” has the same key pattern: its keys would collide."), oid=clash)
+            found[oid] = SubjectType(
+                oid, self.words(raw.get("label")), key, self.text(enrolment.get("event")), self.text(enrolment.get("form"))
+            )
+        if node is not None and not found:
+            self.say(node, N_("A study needs at least one subject type."))
+        return tuple(found.values())
+
+    def _key(self, node: Located | None) -> str:
+        """A subject key pattern: `{number}` must be in it; any other field than `{site}` would fail at the first enrolment."""
+        key = self.text(node)
+        if node is None or not key:
+            return key
+        names = [name.partition(":") for name in _KEY_FIELD.findall(key)]
+        bare = _KEY_FIELD.sub("", key)
+        known = all((n == "site" and not colon) or (n == "number" and (not colon or re.fullmatch(r"0[1-9]d", f))) for n, colon, f in names)
+        if "{" in bare or "}" in bare or not known:
+            self.say(node, N_("A subject key is made of text, {site} and {number} (or {number:03d})."))
+        elif [name for name, _, _ in names].count("number") != 1:
+            self.say(node, N_("A subject key needs {number} once: without it every subject would have the same key."))
+        if not re.fullmatch(r"[A-Za-z0-9_.-]*", bare.replace("{", "").replace("}", "")):
+            self.say(node, N_("A subject key may hold letters, digits, hyphens, dots and underscores only: it stands in addresses."))
+        return key
+
+    def _anchors(self, node: Located | None) -> tuple[Anchor, ...]:
+        found: dict[str, Anchor] = {}
+        for each in self.many(node):
+            raw = self.fields(each, "oid label alias", "oid label alias")
+            oid = self.unique(raw.get("oid"), found)
+            self.places["anchor", oid] = raw.get("alias", each)
+            found[oid] = Anchor(oid, self.words(raw.get("label")), self.text(raw.get("alias")))
+        return tuple(found.values())
+
+    def _reminders(self, node: Located | None) -> tuple[ReminderStep, ...]:
+        found: list[ReminderStep] = []
+        for each in self.many(node):
+            raw = self.fields(each, "days_overdue roles", "days_overdue roles")
+            days = self.integer(raw.get("days_overdue"), 1, 3650, 1)
+            if any(step.days_overdue == days for step in found):
+                self.say(each, N_("Two reminder steps stand at the same day: put their roles into one."))
+            roles = tuple(self.one_of(role, ROLES) for role in self.many(raw.get("roles")))
+            if "roles" in raw and not roles:
+                self.say(raw["roles"], N_("A reminder without recipients reminds nobody."))
+            found.append(ReminderStep(days, roles))
+        return tuple(sorted(found, key=lambda step: step.days_overdue))
+
+    def _safety(self, node: Located | None) -> SafetySettings | None:
+        if node is None:
+            return None
+        required = "population severity_alias severities severe_from"
+        raw = self.fields(node, SAFETY_KEYS, required)
+        for key in SAFETY_KEYS.split():
+            self.places["safety", key] = raw.get(key, node)
+        return SafetySettings(
+            population=self.text(raw.get("population")),
+            severity_alias=self.one_of(raw.get("severity_alias"), ("AETOXGR", "AESEV"), "AETOXGR"),
+            severities=self._codelist(raw.get("severities")) or _NOTHING,
+            severe_from=self.text(raw.get("severe_from")),
+            arm_alias=self.text(raw.get("arm_alias"), "ACTARM"),
+            arms=self._codelist(raw.get("arms")),
+            dictionary=self.words(raw.get("dictionary")),
+            notes=tuple(self.words(each) for each in self.many(raw.get("notes"))),
+        )
+
+    def _events(self, schedule: Located, assumptions: Mapping[str, Words]) -> tuple[StudyEventDef, ...]:
+        found: dict[str, StudyEventDef] = {}
+        for each in self.many(self.fields(schedule, "events", "events").get("events")):
+            raw = self.fields(each, EVENT_KEYS, "oid label type subject_types forms")
+            oid = self.unique(raw.get("oid"), found)
+            self.places["event", oid] = raw.get("oid", each)
+            for key in ("anchor", "target", "window", "date_alias", "subject_types", "forms", "repeating"):
+                if key in raw:
+                    self.places["event", oid, key] = raw[key]
+            for named in self.many(raw.get("assumptions")):
+                if (name := self.text(named)) and name not in assumptions:
+                    self.say(named, N_("The assumption “%(name)s” is not explained in the study's assumptions."), name=name)
+            found[oid] = StudyEventDef(
+                oid=oid,
+                label=self.words(raw.get("label")),
+                type=EventType(self.one_of(raw.get("type"), EventType, EventType.COMMON)),
+                subject_types=tuple(self.text(kind) for kind in self.many(raw.get("subject_types"))),
+                forms=tuple(self._form_ref(oid, form) for form in self.many(raw.get("forms"))),
+                repeating=self.boolean(raw.get("repeating")),
+                anchor=self.text(raw.get("anchor")),
+                target=self._offset(raw.get("target")),
+                window=self._window(raw.get("window")),
+                date_alias=self.text(raw.get("date_alias"), "SVSTDAT"),
+                assumptions=tuple(self.text(named) for named in self.many(raw.get("assumptions"))),
+            )
+        return tuple(found.values())
+
+    def _form_ref(self, event: str, node: Located) -> FormRef:
+        if isinstance(node.value, Mapping):
+            raw = self.fields(node, "form mandatory", "form")
+            ref = FormRef(self.text(raw.get("form")), self.boolean(raw.get("mandatory"), True))
+        else:
+            ref = FormRef(self.text(node))
+        if ("event", event, "form", ref.form_oid) in self.places:
+            self.say(node, N_("The form “%(oid)s” stands here twice."), oid=ref.form_oid)
+        self.places["event", event, "form", ref.form_oid] = node
+        return ref
+
+    def _offset(self, node: Located | None) -> Offset | None:
+        if node is None:
+            return None
+        raw = self.fields(node, "months days")
+        if not raw:
+            self.say(node, N_("A target is a number of months, of days, or both: “months: 3”."))
+        return Offset(self.integer(raw.get("months"), -600, 600), self.integer(raw.get("days"), -3650, 3650))
+
+    def _window(self, node: Located | None) -> Window:
+        if node is None:
+            return Window()
+        raw = self.fields(node, "before after", "before after")
+        return Window(self.integer(raw.get("before"), 0, 3650), self.integer(raw.get("after"), 0, 3650))
+
+    def _form(self, node: Located) -> FormDef | None:
+        raw = self.fields(node, FORM_KEYS, "oid label groups")
+        oid = self.oid(raw.get("oid"))
+        first = self.places.get(("form", oid))
+        if oid and first is not None:
+            said = N_("The form “%(oid)s” is already defined in %(file)s, line %(line)s.")
+            self.say(raw["oid"], said, oid=oid, file=first.file, line=first.line)
+            # A second form of this name is read for its own problems, under a name that no file can hold.
+            oid = f"{oid} in {node.file}"
+        self.places["form", oid] = raw.get("oid", node)
+        groups: dict[str, ItemGroupDef] = {}
+        for each in self.many(raw.get("groups")):
+            group = self.group(oid, each, groups)
+            groups[group.oid] = group
+        if "groups" in raw and not any(group.items for group in groups.values()):
+            self.say(raw["groups"], N_("A form needs at least one item."))
+        form = FormDef(
+            oid=oid,
+            label=self.words(raw.get("label")),
+            groups=tuple(groups.values()),
+            help=self.words(raw.get("help")),
+            repeating=self.boolean(raw.get("repeating")),
+            access=self.one_of(raw.get("access"), ("form", "link"), "form"),
+            checks=self._checks(oid, raw.get("checks")),
+        )
+        return form if first is None else None
+
+    def _checks(self, form: str, node: Located | None) -> tuple[Check, ...]:
+        found: dict[str, Check] = {}
+        for each in self.many(node):
+            raw = self.fields(each, "oid holds severity message items", "oid holds severity message items")
+            oid = self.unique(raw.get("oid"), found)
+            if oid in OWN_CHECKS and "oid" in raw:
+                self.say(raw["oid"], N_("“%(oid)s” is the name of a check of the program."), oid=oid)
+            self.places["check", form, oid] = each
+            self.places["check", form, oid, "items"] = raw.get("items", each)
+            self.places["check", form, oid, "holds"] = raw.get("holds", each)
+            holds = self.expression(raw.get("holds"))
+            severity = Severity(self.one_of(raw.get("severity"), Severity, Severity.SOFT))
+            items = tuple(self.text(item) for item in self.one_or_many(raw.get("items")))
+            if "items" in raw and not items:
+                self.say(raw["items"], N_("A finding needs an item to stand at."))
+            if holds is not None:
+                found[oid] = Check(oid, holds, severity, self.words(raw.get("message")), items)
+            else:
+                self.words(raw.get("message"))
+        return tuple(found.values())

@@ -1,0 +1,264 @@
+"""What a study asks, as frozen values named after CDISC ODM 1.3.2 (Study, StudyEventDef, FormDef, ItemGroupDef, ItemDef, CodeList)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+
+from trialcrf.core.expr import Expr
+from trialcrf.core.wording import Words
+
+
+class DataType(StrEnum):
+    """How the text of an item is read; `core.values` has a reader for each."""
+
+    TEXT = "text"
+    INTEGER = "integer"
+    DECIMAL = "decimal"
+    BOOLEAN = "boolean"
+    CODELIST = "codelist"
+    MULTICHOICE = "multichoice"
+    DATE = "date"
+    PARTIAL_DATE = "partial_date"
+    TIME = "time"
+    DATETIME = "datetime"
+    REFERENCE = "reference"
+    DERIVED = "derived"
+
+
+class EventType(StrEnum):
+    """ODM's StudyEventDef Type."""
+
+    SCHEDULED = "Scheduled"
+    UNSCHEDULED = "Unscheduled"
+    COMMON = "Common"
+
+
+class Severity(StrEnum):
+    """What a finding does: hard stops the save, soft opens a query, note only informs."""
+
+    HARD = "hard"
+    SOFT = "soft"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class CodeListItem:
+    code: str
+    label: Words
+
+
+@dataclass(frozen=True, slots=True)
+class CodeList:
+    oid: str
+    items: tuple[CodeListItem, ...]
+
+    def label_of(self, code: str) -> Words | None:
+        return next((item.label for item in self.items if item.code == code), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Inclusive bounds as canonical decimal texts in the item's unit; an absent bound is open."""
+
+    low: str | None = None
+    high: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ItemDef:
+    """One question. `aliases` are SDTM/CDASH variable names; the program finds what it must understand by them."""
+
+    oid: str
+    label: Words
+    type: DataType
+    help: Words = Words()
+    unit: str = ""
+    codelist: CodeList | None = None
+    hard: Range = Range()
+    soft: Range = Range()
+    decimals: int | None = None
+    max_length: int = 2000
+    mandatory: bool = True
+    missing: tuple[str, ...] = ()
+    when: Expr | None = None
+    derive: Expr | None = None
+    refers_to: str = ""
+    not_future: bool = False
+    aliases: tuple[str, ...] = ()
+    precision: str = "day"  # the finest part a partial date may have: "day", or "month" where a day would identify (birth)
+
+
+@dataclass(frozen=True, slots=True)
+class ItemGroupDef:
+    """Items shown together; a repeating group holds rows, each with an id of its own."""
+
+    oid: str
+    label: Words
+    items: tuple[ItemDef, ...]
+    repeating: bool = False
+    layout: str = "list"  # "list", or "table": one line an item, choices as columns (a 17-site score)
+    help: Words = Words()
+    when: Expr | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A rule over items: `holds` false is a finding at `items`; undetermined is silence, or a note where a partial value is to blame."""
+
+    oid: str
+    holds: Expr
+    severity: Severity
+    message: Words
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class FormDef:
+    """A form. `access` names the pair of verbs of the permission table that guard it: "form" or "link"."""
+
+    oid: str
+    label: Words
+    groups: tuple[ItemGroupDef, ...]
+    help: Words = Words()
+    repeating: bool = False
+    access: str = "form"
+    checks: tuple[Check, ...] = ()
+
+    @cached_property
+    def items(self) -> Mapping[str, tuple[ItemGroupDef, ItemDef]]:
+        """Every item with its group, by item OID (unique within a form), in the order of the form."""
+        return {item.oid: (group, item) for group in self.groups for item in group.items}
+
+    def with_alias(self, alias: str) -> ItemDef | None:
+        return next((item for _, item in self.items.values() if alias in item.aliases), None)
+
+
+@dataclass(frozen=True, slots=True)
+class FormRef:
+    form_oid: str
+    mandatory: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """From an anchor's day: calendar months first (end-of-month clamp), then days."""
+
+    months: int = 0
+    days: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Days before and after the target that are still in the window, both inclusive."""
+
+    before: int = 0
+    after: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A day that visits are counted from: the earliest value of the items with this alias."""
+
+    oid: str
+    label: Words
+    alias: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudyEventDef:
+    """A visit or another occasion. A Scheduled event with no target is done when it is recorded and never overdue."""
+
+    oid: str
+    label: Words
+    type: EventType
+    subject_types: tuple[str, ...]
+    forms: tuple[FormRef, ...]
+    repeating: bool = False
+    anchor: str = ""
+    target: Offset | None = None
+    window: Window = Window()
+    date_alias: str = "SVSTDAT"
+    assumptions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectType:
+    """A kind of participant, its key pattern (`{site}` and `{number:03d}`) and the form that enrols one."""
+
+    oid: str
+    label: Words
+    key: str
+    event_oid: str
+    form_oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReminderStep:
+    """Who is written to when a visit is overdue by so many days."""
+
+    days_overdue: int
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SafetySettings:
+    """How the safety report counts. `severity_alias` is AETOXGR (grades) or AESEV (three levels), `severities` its codes, mild first."""
+
+    population: str  # the subject type whose exposure is counted
+    severity_alias: str
+    severities: CodeList
+    severe_from: str  # the first code that counts as severe
+    arm_alias: str = "ACTARM"
+    arms: CodeList | None = None
+    dictionary: Words = Words()
+    notes: tuple[Words, ...] = ()
+
+
+@dataclass(frozen=True)
+class Study:
+    """A whole definition. Published versions of it are canonical JSON with a SHA-256, never edited."""
+
+    oid: str
+    title: Words
+    protocol: str
+    languages: tuple[str, ...]
+    subject_types: tuple[SubjectType, ...]
+    anchors: tuple[Anchor, ...]
+    events: tuple[StudyEventDef, ...]
+    forms: tuple[FormDef, ...]
+    reasons: CodeList  # why a saved value changes
+    confirmations: CodeList  # why a value that a check doubts is right all the same
+    reminders: tuple[ReminderStep, ...] = ()
+    safety: SafetySettings | None = None
+    assumptions: Mapping[str, Words] = field(default_factory=dict)
+
+    @cached_property
+    def event(self) -> Mapping[str, StudyEventDef]:
+        return {event.oid: event for event in self.events}
+
+    @cached_property
+    def form(self) -> Mapping[str, FormDef]:
+        return {form.oid: form for form in self.forms}
+
+    @cached_property
+    def subject_type(self) -> Mapping[str, SubjectType]:
+        return {kind.oid: kind for kind in self.subject_types}
+
+    def events_for(self, subject_type: str) -> Iterator[StudyEventDef]:
+        return (event for event in self.events if subject_type in event.subject_types)
+
+    def meaning(self, alias: str, text: str) -> Words | str:
+        """What a recorded text of this alias says: the label of its code, or the text itself where it is no code."""
+        for form in self.forms_with(alias):
+            item = form.with_alias(alias)
+            label = item.codelist.label_of(text) if item and item.codelist else None
+            if label is not None:
+                return label
+        return text
+
+    def forms_with(self, alias: str) -> Iterator[FormDef]:
+        """The forms that ask an item with this alias: how the program finds the adverse events or the infusion."""
+        return (form for form in self.forms if form.with_alias(alias))

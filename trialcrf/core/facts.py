@@ -1,0 +1,85 @@
+"""What the program understands of a form: its answers by SDTM/CDASH alias, whatever the study calls its items."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from trialcrf.core.definition.model import FormDef
+from trialcrf.core.document import Answer, Document
+
+UNDERSTOOD = frozenset(
+    {
+        "SVSTDAT", "SVOCCUR", "SVREASOC",
+        "BRTHDAT", "SEX", "RFICDAT", "ACTARM", "EXSTDAT", "EXENDAT", "EXDOSE", "EXLOT", "PRSTDAT",
+        "AETERM", "AEDECOD", "AEBODSYS", "AETOXGR", "AESEV", "AESTDAT", "AEENDAT", "AEOUT", "AEREL", "AEACN",
+        "AESER", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE", "AESCAN", "AESOD",
+        "DSDECOD", "DSSTDAT", "DTHDAT", "DTHFL", "RSUBJID", "SREL",
+    }
+)  # fmt: skip
+"""The SDTM/CDASH variable names that schedule, safety, lists and mails look for; others are only exported."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """One understood answer of a form: a projection row."""
+
+    alias: str
+    item: str
+    group: str
+    row: str
+    text: str
+    missing: str
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """The understood answers of one form, or of one row of it, by alias. Forms and rows in error never come here."""
+
+    form_id: int
+    event_oid: str
+    event_repeat: int
+    form_oid: str
+    form_repeat: int
+    row: str = ""
+    values: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SubjectRecord:
+    """A subject with all that the program understands of its forms: what schedule and safety read."""
+
+    id: int
+    key: str
+    site: str
+    subject_type: str
+    enrolled_on: date
+    records: tuple[Recorded, ...] = ()
+
+    def all_of(self, alias: str) -> Iterator[str]:
+        return (record.values[alias] for record in self.records if alias in record.values)
+
+    def first(self, alias: str) -> str | None:
+        return next(self.all_of(alias), None)
+
+
+def project(form: FormDef, document: Document) -> tuple[Fact, ...]:
+    """The understood answers of a document, rows in error left out. Pure, so the projection can always be rebuilt."""
+    facts: list[Fact] = []
+
+    def note(oid: str, answer: Answer, group: str = "", row: str = "") -> None:
+        if oid in form.items:
+            for alias in form.items[oid][1].aliases:
+                if alias in UNDERSTOOD:
+                    facts.append(Fact(alias, oid, group, row, answer.text, answer.missing))
+
+    for oid, answer in sorted(document.items.items()):
+        note(oid, answer)
+    for group, rows in sorted(document.rows.items()):
+        for row in rows:
+            if not row.error:
+                for oid, answer in sorted(row.items.items()):
+                    note(oid, answer, group, row.id)
+    return tuple(facts)

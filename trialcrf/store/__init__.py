@@ -1,0 +1,1 @@
+"""What is stored: SQLAlchemy and nothing else. Only the actions write through it."""

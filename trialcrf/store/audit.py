@@ -1,0 +1,216 @@
+"""The audit trail: entries become records of a hash chain in the same transaction as the change they tell of."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, tuple_, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from trialcrf.core.chain import GENESIS, Break, Checkpoint, Leaf, commitment, verify
+from trialcrf.store.models.base import moment_of, moment_text
+from trialcrf.store.models.trail import audit_record, audit_value, chain_head
+
+SYSTEM_CHAIN = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Who:
+    """Who makes a change, as the record names them: a person under a role, or the program itself."""
+
+    actor: str
+    role: str
+    organisation: str
+    address: str
+
+    @classmethod
+    def system(cls, address: str = "") -> Who:
+        return cls("trialcrf", "system", "trialcrf", address)
+
+    @classmethod
+    def nobody(cls) -> Who:
+        return cls("", "", "", "")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing that changed. `value` is the new canonical text, None where nothing is left; `first`: there was none before."""
+
+    chain: str
+    op: str
+    entity: str
+    entity_id: str
+    place: str = ""
+    value: str | None = None
+    subject: str = ""
+    reason: str = ""
+    prompted_by: str = ""
+    first: bool = False
+    who: Who | None = None  # where the program acts within a person's save (a derived value, a query of the system)
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """One audit record as people read it: `old` and `new` are canonical texts, None where there was or is no value."""
+
+    chain: str
+    seq: int
+    at: datetime
+    actor: str
+    role: str
+    organisation: str
+    address: str
+    op: str
+    entity: str
+    entity_id: str
+    subject: str
+    place: str
+    reason: str
+    prompted_by: str
+    old: str | None
+    new: str | None
+
+
+def append(connection: Connection, at: datetime, who: Who, entries: Sequence[Entry]) -> None:
+    """Append the entries, in order, each to its chain. The head of a chain is locked until the transaction ends."""
+    moment = moment_text(at)
+    known = _last_commits(connection, entries)
+    records: list[dict[str, Any]] = []
+    values: list[dict[str, Any]] = []
+    for chain in sorted({entry.chain for entry in entries}):  # One order for all: two transactions cannot lock each other out.
+        seq, prev = _lock_head(connection, chain)
+        for entry in (entry for entry in entries if entry.chain == chain):
+            by, seq = entry.who or who, seq + 1
+            key = (entry.entity, entry.entity_id, entry.place)
+            commit = ""
+            if entry.value is not None:
+                salt = secrets.token_hex(16)
+                commit = commitment(salt, entry.value)
+                values.append({"chain": chain, "seq": seq, "salt": salt, "value": entry.value})
+            leaf = Leaf(
+                chain, seq, moment, by.actor, by.role, by.organisation, by.address, entry.op, entry.entity, entry.entity_id,
+                entry.subject, entry.place, entry.reason, entry.prompted_by, known.get(key, ""), commit, prev,
+            )  # fmt: skip
+            prev = leaf.hash()
+            known[key] = commit
+            records.append({name: getattr(leaf, name) for name in Leaf.__slots__} | {"hash": prev})
+        connection.execute(update(chain_head).where(chain_head.c.chain == chain).values(seq=seq, hash=prev))
+    connection.info["permit"] = "audit_record"
+    connection.execute(insert(audit_record), records)
+    connection.info["permit"] = "audit_value"
+    if values:
+        connection.execute(insert(audit_value), values)
+    del connection.info["permit"]
+
+
+def _lock_head(connection: Connection, chain: str) -> tuple[int, str]:
+    statement = select(chain_head.c.seq, chain_head.c.hash).where(chain_head.c.chain == chain).with_for_update()
+    found = connection.execute(statement).first()
+    if found is None:
+        dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+        first = dialect.insert(chain_head).values(chain=chain, seq=0, hash=GENESIS).on_conflict_do_nothing()
+        connection.execute(first)
+        found = connection.execute(statement).one()
+    return found.seq, found.hash
+
+
+def _last_commits(connection: Connection, entries: Iterable[Entry]) -> dict[tuple[str, str, str], str]:
+    """The commitment to the value that each changed thing had before, by (entity, id, place)."""
+    keys = [(entry.entity, entry.entity_id, entry.place) for entry in entries if not entry.first]
+    found: dict[tuple[str, str, str], str] = {}
+    columns = (audit_record.c.entity, audit_record.c.entity_id, audit_record.c.place)
+    for start in range(0, len(keys), 200):
+        rows = connection.execute(
+            select(*columns, audit_record.c.new_commit).where(tuple_(*columns).in_(keys[start : start + 200])).order_by(audit_record.c.seq)
+        )
+        found.update({(row.entity, row.entity_id, row.place): row.new_commit for row in rows})
+    return found
+
+
+def history(connection: Connection, entity: str, entity_id: str, place: str | None = None) -> list[Past]:
+    """What happened to a thing (or to one place of it), oldest first, old values beside new ones."""
+    where = [audit_record.c.entity == entity, audit_record.c.entity_id == entity_id]
+    if place is not None:
+        where.append(audit_record.c.place == place)
+    return list(_pasts(connection, where))
+
+
+def history_since(connection: Connection, chain: str, seq: int, limit: int) -> list[Past]:
+    """The records of a chain after a position, oldest first."""
+    return list(_pasts(connection, [audit_record.c.chain == chain, audit_record.c.seq > seq], limit))
+
+
+def _pasts(connection: Connection, where: list[Any], limit: int | None = None) -> Iterator[Past]:
+    joined = audit_record.outerjoin(audit_value, (audit_value.c.chain == audit_record.c.chain) & (audit_value.c.seq == audit_record.c.seq))
+    rows = connection.execute(
+        select(audit_record, audit_value.c.value)
+        .select_from(joined)
+        .where(*where)
+        .order_by(audit_record.c.chain, audit_record.c.seq)
+        .limit(limit)
+    )
+    last: dict[tuple[str, str, str], str | None] = {}
+    for row in rows:
+        key = (row.entity, row.entity_id, row.place)
+        yield Past(
+            row.chain, row.seq, moment_of(row.at), row.actor, row.role, row.organisation, row.address, row.op, row.entity,
+            row.entity_id, row.subject, row.place, row.reason, row.prompted_by, last.get(key), row.value,
+        )  # fmt: skip
+        last[key] = row.value
+
+
+def chains(connection: Connection) -> list[tuple[str, int, str]]:
+    """(chain, size, hash) of every chain, by name."""
+    rows = connection.execute(select(chain_head.c.chain, chain_head.c.seq, chain_head.c.hash).order_by(chain_head.c.chain))
+    return [(row.chain, row.seq, row.hash) for row in rows]
+
+
+def heads_at(connection: Connection, known_at: datetime, chains_of: Sequence[str]) -> Checkpoint:
+    """The heads that these chains had at that moment: what was known then. Chains that had nothing yet are left out."""
+    heads = []
+    for chain in sorted(chains_of):
+        where = (audit_record.c.chain == chain, audit_record.c.at <= moment_text(known_at))
+        found = connection.execute(
+            select(audit_record.c.seq, audit_record.c.hash).where(*where).order_by(audit_record.c.seq.desc()).limit(1)
+        ).first()
+        if found:
+            heads.append((chain, found.seq, found.hash))
+    return Checkpoint(tuple(heads))
+
+
+def replay(connection: Connection, entity: str, upto: Checkpoint) -> Iterator[tuple[str, str, str, str | None]]:
+    """(entity id, op, place, value) of every record of this kind within the checkpoint, by chain position."""
+    joined = audit_record.outerjoin(audit_value, (audit_value.c.chain == audit_record.c.chain) & (audit_value.c.seq == audit_record.c.seq))
+    columns = (audit_record.c.entity_id, audit_record.c.op, audit_record.c.place, audit_value.c.value)
+    for chain, size, _ in upto.heads:
+        where = (audit_record.c.chain == chain, audit_record.c.seq <= size, audit_record.c.entity == entity)
+        rows = connection.execute(select(*columns).select_from(joined).where(*where).order_by(audit_record.c.seq))
+        for row in rows:
+            yield row.entity_id, row.op, row.place, row.value
+
+
+def broken(connection: Connection) -> Break | None:
+    """The first record that does not hold, over every chain; None when all do. A chain without a head is broken too."""
+    known = chains(connection)
+    headless = connection.execute(
+        select(audit_record.c.chain).where(audit_record.c.chain.not_in([chain for chain, _, _ in known])).limit(1)
+    ).scalar()
+    if headless:
+        return Break(headless, 1, "cut")
+    for chain, size, head in known:
+        values = {
+            row.seq: (row.salt, row.value)
+            for row in connection.execute(
+                select(audit_value.c.seq, audit_value.c.salt, audit_value.c.value).where(audit_value.c.chain == chain)
+            )
+        }
+        rows = connection.execute(select(audit_record).where(audit_record.c.chain == chain).order_by(audit_record.c.seq))
+        leaves = ((Leaf(**{name: getattr(row, name) for name in Leaf.__slots__}), row.hash) for row in rows)
+        found = verify(leaves, values, (size, head))
+        if found:
+            return found if found.chain else Break(chain, found.seq, found.kind)
+    return None

@@ -1,0 +1,222 @@
+"""Forms as documents: one read loads a form, one `apply` saves a decision with its trail, its facts and its queries."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
+
+from trialcrf.core.definition.model import FormDef
+from trialcrf.core.document import Document, FormKey
+from trialcrf.core.entry import Decision
+from trialcrf.core.facts import project
+from trialcrf.store import queries
+from trialcrf.store.audit import Entry, Who
+from trialcrf.store.models import fact, form
+from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction
+
+
+class Stale(Exception):
+    """Someone else saved this form since the page was drawn: nothing was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredForm:
+    """A form as it stands. `version` counts its saves and is what a page must bring back."""
+
+    id: int
+    subject_id: int
+    key: FormKey
+    definition_id: int
+    version: int
+    document: Document
+    complete: bool
+    error: str
+    updated_at: datetime
+
+
+_COLUMNS = (
+    form.c.id,
+    form.c.subject_id,
+    form.c.event_oid,
+    form.c.form_oid,
+    form.c.event_repeat,
+    form.c.form_repeat,
+    form.c.definition_id,
+    form.c.version,
+    form.c.document,
+    form.c.complete,
+    form.c.error,
+    form.c.updated_at,
+)
+
+
+def _made(row: Any) -> StoredForm:
+    key = FormKey(row.event_oid, row.form_oid, row.event_repeat, row.form_repeat)
+    document = Document.from_json(row.document)
+    return StoredForm(row.id, row.subject_id, key, row.definition_id, row.version, document, row.complete, row.error, row.updated_at)
+
+
+def read(tx: Transaction, subject_id: int, key: FormKey) -> StoredForm | None:
+    row = tx.read(
+        select(*_COLUMNS).where(
+            form.c.subject_id == subject_id,
+            form.c.event_oid == key.event_oid,
+            form.c.form_oid == key.form_oid,
+            form.c.event_repeat == key.event_repeat,
+            form.c.form_repeat == key.form_repeat,
+        )
+    ).first()
+    return _made(row) if row else None
+
+
+def by_id(tx: Transaction, form_id: int) -> StoredForm | None:
+    row = tx.read(select(*_COLUMNS).where(form.c.id == form_id)).first()
+    return _made(row) if row else None
+
+
+def all_of(tx: Transaction, subject_ids: Collection[int], form_oids: Collection[str] | None = None) -> list[StoredForm]:
+    """The forms of these subjects, those in error left out, oldest first."""
+    found: list[StoredForm] = []
+    ids = sorted(subject_ids)
+    for start in range(0, len(ids), 500):
+        statement = select(*_COLUMNS).where(form.c.subject_id.in_(ids[start : start + 500]), form.c.error == "")
+        if form_oids is not None:
+            statement = statement.where(form.c.form_oid.in_(sorted(form_oids)))
+        found.extend(_made(row) for row in tx.read(statement.order_by(form.c.id)))
+    return found
+
+
+def next_repeat(tx: Transaction, subject_id: int, event_oid: str, form_oid: str, event_repeat: int | None) -> int:
+    """The next free repeat: of the form within one occasion, or (event_repeat None) of the occasion itself. Never one used before."""
+    column = form.c.event_repeat if event_repeat is None else form.c.form_repeat
+    where = [form.c.subject_id == subject_id, form.c.event_oid == event_oid]
+    if event_repeat is not None:
+        where += [form.c.form_oid == form_oid, form.c.event_repeat == event_repeat]
+    return 1 + max(tx.read(select(column).where(*where)).scalars().all(), default=0)
+
+
+def apply(
+    tx: Transaction, subject: Subject, key: FormKey, form_def: FormDef, definition_id: int, old: StoredForm | None, decision: Decision
+) -> int:
+    """Save a decision: the document, its audit records, its facts and its queries. Returns the form's id.
+
+    Raises Stale where the form is not (or no longer) at the version of `old`.
+    """
+    text = decision.document.to_json()
+    if old is None:
+        form_id = _create(tx, subject, key, definition_id, text, decision)
+    else:
+        form_id = old.id
+        values = {"document": text, "complete": decision.complete, "version": old.version + 1, "updated_at": tx.at}
+        statement = update(form).where(form.c.id == old.id, form.c.version == old.version).values(**values)
+        entries = _entries(subject, form_id, decision) or [
+            Entry(subject.site.chain, "review", "form", str(form_id), "queries", "", subject=subject.key)
+        ]
+        if tx.change(form, statement, entries) != 1:
+            raise Stale
+    _project(tx, form_id, form_def, old.document if old else Document(), decision.document)
+    queries.apply(tx, subject, form_id, decision)
+    return form_id
+
+
+def _create(tx: Transaction, subject: Subject, key: FormKey, definition_id: int, text: str, decision: Decision) -> int:
+    said = {
+        "subject": subject.id,
+        "event": key.event_oid,
+        "event_repeat": key.event_repeat,
+        "form": key.form_oid,
+        "form_repeat": key.form_repeat,
+        "definition": definition_id,
+    }
+    chain = subject.site.chain
+
+    def entries(form_id: int) -> list[Entry]:
+        created = Entry(chain, "create", "form", str(form_id), "", json.dumps(said, sort_keys=True), subject=subject.key, first=True)
+        return [created, *_entries(subject, form_id, decision)]
+
+    values = {
+        "site_id": subject.site.id,
+        "subject_id": subject.id,
+        "event_oid": key.event_oid,
+        "event_repeat": key.event_repeat,
+        "form_oid": key.form_oid,
+        "form_repeat": key.form_repeat,
+        "definition_id": definition_id,
+        "version": 1,
+        "document": text,
+        "complete": decision.complete,
+        "created_at": tx.at,
+        "updated_at": tx.at,
+    }
+    try:
+        return tx.create(form, values, entries)
+    except IntegrityError as error:
+        raise Stale from error
+
+
+def _entries(subject: Subject, form_id: int, decision: Decision) -> list[Entry]:
+    chain, system = subject.site.chain, Who.system()
+    made = [
+        Entry(
+            chain,
+            "set",
+            "form",
+            str(form_id),
+            str(change.place),
+            change.new.canonical() if change.new else None,
+            subject=subject.key,
+            reason=change.reason,
+            prompted_by=change.prompted_by,
+            first=change.old is None,
+            who=system if change.derived else None,
+        )
+        for change in decision.changes
+    ]
+    for (group, row), reason in decision.removed.items():
+        made.append(
+            Entry(chain, "row_error", "form", str(form_id), f"{group}/{row}/", reason, subject=subject.key, reason=reason, first=True)
+        )
+    return made
+
+
+def _project(tx: Transaction, form_id: int, form_def: FormDef, before: Document, after: Document) -> None:
+    was, now = set(project(form_def, before)), set(project(form_def, after))
+    gone = {(one.alias, one.item, one.group, one.row) for one in was - now}
+    for alias, item, group, row in sorted(gone):
+        where = (fact.c.form_id == form_id, fact.c.alias == alias, fact.c.item == item, fact.c.grp == group, fact.c.row == row)
+        tx.project(fact, delete(fact).where(*where))
+    new = sorted(now - was, key=lambda one: (one.alias, one.item, one.group, one.row))
+    if new:
+        rows = [
+            {
+                "form_id": form_id,
+                "alias": one.alias,
+                "item": one.item,
+                "grp": one.group,
+                "row": one.row,
+                "text": one.text,
+                "missing": one.missing,
+            }
+            for one in new
+        ]
+        tx.project(fact, insert(fact), rows)
+
+
+def mark_error(tx: Transaction, subject: Subject, stored: StoredForm, reason: str) -> None:
+    """Mark the whole form entered in error: it leaves every list and count and stays in the trail. Raises Stale."""
+    statement = (
+        update(form)
+        .where(form.c.id == stored.id, form.c.version == stored.version)
+        .values(error=reason, version=stored.version + 1, updated_at=tx.at)
+    )
+    entry = Entry(subject.site.chain, "error", "form", str(stored.id), "error", reason, subject=subject.key, reason=reason, first=True)
+    if tx.change(form, statement, [entry]) != 1:
+        raise Stale
+    queries.close_all(tx, subject, stored.id, reason)

@@ -1,0 +1,41 @@
+"""Bringing a database to the newest schema, and refusing one that is not there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Engine
+
+from trialcrf.store import triggers
+
+_FOLDER = Path(__file__).resolve().parents[2] / "migrations"
+
+
+class SchemaBehind(Exception):
+    """The database was made by another version of the program: it must be migrated before it is used."""
+
+
+def _config(url: str) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_FOLDER))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Run every missing migration, forward only, each database in one transaction; triggers are made anew and compared."""
+    command.upgrade(_config(url), revision)
+
+
+def check(engine: Engine) -> None:
+    """Raise SchemaBehind or TriggersDiffer where this database must not be written to by this program."""
+    newest = ScriptDirectory.from_config(_config("")).get_current_head()
+    with engine.connect() as connection:
+        current = MigrationContext.configure(connection).get_current_revision()
+        if current != newest:
+            raise SchemaBehind(f"schema {current}, program {newest}")
+        triggers.check(connection)

@@ -1,0 +1,68 @@
+"""What is recorded of subjects: forms as documents, the projection rows that lists need, and queries (their threads are in the trail)."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, false
+
+from trialcrf.store.models.base import Day, Moment, metadata
+
+subject = Table(
+    "subject",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("study_id", ForeignKey("study.id"), nullable=False),
+    Column("site_id", ForeignKey("site.id"), nullable=False, index=True),
+    Column("subject_type", String(40), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("key", String(40), nullable=False),
+    Column("enrolled_on", Day, nullable=False),
+    Column("error", Text, nullable=False, server_default=""),
+    UniqueConstraint("study_id", "key"),
+    UniqueConstraint("site_id", "subject_type", "number"),
+)
+
+form = Table(
+    "form",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site_id", ForeignKey("site.id"), nullable=False),
+    Column("subject_id", ForeignKey("subject.id"), nullable=False),
+    Column("event_oid", String(40), nullable=False),
+    Column("event_repeat", Integer, nullable=False),
+    Column("form_oid", String(40), nullable=False),
+    Column("form_repeat", Integer, nullable=False),
+    Column("definition_id", ForeignKey("definition.id"), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("document", Text, nullable=False),
+    Column("complete", Boolean, nullable=False, server_default=false()),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("updated_at", Moment, nullable=False),
+    UniqueConstraint("subject_id", "event_oid", "event_repeat", "form_oid", "form_repeat", name="uq_form_key"),
+    Index("ix_form_site_id", "site_id"),
+)
+
+fact = Table(
+    "fact",
+    metadata,
+    Column("form_id", ForeignKey("form.id"), primary_key=True),
+    Column("alias", String(8), primary_key=True),
+    Column("item", String(40), primary_key=True),
+    Column("grp", String(40), primary_key=True),
+    Column("row", String(40), primary_key=True),
+    Column("text", Text, nullable=False),
+    Column("missing", String(10), nullable=False),
+)
+
+query = Table(
+    "query",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site_id", ForeignKey("site.id"), nullable=False),
+    Column("form_id", ForeignKey("form.id"), nullable=False, index=True),
+    Column("place", String(130), nullable=False),
+    Column("check_oid", String(40), nullable=False),
+    Column("state", String(10), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("answer", String(40), nullable=False, server_default=""),
+    Column("opened_at", Moment, nullable=False),
+    Index("ix_query_site_id_state", "site_id", "state"),
+)

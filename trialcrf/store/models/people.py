@@ -1,0 +1,58 @@
+"""Accounts, the roles they hold, their sessions and what the throttle remembers."""
+
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, false, true
+
+from trialcrf.store.models.base import Moment, metadata
+
+account = Table(
+    "account",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("username", String(80), nullable=False, unique=True),
+    Column("name", String(200), nullable=False),
+    Column("email", String(254), nullable=False),
+    Column("organisation", String(200), nullable=False),
+    Column("language", String(5), nullable=False, server_default="fr"),
+    Column("theme", String(10), nullable=False, server_default="auto"),
+    Column("active", Boolean, nullable=False, server_default=true()),
+    Column("demo", Boolean, nullable=False, server_default=false()),
+    Column("password_hash", String(200)),
+    Column("invitation_hash", String(64), unique=True),
+    Column("invitation_ends_at", Moment),
+    Column("created_at", Moment, nullable=False),
+)
+
+grant = Table(
+    "role_grant",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False, index=True),
+    Column("role", String(20), nullable=False),
+    Column("study", String(40), nullable=False),
+    Column("site", String(10), nullable=False),
+    Column("active", Boolean, nullable=False, server_default=true()),
+    Column("granted_at", Moment, nullable=False),
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False, index=True),
+    Column("csrf", String(64), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("seen_at", Moment, nullable=False),
+    Column("ended_at", Moment),
+)
+
+sign_in_attempt = Table(
+    "sign_in_attempt",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("username", String(80), nullable=False),
+    Column("address", String(60), nullable=False),
+    Column("at", Moment, nullable=False),
+    Index("ix_sign_in_attempt_username_at", "username", "at"),
+    Index("ix_sign_in_attempt_address_at", "address", "at"),
+)

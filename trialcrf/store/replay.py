@@ -1,0 +1,158 @@
+"""The data as the trail tells it: what was known at a checkpoint, and the proof that what is stored is exactly that."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy import select
+
+from trialcrf.core.chain import Checkpoint
+from trialcrf.core.document import Answer, Document, FormKey, Place, Row, row_order
+from trialcrf.core.facts import Recorded, SubjectRecord, project
+from trialcrf.store import audit, definitions
+from trialcrf.store.models import account, fact, form, grant, query, site, subject
+from trialcrf.store.transaction import Transaction
+
+
+@dataclass
+class Replayed:
+    """A form as its records tell it, in their order."""
+
+    subject_id: int
+    key: FormKey
+    definition_id: int
+    error: str = ""
+    items: dict[str, Answer] = field(default_factory=dict)
+    rows: dict[str, dict[str, tuple[dict[str, Answer], list[str]]]] = field(default_factory=dict)
+
+    def take(self, op: str, place: str, value: str | None) -> None:
+        where = Place.parse(place)
+        if op == "error":
+            self.error = value or ""
+        elif op == "row_error":
+            self._row(where)[1][:] = [value or ""]
+        elif op == "set":
+            into = self._row(where)[0] if where.row else self.items
+            if value is None:
+                into.pop(where.item, None)
+            else:
+                into[where.item] = Answer.from_plain(json.loads(value))
+
+    def _row(self, where: Place) -> tuple[dict[str, Answer], list[str]]:
+        return self.rows.setdefault(where.group, {}).setdefault(where.row, ({}, []))
+
+    def document(self) -> Document:
+        rows = {
+            group: tuple(sorted((Row(row_id, items, error[0] if error else "") for row_id, (items, error) in held.items()), key=row_order))
+            for group, held in self.rows.items()
+        }
+        return Document(self.items, rows)
+
+
+def forms_at(tx: Transaction, upto: Checkpoint) -> dict[int, Replayed]:
+    """Every form as it was at the checkpoint, by id, those in error too."""
+    found: dict[int, Replayed] = {}
+    for entity_id, op, place, value in audit.replay(tx.connection, "form", upto):
+        if op == "create":
+            said = json.loads(value or "{}")
+            key = FormKey(said["event"], said["form"], said["event_repeat"], said["form_repeat"])
+            found[int(entity_id)] = Replayed(said["subject"], key, said["definition"])
+        else:
+            found[int(entity_id)].take(op, place, value)
+    return found
+
+
+def subjects_at(tx: Transaction, upto: Checkpoint) -> list[SubjectRecord]:
+    """What was understood of every subject at the checkpoint, by key; what was in error then is not in it."""
+    people: dict[int, SubjectRecord] = {}
+    for entity_id, op, _, value in audit.replay(tx.connection, "subject", upto):
+        if op == "create":
+            said = json.loads(value or "{}")
+            enrolled = date.fromisoformat(said["enrolled_on"])
+            people[int(entity_id)] = SubjectRecord(int(entity_id), said["key"], said["site"], said["subject_type"], enrolled)
+        elif op == "error" and value:
+            people.pop(int(entity_id), None)
+    gathered: dict[int, list[Recorded]] = {id_: [] for id_ in people}
+    for form_id, held in sorted(forms_at(tx, upto).items()):
+        if not held.error and held.subject_id in gathered:
+            form_def = definitions.read(tx, held.definition_id).study.form[held.key.form_oid]
+            gathered[held.subject_id].extend(_recorded(form_id, held.key, project(form_def, held.document())))
+    return sorted((replace(one, records=tuple(gathered[one.id])) for one in people.values()), key=lambda one: one.key)
+
+
+def _recorded(form_id: int, key: FormKey, facts: Any) -> Iterator[Recorded]:
+    by_row: dict[str, Recorded] = {"": Recorded(form_id, key.event_oid, key.event_repeat, key.form_oid, key.form_repeat, "", {}, {})}
+    for one in facts:
+        held = by_row.setdefault(
+            one.row, Recorded(form_id, key.event_oid, key.event_repeat, key.form_oid, key.form_repeat, one.row, {}, {})
+        )
+        (held.missing if one.missing else held.values)[one.alias] = one.missing or one.text  # type: ignore[index]
+    return iter(by_row.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Something stored that the trail does not tell, or the other way round."""
+
+    entity: str
+    entity_id: str
+    place: str
+
+
+def differences(tx: Transaction) -> Iterator[Difference]:
+    """Every place where what is stored is not the replay of the trail: documents, projections, and the states that lists rely on."""
+    everything = Checkpoint(tuple(audit.chains(tx.connection)))
+    yield from _form_differences(tx, everything)
+    for entity, table, columns in (
+        ("subject", subject, ("error",)),
+        ("query", query, ("state",)),
+        ("account", account, ("username", "name", "email", "organisation", "active")),
+        ("role_grant", grant, ("active",)),
+        ("site", site, ("code", "name", "zone")),
+    ):
+        told: dict[tuple[str, str], str | None] = {}
+        for entity_id, _, place, value in audit.replay(tx.connection, entity, everything):
+            told[entity_id, place] = value
+        stored: dict[tuple[str, str], str | None] = {}
+        for row in tx.read(select(table.c.id, *(table.c[column] for column in columns))):
+            for column in columns:
+                value = getattr(row, column)
+                stored[str(row.id), column] = str(value).lower() if isinstance(value, bool) else value
+        for key in sorted(told.keys() | stored.keys()):
+            if key[1] in columns and (told.get(key) or "") != (stored.get(key) or ""):
+                yield Difference(entity, *key)
+        for entity_id in sorted({id_ for id_, _ in stored} ^ {id_ for id_, _ in told}):
+            yield Difference(entity, entity_id, "")
+
+
+def _form_differences(tx: Transaction, everything: Checkpoint) -> Iterator[Difference]:
+    told = forms_at(tx, everything)
+    facts: dict[int, set[tuple[str, str, str, str, str, str]]] = {}
+    for row in tx.read(select(fact)):
+        facts.setdefault(row.form_id, set()).add((row.alias, row.item, row.grp, row.row, row.text, row.missing))
+    columns = (form.c.id, form.c.document, form.c.error, form.c.definition_id, form.c.form_oid, form.c.subject_id)
+    for row in tx.read(select(*columns).order_by(form.c.id)):
+        held = told.pop(row.id, None)
+        if held is None or held.subject_id != row.subject_id:
+            yield Difference("form", str(row.id), "")
+            continue
+        document = held.document()
+        if document.to_json() != row.document:
+            yield Difference("form", str(row.id), _where(document, Document.from_json(row.document)))
+        if held.error != row.error:
+            yield Difference("form", str(row.id), "error")
+        form_def = definitions.read(tx, row.definition_id).study.form[row.form_oid]
+        projected = {(one.alias, one.item, one.group, one.row, one.text, one.missing) for one in project(form_def, document)}
+        if projected != facts.pop(row.id, set()):
+            yield Difference("fact", str(row.id), "")
+    for form_id in sorted(told.keys() | facts.keys()):
+        yield Difference("form", str(form_id), "")
+
+
+def _where(told: Document, stored: Document) -> str:
+    one, other = dict(told.places()), dict(stored.places())
+    return next((str(place) for place in sorted(one.keys() | other.keys()) if one.get(place) != other.get(place)), "rows")

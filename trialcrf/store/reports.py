@@ -1,0 +1,88 @@
+"""Reports ordered and archived: what was asked, over which data, and the hash of the file that came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Select, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from trialcrf.store.models import report, study
+from trialcrf.store.transaction import Transaction
+
+ORDERED, DRAWN, FAILED = "ordered", "drawn", "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """An ordered report. What came of it is empty until it is drawn: definition version, checkpoint, SHA-256, file name."""
+
+    id: int
+    study_oid: str
+    kind: str
+    language: str
+    as_of: date
+    known_at: datetime
+    state: str
+    ordered_by: str
+    ordered_at: datetime
+    definition_version: int | None
+    checkpoint: str | None
+    sha256: str | None
+    file: str | None
+    said: str
+
+
+_COLUMNS = (
+    report.c.id, study.c.oid, report.c.kind, report.c.language, report.c.as_of, report.c.known_at, report.c.state, report.c.ordered_by,
+    report.c.ordered_at, report.c.definition_version, report.c.checkpoint, report.c.sha256, report.c.file, report.c.said,
+)  # fmt: skip
+
+
+def _select() -> Select[Any]:
+    return select(*_COLUMNS).select_from(report.join(study, study.c.id == report.c.study_id))
+
+
+def _made(row: Any) -> Report:
+    return Report(*row)
+
+
+def order(
+    tx: Transaction, key: str, study_id: int, kind: str, language: str, as_of: date, known_at: datetime, ordered_by: str
+) -> int | None:
+    """A new order, or None where this key was ordered before. Its id is what the queue's message carries."""
+    dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
+    new = {
+        "key": key, "study_id": study_id, "kind": kind, "language": language, "as_of": as_of, "known_at": known_at,
+        "state": ORDERED, "ordered_by": ordered_by, "ordered_at": tx.at,
+    }  # fmt: skip
+    made = tx.work(dialect.insert(report).values(**new).on_conflict_do_nothing(index_elements=["key"])).rowcount
+    return int(tx.read(select(report.c.id).where(report.c.key == key)).scalar_one()) if made else None
+
+
+def find(tx: Transaction, report_id: int) -> Report | None:
+    row = tx.read(_select().where(report.c.id == report_id)).first()
+    return _made(row) if row else None
+
+
+def all_of(tx: Transaction, study_oid: str, limit: int = 100) -> list[Report]:
+    """The newest first."""
+    rows = tx.read(_select().where(study.c.oid == study_oid).order_by(report.c.id.desc()).limit(limit))
+    return [_made(row) for row in rows]
+
+
+def waiting(tx: Transaction) -> list[int]:
+    """Orders that were never drawn: their message may have died with a worker."""
+    return list(tx.read(select(report.c.id).where(report.c.state == ORDERED).order_by(report.c.id)).scalars())
+
+
+def drawn(tx: Transaction, report_id: int, version: int, checkpoint: str, sha256: str, file: str) -> bool:
+    """Archive the drawing; False where another worker did so first (the bytes are the same)."""
+    values = {"state": DRAWN, "definition_version": version, "checkpoint": checkpoint, "sha256": sha256, "file": file, "said": ""}
+    return tx.work(update(report).where(report.c.id == report_id, report.c.state != DRAWN).values(**values)).rowcount == 1
+
+
+def failed(tx: Transaction, report_id: int, said: str) -> None:
+    tx.work(update(report).where(report.c.id == report_id, report.c.state == ORDERED).values(state=FAILED, said=said))

@@ -1,0 +1,69 @@
+"""Sites of a study, each with its code and its time zone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+
+from trialcrf.store.audit import SYSTEM_CHAIN, Entry
+from trialcrf.store.models import site, study
+from trialcrf.store.transaction import Transaction
+
+
+@cache
+def zone_of(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    id: int
+    study_id: int
+    study_oid: str
+    code: str
+    name: str
+    zone_name: str
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return zone_of(self.zone_name)
+
+    def today(self, now: datetime) -> date:
+        """The calendar day at the site."""
+        return now.astimezone(self.zone).date()
+
+    @property
+    def chain(self) -> str:
+        return f"{self.study_oid}/{self.code}"
+
+
+_COLUMNS = (site.c.id, site.c.study_id, study.c.oid, site.c.code, site.c.name, site.c.zone)
+
+
+def _made(row: Any) -> Site:
+    return Site(*row)
+
+
+def all_of(tx: Transaction, study_oid: str) -> list[Site]:
+    rows = tx.read(select(*_COLUMNS).join(study, study.c.id == site.c.study_id).where(study.c.oid == study_oid).order_by(site.c.code))
+    return [_made(row) for row in rows]
+
+
+def find(tx: Transaction, study_oid: str, code: str) -> Site | None:
+    row = tx.read(select(*_COLUMNS).join(study, study.c.id == site.c.study_id).where(study.c.oid == study_oid, site.c.code == code)).first()
+    return _made(row) if row else None
+
+
+def create(tx: Transaction, study_id: int, code: str, name: str, zone: str) -> int:
+    """A new site. Raises IntegrityError where the study has this code already."""
+    values = {"code": code, "name": name, "zone": zone}
+    return tx.create(
+        site,
+        {"study_id": study_id, "created_at": tx.at, **values},
+        lambda key: [Entry(SYSTEM_CHAIN, "create", "site", str(key), place, value, first=True) for place, value in values.items()],
+    )

@@ -1,0 +1,154 @@
+"""Subjects of a study, and what the program understands of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Select, and_, func, select, update
+
+from trialcrf.core.facts import Recorded, SubjectRecord
+from trialcrf.store.audit import Entry
+from trialcrf.store.models import fact, form, site, study, subject
+from trialcrf.store.sites import Site
+from trialcrf.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A subject at its site. `error` is the reason it was marked entered in error: such a subject is in no list and no count."""
+
+    id: int
+    key: str
+    subject_type: str
+    number: int
+    enrolled_on: date
+    error: str
+    site: Site
+
+
+_COLUMNS = (
+    subject.c.id,
+    subject.c.key,
+    subject.c.subject_type,
+    subject.c.number,
+    subject.c.enrolled_on,
+    subject.c.error,
+    site.c.id.label("site_id"),
+    site.c.study_id,
+    study.c.oid,
+    site.c.code,
+    site.c.name,
+    site.c.zone,
+)
+
+
+def _select() -> Select[Any]:
+    joined = subject.join(site, site.c.id == subject.c.site_id).join(study, study.c.id == subject.c.study_id)
+    return select(*_COLUMNS).select_from(joined)
+
+
+def _made(row: Any) -> Subject:
+    at = Site(row.site_id, row.study_id, row.oid, row.code, row.name, row.zone)
+    return Subject(row.id, row.key, row.subject_type, row.number, row.enrolled_on, row.error, at)
+
+
+def find(tx: Transaction, study_oid: str, key: str) -> Subject | None:
+    """The subject with this key, one marked in error too: its trail stays readable."""
+    row = tx.read(_select().where(study.c.oid == study_oid, subject.c.key == key)).first()
+    return _made(row) if row else None
+
+
+def all_of(
+    tx: Transaction,
+    study_oid: str,
+    sites: Collection[str] | None = None,
+    subject_type: str | None = None,
+    containing: str = "",
+    offset: int = 0,
+    limit: int | None = None,
+) -> list[Subject]:
+    """Subjects by key, those in error left out; `sites=None` is every site."""
+    statement = _where(_select(), study_oid, sites, subject_type, containing)
+    return [_made(row) for row in tx.read(statement.order_by(subject.c.key).offset(offset).limit(limit))]
+
+
+def count(
+    tx: Transaction, study_oid: str, sites: Collection[str] | None = None, subject_type: str | None = None, containing: str = ""
+) -> int:
+    joined = subject.join(site, site.c.id == subject.c.site_id).join(study, study.c.id == subject.c.study_id)
+    statement = _where(select(func.count()).select_from(joined), study_oid, sites, subject_type, containing)
+    return int(tx.read(statement).scalar_one())
+
+
+def _where(statement: Select[Any], study_oid: str, sites: Collection[str] | None, subject_type: str | None, containing: str) -> Select[Any]:
+    statement = statement.where(study.c.oid == study_oid, subject.c.error == "")
+    if sites is not None:
+        statement = statement.where(site.c.code.in_(sorted(sites)))
+    if subject_type:
+        statement = statement.where(subject.c.subject_type == subject_type)
+    if containing:
+        statement = statement.where(subject.c.key.icontains(containing, autoescape=True))
+    return statement
+
+
+def create(tx: Transaction, at_site: Site, subject_type: str, pattern: str, enrolled_on: date, number: int | None = None) -> Subject:
+    """Enrol the next subject of this type at the site; its number is never used again. `number` is given by imports only."""
+    if number is None:
+        # Two people enrolling at one site at once must not be given one number.
+        tx.read(select(site.c.id).where(site.c.id == at_site.id).with_for_update())
+        last = select(func.max(subject.c.number)).where(subject.c.site_id == at_site.id, subject.c.subject_type == subject_type)
+        number = (tx.read(last).scalar() or 0) + 1
+    key = pattern.format(site=at_site.code, number=number)
+    said = {"key": key, "site": at_site.code, "subject_type": subject_type, "number": number, "enrolled_on": enrolled_on.isoformat()}
+    new = tx.create(
+        subject,
+        {
+            "study_id": at_site.study_id,
+            "site_id": at_site.id,
+            "subject_type": subject_type,
+            "number": number,
+            "key": key,
+            "enrolled_on": enrolled_on,
+        },
+        lambda id_: [Entry(at_site.chain, "create", "subject", str(id_), "", json.dumps(said, sort_keys=True), subject=key, first=True)],
+    )
+    return Subject(new, key, subject_type, number, enrolled_on, "", at_site)
+
+
+def mark_error(tx: Transaction, which: Subject, reason: str) -> None:
+    tx.change(
+        subject,
+        update(subject).where(subject.c.id == which.id).values(error=reason),
+        [Entry(which.site.chain, "error", "subject", str(which.id), "error", reason, subject=which.key, reason=reason)],
+    )
+
+
+def records(tx: Transaction, subjects: Iterable[Subject]) -> list[SubjectRecord]:
+    """What is understood of these subjects, in their order; forms and rows in error are not in it."""
+    wanted = list(subjects)
+    gathered: dict[int, dict[tuple[int, str], Recorded]] = {one.id: {} for one in wanted}
+    columns = (form.c.subject_id, form.c.id, form.c.event_oid, form.c.event_repeat, form.c.form_oid, form.c.form_repeat)
+    ids = list(gathered)
+    for start in range(0, len(ids), 500):
+        rows = tx.read(
+            select(*columns, fact.c.alias, fact.c.row, fact.c.text, fact.c.missing)
+            .select_from(form.outerjoin(fact, fact.c.form_id == form.c.id))
+            .where(and_(form.c.subject_id.in_(ids[start : start + 500]), form.c.error == ""))
+            .order_by(form.c.id)
+        )
+        for row in rows:
+            of_subject = gathered[row.subject_id]
+            key = (row.id, row.row or "")
+            if key not in of_subject:
+                of_subject[key] = Recorded(row.id, row.event_oid, row.event_repeat, row.form_oid, row.form_repeat, row.row or "", {}, {})
+            held = of_subject[key]
+            if row.alias is not None:
+                into = held.missing if row.missing else held.values
+                into[row.alias] = row.missing or row.text  # type: ignore[index]
+    return [
+        SubjectRecord(one.id, one.key, one.site.code, one.subject_type, one.enrolled_on, tuple(gathered[one.id].values())) for one in wanted
+    ]

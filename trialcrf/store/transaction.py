@@ -1,0 +1,148 @@
+"""Engines and transactions. A write is audited or refused; only the shells open one, and leaving it commits."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Table, create_engine, event, insert
+from sqlalchemy.engine import make_url
+
+from trialcrf.store import audit
+from trialcrf.store.audit import Entry, Who
+
+AUDITED = frozenset(
+    {"account", "role_grant", "study", "site", "definition", "subject", "form", "fact", "query", "audit_record", "audit_value"}
+)
+"""Tables that no statement may write but through `Transaction.change`, `create` or the trail itself."""
+
+_DML = re.compile(
+    r"\s*(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|REPLACE\s+INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?)\s+\"?(\w+)", re.I
+)
+
+
+class Unaudited(Exception):
+    """A statement would have written to an audited table without its audit record, or written inside a read: a fault of ours."""
+
+
+def open_engine(url: str) -> Engine:
+    """An engine with the durability that acknowledged saves need (WAL and synchronous=FULL on SQLite) and the guard on every statement."""
+    kind = make_url(url).get_backend_name()
+    if kind == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        event.listen(engine, "connect", _sqlite_pragmas)
+        event.listen(engine, "begin", _sqlite_begin)
+    else:
+        engine = create_engine(url, pool_size=5, max_overflow=10, pool_pre_ping=True)
+    event.listen(engine, "before_cursor_execute", _guard)
+    return engine
+
+
+def _sqlite_pragmas(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # Transactions are begun by us, so that a write takes its lock at once.
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", "busy_timeout=30000"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if connection.info.get("mode") == "write" else "BEGIN")
+
+
+def _guard(connection: Connection, _cursor: Any, statement: str, *_: Any) -> None:
+    found = _DML.match(statement)
+    if found is None:
+        return
+    mode, table = connection.info.get("mode"), found.group(1).lower()
+    if mode == "read":
+        raise Unaudited(f"a read-only transaction tried to write {table}")
+    if mode == "write" and table in AUDITED and connection.info.get("permit") != table:
+        raise Unaudited(f"{table} is written only together with its audit record")
+
+
+@dataclass
+class Transaction:
+    """One database transaction. `at` and `who` go into every audit record that it writes."""
+
+    connection: Connection
+    at: datetime
+    who: Who
+    entries: list[Entry] = field(default_factory=list)
+
+    def read(self, statement: Executable, params: Mapping[str, Any] | None = None) -> CursorResult[*tuple[Any, ...]]:
+        return self.connection.execute(statement, params or {})
+
+    def work(self, statement: Executable, params: Any = None) -> CursorResult[*tuple[Any, ...]]:
+        """Write a table of work (sessions, outbox, runs): the guard refuses audited ones."""
+        return self.connection.execute(statement, params if params is not None else {})
+
+    def create(self, table: Table, values: Mapping[str, Any], entries: Callable[[int], Iterable[Entry]]) -> int:
+        """Insert one row; `entries` makes its audit records from the new id. Raises Unaudited without any."""
+        result = self._permitted(table.name, insert(table).values(**values))
+        key = result.inserted_primary_key
+        assert key is not None
+        self._record(table.name, entries(key[0]))
+        return int(key[0])
+
+    def change(self, table: Table, statement: Executable, entries: Iterable[Entry], params: Any = None) -> int:
+        """Run one statement on an audited table with its audit records; returns the rows it touched."""
+        count = self._permitted(table.name, statement, params).rowcount
+        if count:
+            self._record(table.name, entries)
+        return count
+
+    def project(self, table: Table, statement: Executable, params: Any = None) -> None:
+        """Write a projection: rows that are only derived from a document whose change is recorded in this same transaction."""
+        if not self.entries:
+            raise Unaudited(f"{table.name} is projected only together with a recorded change")
+        self._permitted(table.name, statement, params)
+
+    def _record(self, table: str, entries: Iterable[Entry]) -> None:
+        made = list(entries)
+        if not made:
+            raise Unaudited(f"a change of {table} without an audit record")
+        self.entries.extend(made)
+
+    def _permitted(self, table: str, statement: Executable, params: Any = None) -> CursorResult[*tuple[Any, ...]]:
+        self.connection.info["permit"] = table
+        try:
+            return self.connection.execute(statement, params if params is not None else {})
+        finally:
+            del self.connection.info["permit"]
+
+    def flush_trail(self) -> None:
+        """Append what was recorded so far to its chains. Done at the end, so a chain's head is locked as briefly as can be."""
+        if self.entries:
+            made, self.entries = self.entries, []
+            audit.append(self.connection, self.at, self.who, made)
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Transaction]:
+    """A read-only transaction: one consistent view, and the guard refuses any write."""
+    with _opened(engine, "read") as connection, connection.begin():
+        yield Transaction(connection, datetime.min.replace(tzinfo=UTC), Who.nobody())
+
+
+@contextmanager
+def writing(engine: Engine, at: datetime, who: Who) -> Iterator[Transaction]:
+    """A write transaction: leaving it appends the trail and commits, an exception rolls everything back."""
+    with _opened(engine, "write") as connection, connection.begin():
+        transaction = Transaction(connection, at, who)
+        yield transaction
+        transaction.flush_trail()
+
+
+@contextmanager
+def _opened(engine: Engine, mode: str) -> Iterator[Connection]:
+    with engine.connect() as connection:
+        connection.info["mode"] = mode
+        try:
+            if mode == "read" and connection.dialect.name == "postgresql":
+                connection = connection.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
+            yield connection
+        finally:
+            connection.info.pop("mode", None)

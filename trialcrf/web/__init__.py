@@ -1,0 +1,140 @@
+"""The web shell: pages over the actions. `create_app` is the only thing that a server needs."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from datetime import date, datetime
+from typing import Any
+
+from flask import Flask, Response, g, render_template, request
+from jinja2 import StrictUndefined
+from sqlalchemy.exc import OperationalError
+from werkzeug.exceptions import HTTPException
+
+from config import TEMPLATES, Settings
+from trialcrf.actions import NotAllowed
+from trialcrf.core.wording import N_, Message, Sayable
+from trialcrf.external.language import Language
+from trialcrf.store import migrations
+from trialcrf.store.transaction import open_engine
+from trialcrf.web import account, admin, entry, export, guard, health, history, queries, reports, subjects
+from trialcrf.web.frame import done_notices, shell
+
+LARGEST_POST = 4 * 1024 * 1024
+
+BLUEPRINTS = (account, admin, entry, export, health, history, queries, reports, subjects)
+
+_HEADINGS = {
+    400: N_("This could not be understood"),
+    403: N_("You may not do this"),
+    404: N_("There is no such page"),
+    405: N_("This cannot be done here"),
+    409: N_("Someone else was faster"),
+    413: N_("This is too much at once"),
+    500: N_("Something went wrong here"),
+    503: N_("The database is busy"),
+}
+_SENTENCES = {
+    400: N_("What the browser sent does not belong to this page. Nothing was changed."),
+    403: N_("Your role does not allow it. Nothing was changed."),
+    404: N_("It does not exist, or it belongs to a site that is not yours."),
+    405: N_("This address does not do that. Nothing was changed."),
+    409: N_("What you saw has changed meanwhile. Nothing was changed: open the page again."),
+    413: N_("At most 4 megabytes can be sent at once. Nothing was changed."),
+    500: N_("Nothing was saved. The fault is written down; tell the support the number below."),
+    503: N_("Nothing was saved. Go back, wait a moment and try again: what you typed is still there."),
+}
+
+
+def create_app(settings: Settings, pseudo: str = "") -> Flask:
+    """The WSGI application. Refuses to start on a database that is not at this version or whose triggers differ.
+
+    `pseudo` shows every page in the pseudo-language: the tests find untranslated text with it.
+    """
+    engine = open_engine(settings.database_url)
+    migrations.check(engine)
+    app = Flask("trialcrf.web", template_folder=str(TEMPLATES), static_folder="static", static_url_path="/static")
+    app.config.update(
+        SECURE_COOKIES=settings.secure_cookies,
+        LOOPBACK=settings.loopback,
+        DEMO=settings.demo and settings.loopback,
+        PSEUDO=pseudo,
+        DATA=settings.data,
+        MAX_CONTENT_LENGTH=LARGEST_POST,
+        MAX_FORM_MEMORY_SIZE=LARGEST_POST,
+        MAX_FORM_PARTS=20_000,
+        SEND_FILE_MAX_AGE_DEFAULT=3600,
+    )
+    app.extensions["trialcrf.engine"] = engine
+    app.extensions["trialcrf.shell"] = shell
+    _prepare_templates(app)
+    for module in BLUEPRINTS:
+        app.register_blueprint(module.blueprint)
+    app.view_functions["static"] = guard.verb(guard.PUBLIC)(app.view_functions["static"])
+    unnamed = [name for name, view in app.view_functions.items() if not hasattr(view, "verb")]
+    if unnamed:
+        raise RuntimeError(f"routes that name no verb: {', '.join(unnamed)}")
+    app.before_request(guard.open_door)
+    app.after_request(guard.close_door)
+    app.register_error_handler(Exception, _explain)
+    return app
+
+
+def _prepare_templates(app: Flask) -> None:
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = True
+    app.jinja_env.lstrip_blocks = True
+    app.jinja_env.add_extension("jinja2.ext.i18n")
+    app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
+        lambda msgid: _language().gettext(msgid), lambda one, many, count: _language().ngettext(one, many, count), newstyle=True
+    )
+    app.jinja_env.filters.update(say=_say, day=_day, moment=_moment, number=lambda value: _language().number(value))
+    app.jinja_env.globals.update(get_flashed_messages=done_notices)
+
+
+def _language() -> Language:
+    found: Language = g.language
+    return found
+
+
+def _say(said: Sayable | str) -> str:
+    return said if isinstance(said, str) else _language().say(said)
+
+
+def _day(day: date | None) -> str:
+    return _language().day(day) if day else ""
+
+
+def _moment(at: datetime | None) -> str:
+    """A moment in the time zone of the site that the page is about, else in UTC."""
+    if at is None:
+        return ""
+    site = g.place.site
+    return _language().moment(at, site.zone) if site else _language().moment(at)
+
+
+def _explain(error: Exception) -> tuple[str, int] | Response:
+    """A plain page for every error: what happened, that nothing was changed, where to go. No stack trace reaches a person."""
+    status, said, trace = 500, None, ""
+    if isinstance(error, HTTPException):
+        if error.response is not None or error.code is None or error.code < 400:
+            return error.get_response()  # type: ignore[return-value]
+        status = error.code
+        said = error.description if isinstance(error.description, Message) else None
+    elif isinstance(error, NotAllowed):
+        status = 403
+    elif isinstance(error, OperationalError) and "locked" in str(error):
+        status = 503
+    if status == 500 or status not in _HEADINGS:
+        trace = uuid.uuid4().hex[:12]
+        status = status if status in _HEADINGS else 500
+        logging.getLogger("trialcrf").error("%s %s failed (%s)", request.method, request.path, trace, exc_info=error)
+    values: dict[str, Any] = {
+        "shell": shell(),
+        "status": status,
+        "heading": Message(_HEADINGS[status]),
+        "sentences": [said or Message(_SENTENCES[status])],
+        "trace": trace,
+    }
+    return render_template("error.html", **values), status

@@ -1,0 +1,169 @@
+"""The shapes that the templates of a study form draw: plain values, already in the reader's language where a study says them.
+
+A text is `str` when it is the study's own and already chosen by language, `Sayable` when the `say` filter writes it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trialcrf.core.document import Place
+from trialcrf.core.wording import Message, Sayable
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """One input. `label` is its own visible label where the item has several boxes."""
+
+    id: str
+    name: str
+    value: str
+    part: str = ""
+    label: Message | None = None
+    size: str = ""
+    inputmode: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One option of a set or of a drop-down box."""
+
+    id: str
+    value: str
+    label: Sayable | str
+    chosen: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Select:
+    """A drop-down box beside a field: reason of a change, confirmation, missing code, removal of a row."""
+
+    id: str
+    name: str
+    choices: tuple[Choice, ...]
+
+    @property
+    def chosen(self) -> Choice | None:
+        return next((choice for choice in self.choices if choice.chosen and choice.value), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A finding under its field; `confirm` is offered for a doubt, `confirmed` when it was answered before."""
+
+    id: str
+    check: str
+    text: Sayable
+    confirm: Select | None = None
+    confirmed: Sayable | str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """The marker beside a field: `state` is none, history, open, answered or closed; `count` the queries behind it."""
+
+    state: str = "none"
+    count: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class FieldView:
+    """One item as it is drawn. `target` is where the error summary leads; `described` lists the ids of hint and messages.
+
+    `shown` is the recorded value where it is only read; `absent` says that it is a missing code.
+    """
+
+    place: Place
+    key: str
+    id: str
+    target: str
+    name: str
+    widget: str
+    label: str
+    hints: tuple[Sayable, ...] = ()
+    unit: str = ""
+    boxes: tuple[Box, ...] = ()
+    choices: tuple[Choice, ...] = ()
+    side_by_side: bool = False
+    missing: Select | None = None
+    note: Box | None = None
+    errors: tuple[Said, ...] = ()
+    doubts: tuple[Said, ...] = ()
+    notes: tuple[Said, ...] = ()
+    why: Select | None = None
+    optional: bool = False
+    shown: tuple[Sayable | str, ...] = ()
+    absent: bool = False
+    before: tuple[Sayable, ...] = ()
+    mark: Mark = Mark()
+    url: str = ""
+    chosen: bool = False
+
+    @property
+    def described(self) -> str:
+        said = [said.id for said in (*self.errors, *self.doubts, *self.notes)]
+        hints = [self.id + "-hint"] if self.hints else []
+        return " ".join((*hints, *said))
+
+
+@dataclass(frozen=True, slots=True)
+class RowView:
+    """One row of a repeating group. `error` is why it was entered in error; `gone` the box that would say so."""
+
+    id: str
+    key: str
+    number: int
+    new: bool
+    fields: tuple[FieldView, ...]
+    error: str = ""
+    gone: Select | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GroupView:
+    """Items shown together. `asked_later` counts questions whose condition does not hold with the answers so far."""
+
+    oid: str
+    id: str
+    label: str
+    help: str
+    layout: str
+    repeating: bool
+    fields: tuple[FieldView, ...] = ()
+    rows: tuple[RowView, ...] = ()
+    columns: tuple[Choice, ...] = ()
+    asked_later: int = 0
+
+    @property
+    def answered(self) -> bool:
+        """Whether any of its sets offers to take its answer back."""
+        return any(not choice.value for field in self.fields for choice in field.choices)
+
+
+@dataclass(frozen=True, slots=True)
+class SummaryLine:
+    href: str
+    label: str
+    text: Sayable
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """Findings counted for the top of the page: what stops the save, what becomes a query, what is missing."""
+
+    blocking: tuple[SummaryLine, ...] = ()
+    queries: tuple[SummaryLine, ...] = ()
+    missing: tuple[SummaryLine, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class FormView:
+    oid: str
+    label: str
+    help: str
+    groups: tuple[GroupView, ...]
+    summary: Summary
+    editable: bool
+    unsaved: bool
+    version: int = 0
+    why: Select | None = None

@@ -1,0 +1,93 @@
+"""The frame of every page, from who is signed in and where: navigation by permission, and what was just done."""
+
+from __future__ import annotations
+
+from flask import g, request, url_for
+
+from trialcrf.core.access import ROLES, VERBS, may, role_for
+from trialcrf.core.wording import N_, Message
+from trialcrf.core.workflow import QueryState
+from trialcrf.store import queries
+from trialcrf.web import guard
+from trialcrf.web.page import NavLink, Shell
+
+DONE = {
+    "saved": N_("Saved."),
+    "same": N_("Nothing was different: nothing was saved."),
+    "queries": N_("Saved. Some values raised a query: correct them or confirm them below."),
+    "error": N_("Marked entered in error."),
+    "answered": N_("The query is answered."),
+    "accepted": N_("The answer is accepted: the query is closed."),
+    "rejected": N_("The answer is not accepted: the query is open again."),
+    "ordered": N_("The report is ordered: it appears here when it is drawn."),
+    "invited": N_("The invitation is on its way."),
+    "changed": N_("Changed."),
+    "password": N_("The password is changed. Every other session of yours is ended."),
+    "welcome": N_("The password is set: sign in with it."),
+    "out": N_("You are signed out."),
+}
+"""What a page may say on top after a save: the address carries only the code, never the text."""
+
+
+def done_notices(with_categories: bool = True) -> list[tuple[str, str]]:
+    code = request.args.get("done", "")
+    return [("good", g.language.gettext(DONE[code]))] if code in DONE else []
+
+
+def shell() -> Shell:
+    """The frame for this request, as far as the door let it come."""
+    session, place = g.get("session"), g.get("place") or guard.Place()
+    here = request.full_path.rstrip("?") if request.method in guard.SAFE else request.path
+    if session is None:
+        return Shell(g.language.code, "auto", here=here, home_url="/", language_url=url_for("account.choose_language"))
+    study = place.published.study if place.published else None
+    role = None
+    if study is not None:
+        code = role_for(session.actor, place.verb, study.oid, place.site.code if place.site else None) if place.verb in VERBS else None
+        role = Message(ROLES[code]) if code else None
+    return Shell(
+        language=g.language.code,
+        theme=session.theme,
+        token=session.csrf,
+        here=here,
+        home_url=url_for("account.home"),
+        study=study.oid if study else "",
+        study_title=study.title.in_(g.language.code) if study else "",
+        version=place.published.version if place.published else None,
+        site=place.site.code if place.site else "",
+        person=session.actor.name or session.actor.username,
+        role=role,
+        nav=_navigation(study.oid if study else None),
+        language_url=url_for("account.choose_language"),
+        account_url=url_for("account.mine"),
+        sign_out_url=url_for("account.sign_out"),
+        search_url=url_for("subjects.matrix", study=study.oid) if study and may(session.actor, "subject.list", study.oid) else "",
+        search=request.args.get("q", "") if request.endpoint == "subjects.matrix" else "",
+    )
+
+
+def _navigation(study: str | None) -> tuple[NavLink, ...]:
+    actor = g.session.actor
+    links = []
+
+    def link(label: str, endpoint: str, count: int | None = None, means: str = "", **values: str) -> None:
+        current = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
+        count_means = Message(means) if means else None
+        links.append(NavLink(Message(label), url_for(endpoint, **values), current, count, count_means, bool(count)))
+
+    if study:
+        if may(actor, "subject.list", study):
+            link(N_("Subjects"), "subjects.matrix", study=study)
+        if may(actor, "query.read", study):
+            with guard.read() as tx:
+                mine = QueryState.OPEN if may(actor, "query.answer", study) else QueryState.ANSWERED
+                waiting = queries.count(tx, study, guard.my_sites("query.read"), [mine])
+            link(N_("Queries"), "queries.listed", waiting, N_("waiting for you"), study=study)
+        if may(actor, "report.read", study):
+            link(N_("Reports"), "reports.listed", study=study)
+        if may(actor, "data.export", study):
+            link(N_("Data"), "export.page", study=study)
+    if any(grant.role == "administrator" for grant in actor.grants):
+        link(N_("People"), "admin.people")
+        link(N_("Sites"), "admin.sites_page")
+    return tuple(links)

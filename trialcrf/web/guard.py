@@ -1,0 +1,278 @@
+"""The door of every page: who comes, what they may do here, in which language; and what a browser is told to keep to."""
+
+from __future__ import annotations
+
+import hmac
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any, TypeVar
+
+from flask import Blueprint, Response, abort, current_app, g, make_response, redirect, render_template, request, url_for
+from sqlalchemy import Engine
+from werkzeug.wrappers import Response as AnyResponse
+
+from trialcrf.actions import sign_in, who
+from trialcrf.core.access import VERBS, may, sites_of
+from trialcrf.core.wording import N_, Message
+from trialcrf.external import clock
+from trialcrf.external.language import Language
+from trialcrf.store import definitions, sessions, sites, subjects
+from trialcrf.store.audit import Who
+from trialcrf.store.definitions import Published
+from trialcrf.store.sessions import Session
+from trialcrf.store.sites import Site
+from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction, reading, writing
+
+PUBLIC, SELF = "public", "self"
+"""What a route names in place of a verb: open to all, or to whoever is signed in about their own account."""
+
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
+    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
+    "X-Frame-Options": "DENY",
+}
+
+CARRIED_NAMES = ("sign_in_username", "sign_in_password")
+"""A save that outlived its session brings these along: it signs in and goes through in one step."""
+
+View = TypeVar("View", bound=Callable[..., Any])
+log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Place:
+    """Where a request is: the study, site and subject that its address names, each already found and permitted."""
+
+    published: Published | None = None
+    site: Site | None = None
+    subject: Subject | None = None
+    verb: str = field(default=PUBLIC)
+
+
+def verb(name: str) -> Callable[[View], View]:
+    """Every route names the verb of `core.access` that it needs, or PUBLIC or SELF; a route without one does not start."""
+    if name not in VERBS and name not in (PUBLIC, SELF):
+        raise ValueError(f"no such verb: {name}")
+
+    def named(view: View) -> View:
+        view.verb = name  # type: ignore[attr-defined]
+        return view
+
+    return named
+
+
+def engine() -> Engine:
+    found: Engine = current_app.extensions["trialcrf.engine"]
+    return found
+
+
+@contextmanager
+def read() -> Iterator[Transaction]:
+    """A read-only transaction for a page."""
+    with reading(engine()) as tx:
+        yield tx
+
+
+@contextmanager
+def write(by: Who | None = None) -> Iterator[Transaction]:
+    """A write transaction in the name of whoever asks, under the role that the route's verb needs; leaving it commits."""
+    with writing(engine(), g.now, by or acting()) as tx:
+        yield tx
+
+
+def acting(verb_: str | None = None) -> Who:
+    """The signed-in person as the trail names them for the verb of this route (or another one). Raises NotAllowed."""
+    place: Place = g.place
+    needed = verb_ or place.verb
+    session: Session = g.session
+    if needed in (SELF, PUBLIC):
+        return Who(session.actor.username, "self", session.actor.organisation, address())
+    study = place.published.study.oid if place.published else "*"
+    return who(session.actor, needed, study, place.site.code if place.site else None, address())
+
+
+def my_sites(verb_: str) -> frozenset[str] | None:
+    """The codes of the sites of this study at which the person may do this; None is all of them."""
+    return sites_of(g.session.actor, verb_, g.place.published.study.oid)
+
+
+def address() -> str:
+    return (request.remote_addr or "")[:60]
+
+
+def cookie_name() -> str:
+    return "__Host-trialcrf" if current_app.config["SECURE_COOKIES"] else "trialcrf"
+
+
+def give_cookie(response: AnyResponse, token: str) -> None:
+    response.set_cookie(
+        cookie_name(), token, httponly=True, samesite="Lax", secure=current_app.config["SECURE_COOKIES"], path="/", max_age=None
+    )
+
+
+def take_cookie(response: AnyResponse) -> None:
+    response.delete_cookie(cookie_name(), path="/", secure=current_app.config["SECURE_COOKIES"], httponly=True, samesite="Lax")
+    response.headers["Clear-Site-Data"] = '"cache", "cookies", "storage"'
+
+
+def open_door() -> AnyResponse | None:
+    """Before every request: find the session, choose the language, check token and permission; answer itself what must go no further."""
+    g.now = clock.now()
+    g.session = None
+    g.place = Place()
+    g.language = Language(_preferred())
+    if request.endpoint is None or request.endpoint == "static":
+        return None
+    needed = current_app.view_functions[request.endpoint].verb  # type: ignore[attr-defined]
+    if needed == PUBLIC and request.path == "/healthz":
+        return None
+    token = request.cookies.get(cookie_name(), "")
+    if token:
+        with read() as tx:
+            g.session = sessions.find(tx, sign_in.hash_of(token), g.now)
+    if g.session is not None:
+        g.language = Language(current_app.config["PSEUDO"] or g.session.language)
+        if g.session.seen_at < g.now - sessions.TOUCH:
+            with writing(engine(), g.now, Who.nobody()) as tx:
+                sessions.touch(tx, g.session.id)
+    if request.method not in SAFE:
+        refused = _check_origin()
+        if refused is not None:
+            return refused
+    if needed == PUBLIC:
+        return None
+    if g.session is None:
+        if request.method in SAFE:
+            return redirect(url_for("account.sign_in_page", next=request.full_path.rstrip("?")))
+        return _sign_in_and_go_on()
+    if request.method not in SAFE and not hmac.compare_digest(request.form.get("token", ""), g.session.csrf):
+        abort(400, description=Message(N_("This page is from another session: open it again. Nothing was changed.")))
+    return _find_place(needed)
+
+
+def _preferred() -> str:
+    """Before anyone signed in: the language that was chosen on this browser, else the one it asks for, else French."""
+    pseudo: str = current_app.config["PSEUDO"]
+    chosen = request.cookies.get("language", "")
+    return pseudo or (chosen if chosen in ("fr", "en") else request.accept_languages.best_match(["fr", "en"]) or "fr")
+
+
+def _check_origin() -> AnyResponse | None:
+    site = request.headers.get("Sec-Fetch-Site")
+    if site not in (None, "same-origin", "none"):
+        abort(403, description=Message(N_("This was sent by another site: it was refused.")))
+    return None
+
+
+def _sign_in_and_go_on() -> AnyResponse | None:
+    """A save whose session ended: ask to sign in, carrying every field along; with the right password it goes through."""
+    username, password = (request.form.get(name, "") for name in CARRIED_NAMES)
+    problem = None
+    if username or password:
+        try:
+            signed_in = check_and_begin(username, password)
+        except sign_in.WrongSignIn as wrong:
+            problem = wrong.message
+        else:
+            g.fresh_token = signed_in.token
+            with read() as tx:
+                g.session = sessions.find(tx, sign_in.hash_of(signed_in.token), g.now)
+            g.language = Language(current_app.config["PSEUDO"] or g.session.language)
+            return _find_place(current_app.view_functions[request.endpoint].verb)  # type: ignore[index, attr-defined]
+    fields = [(name, value) for name, values in request.form.lists() for value in values if name not in (*CARRIED_NAMES, "token")]
+    page = render_template(
+        "sign_in.html", shell=current_app.extensions["trialcrf.shell"](), replay=True, fields=fields, problem=problem, username=username
+    )
+    return make_response(page, 401)
+
+
+def check_and_begin(username: str, password: str) -> sign_in.SignedIn:
+    """Check a password outside any write transaction (it takes its time), then open the session. Raises WrongSignIn."""
+    demo_allowed = bool(current_app.config["LOOPBACK"]) and address() in ("127.0.0.1", "::1")
+    try:
+        with read() as tx:
+            account_id = sign_in.check_password(tx, username, password, address(), g.now, demo_allowed)
+    except sign_in.WrongSignIn:
+        with writing(engine(), g.now, Who.nobody()) as tx:
+            sign_in.note_failure(tx, username, address())
+        raise
+    with read() as tx:
+        by = sign_in.who_signs_in(tx, account_id, address())
+    with writing(engine(), g.now, by) as tx:
+        return sign_in.begin(tx, account_id, address())
+
+
+def _find_place(needed: str) -> AnyResponse | None:
+    """Find the study, site and subject of the address. What the person may do nowhere is 403; what is another site's does not exist."""
+    g.place.verb = needed
+    if needed == SELF:
+        return None
+    args = request.view_args or {}
+    actor = g.session.actor
+    if "study" not in args:
+        if not any(grant.role in VERBS[needed] for grant in actor.grants):
+            abort(403)
+        return None
+    with read() as tx:
+        published = definitions.current(tx, args["study"])
+        if published is None or not any(grant.study in (args["study"], "*") for grant in actor.grants):
+            abort(404)
+        g.place.published = published
+        if not may(actor, needed, published.study.oid):
+            abort(403)
+        site: Site | None = None
+        if "subject" in args:
+            subject = subjects.find(tx, published.study.oid, args["subject"])
+            if subject is None:
+                abort(404)
+            g.place.subject, site = subject, subject.site
+        elif "site" in args:
+            site = sites.find(tx, published.study.oid, args["site"])
+            if site is None:
+                abort(404)
+        if site is not None:
+            if not may(actor, needed, published.study.oid, site.code):
+                abort(404)
+            g.place.site = site
+    return None
+
+
+def close_door(response: Response) -> Response:
+    """After every request: the strict headers; pages are never kept by a cache; a session begun on the way gets its cookie."""
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    if request.endpoint != "static":
+        response.headers.setdefault("Cache-Control", "no-store")
+    if current_app.config["SECURE_COOKIES"]:
+        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if getattr(g, "fresh_token", None):
+        give_cookie(response, g.fresh_token)
+    return response
+
+
+def page(blueprint: Blueprint, rule: str, needed: str, **options: Any) -> Callable[[View], View]:
+    """`@page(blueprint, rule, verb)`: a route and the verb that it needs, in one line."""
+
+    def routed(view: View) -> View:
+        @wraps(view)
+        def called(*args: Any, **kwargs: Any) -> Any:
+            return view(*args, **kwargs)
+
+        blueprint.add_url_rule(rule, view_func=verb(needed)(called), **options)
+        return view
+
+    return routed

@@ -1,0 +1,59 @@
+// Entry made faster; the page does all of this without script, only slower.
+const form = document.querySelector("form[data-entry]");
+
+if (form) {
+  let changed = form.dataset.unsaved === "yes";
+  let leaving = false;
+
+  form.addEventListener("input", () => { changed = true; });
+  form.addEventListener("submit", (event) => {
+    // A second press would save the same page twice; the button stays enabled, because a disabled one would not send its name.
+    if (leaving) event.preventDefault();
+    leaving = true;
+  });
+  window.addEventListener("pageshow", () => { leaving = false; });
+  window.addEventListener("beforeunload", (event) => {
+    if (changed && !leaving) event.preventDefault();
+  });
+
+  document.addEventListener("keydown", (event) => {
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "s") {
+      event.preventDefault();
+      form.requestSubmit(form.querySelector("[data-save]"));
+    }
+  });
+
+  // Alt+M: the missing code of the field in focus.
+  form.addEventListener("keydown", (event) => {
+    if (!event.altKey || event.ctrlKey || event.metaKey || event.key.toLowerCase() !== "m") return;
+    const missing = event.target.closest(".item")?.querySelector("[data-missing]");
+    if (missing) {
+      event.preventDefault();
+      missing.focus();
+    }
+  });
+
+  // A digit in a line of a score chooses that code and goes on to the next line.
+  form.addEventListener("keydown", (event) => {
+    const line = event.target.closest("[data-score]");
+    if (!line || event.ctrlKey || event.altKey || event.metaKey || !/^[0-9]$/.test(event.key)) return;
+    const wanted = line.querySelector(`input[type="radio"][value="${event.key}"]`);
+    if (!wanted) return;
+    event.preventDefault();
+    wanted.checked = true;
+    wanted.dispatchEvent(new Event("input", { bubbles: true }));
+    const lines = [...form.querySelectorAll("[data-score]")];
+    const next = lines[lines.indexOf(line) + 1];
+    (next?.querySelector("input:checked") ?? next?.querySelector("input") ?? wanted).focus();
+  });
+
+  // Enter goes to the next field where the person prefers that; elsewhere it saves, as browsers do.
+  if (form.dataset.enter === "next") {
+    form.addEventListener("keydown", (event) => {
+      if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;
+      const fields = [...form.querySelectorAll("input:not([type=hidden]), select, textarea")].filter((field) => field.offsetParent);
+      event.preventDefault();
+      fields[fields.indexOf(event.target) + 1]?.focus();
+    });
+  }
+}

@@ -1,0 +1,6 @@
+"""The WSGI application, for any server: `granian --interface wsgi wsgi:app`."""
+
+from config import Settings
+from trialcrf.web import create_app
+
+app = create_app(Settings.from_env())
