@@ -237,7 +237,7 @@ def upgrade() -> None:
     op.create_table(
         "fact",
         sa.Column("form_id", sa.Integer(), nullable=False),
-        sa.Column("alias", sa.String(length=8), nullable=False),
+        sa.Column("alias", sa.String(length=40), nullable=False),
         sa.Column("item", sa.String(length=40), nullable=False),
         sa.Column("grp", sa.String(length=40), nullable=False),
         sa.Column("row", sa.String(length=40), nullable=False),

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trialcrf.core.expr import UNDETERMINED, DateInterval, ExprError, Missing, Ref, Undetermined, Value, evaluate, parse, verdict
+from trialcrf.core.expr import FUNCTIONS, UNDETERMINED, DateInterval, ExprError, Missing, Ref, Undetermined, Value, evaluate, parse, verdict
 from trialcrf.core.typed import AWAITED, interval
 
 TODAY = date(2026, 11, 21)
@@ -446,48 +446,8 @@ def test_any_text_is_parsed_or_refused(text: str) -> None:
 
 
 atoms = st.sampled_from(["A", "B", "R", "1", "0", "2.5", "'x'", "'1'", "true", "today()", "date('2026-01')", "DM.SEX"])
-words = st.sampled_from(
-    [
-        "and",
-        "or",
-        "not",
-        "=",
-        "!=",
-        "<",
-        "<=",
-        ">",
-        ">=",
-        "in",
-        "+",
-        "-",
-        "*",
-        "/",
-        "(",
-        ")",
-        ",",
-        "missing(",
-        "answered(",
-        "blank(",
-        "sum(",
-        "count(",
-        "mean(",
-        "min(",
-        "max(",
-        "round(",
-        "abs(",
-        "number(",
-        "days_between(",
-        "months_between(",
-        "years_between(",
-        "add_months(",
-        "add_days(",
-        "if(",
-        "has(",
-        "today(",
-        "date(",
-        "'",
-    ]
-)
+functions = [f"{name}(" for name in (*FUNCTIONS, "date")]
+words = st.sampled_from(["and", "or", "not", "in", "=", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "(", ")", ",", "'", *functions])
 
 
 @given(st.lists(st.one_of(atoms, words), max_size=14).map(" ".join))
@@ -497,25 +457,17 @@ def test_any_row_of_words_is_parsed_or_refused(text: str) -> None:
 
 
 def expressions() -> st.SearchStrategy[str]:
+    operators = st.sampled_from(["=", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "and", "or"])
+    names = [(name, function.fewest, min(function.most, 3)) for name, function in FUNCTIONS.items()]
+    calls = st.sampled_from([(name, count) for name, fewest, most in names for count in range(fewest, most + 1)])
+
     def grow(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
-        two = st.tuples(inner, inner)
         return st.one_of(
-            st.tuples(inner, st.sampled_from(["=", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "and", "or"]), inner).map(
-                lambda t: f"({t[0]} {t[1]} {t[2]})"
-            ),
+            st.tuples(inner, operators, inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})"),
             inner.map(lambda x: f"(not {x})"),
             inner.map(lambda x: f"(-{x})"),
             inner.map(lambda x: f"({x} in ('x', 1))"),
-            st.tuples(
-                st.sampled_from(["missing", "answered", "blank", "sum", "count", "mean", "min", "max", "round", "abs", "number"]), inner
-            ).map(lambda t: f"{t[0]}({t[1]})"),
-            st.tuples(
-                st.sampled_from(
-                    ["days_between", "months_between", "years_between", "add_months", "add_days", "has", "round", "min", "max", "sum"]
-                ),
-                two,
-            ).map(lambda t: f"{t[0]}({t[1][0]}, {t[1][1]})"),
-            st.tuples(inner, inner, inner).map(lambda t: f"if({t[0]}, {t[1]}, {t[2]})"),
+            st.tuples(calls, inner, inner, inner).map(lambda t: f"{t[0][0]}({', '.join(t[1 : 1 + t[0][1]])})"),
         )
 
     return st.recursive(atoms, grow, max_leaves=8)

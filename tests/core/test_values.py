@@ -53,6 +53,8 @@ def read_boxes(kind: DataType, **parts: str) -> str | None:
         ("1\u00a0234", "1234"),
         ("1\u2009234", "1234"),
         ("1 23", None),
+        ("1234 567", None),
+        ("1\u202f234 567", "1234567"),
         ("12 34", None),
         ("1,0", None),
         ("1.0", None),
@@ -392,12 +394,11 @@ def test_nothing_entered_and_missing_are_two_things() -> None:
 @pytest.mark.parametrize("kind", [k for k in DataType if k not in (DataType.TEXT, DataType.CODELIST, DataType.REFERENCE, DataType.DERIVED)])
 @pytest.mark.parametrize("text", ["garbage", "2026-02", "1e5", "2026-03-29T14:05"])
 def test_a_text_of_another_type_stays_text_and_does_not_fit(kind: DataType, text: str) -> None:
+    if kind is DataType.MULTICHOICE or (kind is DataType.PARTIAL_DATE and text == "2026-02"):
+        return
     value = typed(item(kind), Answer(text))
-    if kind is DataType.MULTICHOICE or (kind is DataType.PARTIAL_DATE and text.startswith("2026")):
-        assert fits(item(kind), value)
-    elif not (kind is DataType.DATE and "T" in text):
-        assert value == text
-        assert not fits(item(kind), value)
+    assert value == text
+    assert not fits(item(kind), value)
 
 
 @pytest.mark.parametrize("text", ["", "x", "2026-13", "2026-1-1", "2026-02-30", "2026-W01-1", "0000", "2026-01-05x", "٢٠٢٦"])

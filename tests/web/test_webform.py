@@ -216,9 +216,9 @@ def test_a_version_that_is_no_number_is_no_version(text: str, version: int | Non
 
 NAMES = st.one_of(
     st.text(max_size=12),
-    st.lists(st.sampled_from(["p", "i", "r", "ok", "why", "gone", "R", "new1", "r1", "DRUG", "TXT", "AT", "d", "", "missing"]), max_size=5).map(
-        ".".join
-    ),
+    st.lists(
+        st.sampled_from(["p", "i", "r", "ok", "why", "gone", "R", "new1", "r1", "DRUG", "TXT", "AT", "d", "", "missing"]), max_size=5
+    ).map(".".join),
 )
 
 

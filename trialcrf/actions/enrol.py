@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from trialcrf.actions import Impossible
 from trialcrf.actions.enter import Saved, Typed, save_form
@@ -16,13 +16,23 @@ from trialcrf.store.transaction import Transaction
 
 
 def enrol(
-    tx: Transaction, published: Published, site: Site, subject_type: str, sent: Typed, now: datetime, number: int | None = None
+    tx: Transaction,
+    published: Published,
+    site: Site,
+    subject_type: str,
+    sent: Typed,
+    now: datetime,
+    number: int | None = None,
+    on: date | None = None,
 ) -> tuple[Subject, Saved]:
-    """A new subject with its first form. Raises Refused (and then there is no subject either) and Impossible."""
+    """A new subject with its first form, enrolled today at the site; `number` and the day `on` are given by imports and the demo only.
+
+    Raises Refused (and then there is no subject either) and Impossible.
+    """
     kind = published.study.subject_type.get(subject_type)
     if kind is None:
         raise Impossible(Message(N_("This study has no such kind of subject.")))
-    subject = subjects.create(tx, site, kind.oid, kind.key, site.today(now), number)
+    subject = subjects.create(tx, site, kind.oid, kind.key, on or site.today(now), number)
     saved = save_form(tx, published, subject, FormKey(kind.event_oid, kind.form_oid), sent, now)
     return subject, saved
 

@@ -120,7 +120,7 @@ def save_form(tx: Transaction, published: Published, subject: Subject, key: Form
     if stored is not None and decision.empty:
         return Saved(stored.id, stored.version, decision)
     try:
-        form_id = forms.apply(tx, subject, key, opened.form, opened.published.id, stored, decision)
+        form_id = forms.apply(tx, subject, key, opened.published, stored, decision)
     except Stale:
         raise StaleSave(forms.read(tx, subject.id, key) if stored else None) from None
     queue_serious(tx, opened.published, subject, form_id, opened.form, before, decision.document)

@@ -146,6 +146,8 @@ def said(study: Study, record: Recorded, alias: str) -> Sayable:
         code = record.missing[alias]
         return Message(MISSING_CODES[code]) if code in MISSING_CODES else Words({"": code})
     text = record.values.get(alias, "")
+    if not text:
+        return Words()
     form = study.form.get(record.form_oid)
     item = form.with_alias(alias) if form else None
     if item is not None and item.type is DataType.BOOLEAN:
@@ -154,7 +156,7 @@ def said(study: Study, record: Recorded, alias: str) -> Sayable:
         codes = text.split("|") if item.type is DataType.MULTICHOICE else [text]
         labels = [item.codelist.label_of(code) or Words({"": code}) for code in codes]
         return Words({language: ", ".join(label.in_(language) for label in labels) for language in study.languages})
-    return Words({"": text}) if text else Words()
+    return Words({"": text})
 
 
 def study_day(day: DateInterval | None, treated_on: DateInterval | None) -> int | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from trialcrf.core.definition.model import FormDef
+from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Answer, Document
 
 UNDERSTOOD = frozenset(
@@ -65,14 +65,20 @@ class SubjectRecord:
         return next(self.all_of(alias), None)
 
 
-def project(form: FormDef, document: Document) -> tuple[Fact, ...]:
+def understood(study: Study) -> frozenset[str]:
+    """The aliases that are projected in this study: those of the program, and those that its visits are counted from and dated by."""
+    return UNDERSTOOD.union((anchor.alias for anchor in study.anchors), (event.date_alias for event in study.events))
+
+
+def project(study: Study, form: FormDef, document: Document) -> tuple[Fact, ...]:
     """The understood answers of a document, rows in error left out. Pure, so the projection can always be rebuilt."""
     facts: list[Fact] = []
+    wanted = understood(study)
 
     def note(oid: str, answer: Answer, group: str = "", row: str = "") -> None:
         if oid in form.items:
             for alias in form.items[oid][1].aliases:
-                if alias in UNDERSTOOD:
+                if alias in wanted:
                     facts.append(Fact(alias, oid, group, row, answer.text, answer.missing))
 
     for oid, answer in sorted(document.items.items()):

@@ -65,10 +65,13 @@ LONGEST_BOX = 200  # of anything but a text; long enough for every number and da
 MOST_DIGITS = 28
 
 # A space of any width that people and French typography put between thousands.
-_THOUSANDS = re.compile(r"(?<=[0-9])[ \u00a0\u2007\u2009\u202f](?=[0-9]{3}(?![0-9]))")
-_INTEGER = re.compile(r"([+\-\u2212]?)([0-9]+)")
-_DECIMAL = re.compile(r"([+\-\u2212]?)([0-9]*)(?:[.,]([0-9]+))?")
+_SPACES = "[ \u00a0\u2007\u2009\u202f]"
+_DIGITS = rf"[0-9]{{1,3}}(?:{_SPACES}[0-9]{{3}})+|[0-9]+"
+_INTEGER = re.compile(rf"([+\-\u2212]?)({_DIGITS})")
+_DECIMAL = re.compile(rf"([+\-\u2212]?)({_DIGITS}|)(?:[.,]([0-9]+))?")
 _CANONICAL_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+_CANONICAL_TIME = re.compile(r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?")
+_CANONICAL_DATETIME = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CANONICAL_TIME.pattern}[+-]{_CANONICAL_TIME.pattern}")
 
 
 def asks_day(item: ItemDef) -> bool:
@@ -146,7 +149,7 @@ def _read_integer(item: ItemDef, raw: Raw, zone: tzinfo) -> str:
     text = _single(raw)
     if not text:
         return ""
-    found = _INTEGER.fullmatch(_THOUSANDS.sub("", text))
+    found = _INTEGER.fullmatch(text)
     if found is None:
         raise NotRead(N_("%(text)s is not a whole number."), text=text)
     return _signed(found[1], found[2])
@@ -158,7 +161,7 @@ def _read_decimal(item: ItemDef, raw: Raw, zone: tzinfo) -> str:
         return ""
     if sum(text.count(separator) for separator in ".,") > 1:
         raise NotRead(N_("%(text)s has more than one decimal separator: write 1234.5 or 1234,5."), text=text)
-    found = _DECIMAL.fullmatch(_THOUSANDS.sub("", text))
+    found = _DECIMAL.fullmatch(text)
     if found is None or not (found[2] or found[3]):
         raise NotRead(N_("%(text)s is not a number."), text=text)
     return _signed(found[1], found[2] or "0", found[3])
@@ -166,6 +169,8 @@ def _read_decimal(item: ItemDef, raw: Raw, zone: tzinfo) -> str:
 
 def _signed(sign: str, digits: str, decimals: str | None = None) -> str:
     """A number in canonical form: no leading zeros, no minus before zero, the decimals as they were typed."""
+    if not digits.isdigit():
+        digits = re.sub(_SPACES, "", digits)
     if len(digits) + len(decimals or "") > MOST_DIGITS:
         raise NotRead(N_("The number has more than %(most)s digits."), most=MOST_DIGITS)
     number = digits.lstrip("0") or "0"
@@ -314,25 +319,27 @@ def _as_codes(item: ItemDef, text: str) -> Value:
 
 
 def _as_date(item: ItemDef, text: str) -> Value:
-    days = interval(text)
-    if not days.exact:
+    if len(text) != len("2026-01-05"):
         raise ValueError(text)
-    return days
+    return interval(text)
 
 
 def _as_partial_date(item: ItemDef, text: str) -> Value:
+    if len(text) > len("2026-01-05"):
+        raise ValueError(text)
     return interval(text)
 
 
 def _as_time(item: ItemDef, text: str) -> Value:
+    if not _CANONICAL_TIME.fullmatch(text):
+        raise ValueError(text)
     return time.fromisoformat(text)
 
 
 def _as_datetime(item: ItemDef, text: str) -> Value:
-    at = datetime.fromisoformat(text)
-    if at.tzinfo is None:
+    if not _CANONICAL_DATETIME.fullmatch(text):
         raise ValueError(text)
-    return at
+    return datetime.fromisoformat(text)
 
 
 def _as_derived(item: ItemDef, text: str) -> Value:

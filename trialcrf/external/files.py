@@ -23,7 +23,7 @@ _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 class _Unreadable(Exception):
     """A file that gives no nodes at all: which line stands in the way, and why."""
 
-    def __init__(self, line: int, msgid: str, **params: object) -> None:
+    def __init__(self, line: int, msgid: str, /, **params: object) -> None:
         super().__init__(msgid)
         self.line, self.message = line, Message(msgid, params)
 
@@ -128,7 +128,7 @@ class _Composer:
         if (tag := getattr(event, "tag", None)) is not None:
             self._say(line, N_("A type tag (%(tag)s) stands here: study files have none."), tag=tag)
         if isinstance(event, yaml.ScalarEvent):
-            empty = event.style is None and event.value in _NULLS
+            empty = event.implicit[0] and event.value in _NULLS  # quoted, it is a text
             return Located(None if empty else event.value, self.file, line)
         if isinstance(event, yaml.SequenceStartEvent):
             found: list[Located] = []
@@ -152,5 +152,5 @@ class _Composer:
                 found[name], lines[name] = value, key.line
         return Located(found, self.file, line, lines)
 
-    def _say(self, line: int, msgid: str, **params: object) -> None:
+    def _say(self, line: int, msgid: str, /, **params: object) -> None:
         self.problems.append(Problem(self.file, line, Message(msgid, params)))

@@ -89,8 +89,8 @@ class Language:
             return str(value)
         exponent = int(exact.as_tuple().exponent)
         places = max(0, -exponent) if decimals is None else decimals
-        rounded = _rounded(exact, places)
-        return format_decimal(rounded, format="#,##0." + "0" * places if places else "#,##0", locale=self._locale)
+        pattern = "#,##0." + "0" * places if places else "#,##0"
+        return format_decimal(_rounded(exact, places), format=pattern, locale=self._locale, decimal_quantization=False)
 
     def percent(self, n: int | Decimal, d: int | Decimal, decimals: int = 1) -> str:
         """The share `n` of `d`: `12,5 %` in French, `12.5%` in English; a dash when there is nothing to take a share of."""

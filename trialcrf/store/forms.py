@@ -11,12 +11,13 @@ from typing import Any
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from trialcrf.core.definition.model import FormDef
+from trialcrf.core.definition.model import Study
 from trialcrf.core.document import Document, FormKey
 from trialcrf.core.entry import Decision
 from trialcrf.core.facts import project
 from trialcrf.store import queries
 from trialcrf.store.audit import Entry, Who
+from trialcrf.store.definitions import Published
 from trialcrf.store.models import fact, form
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
@@ -102,16 +103,14 @@ def next_repeat(tx: Transaction, subject_id: int, event_oid: str, form_oid: str,
     return 1 + max(tx.read(select(column).where(*where)).scalars().all(), default=0)
 
 
-def apply(
-    tx: Transaction, subject: Subject, key: FormKey, form_def: FormDef, definition_id: int, old: StoredForm | None, decision: Decision
-) -> int:
+def apply(tx: Transaction, subject: Subject, key: FormKey, published: Published, old: StoredForm | None, decision: Decision) -> int:
     """Save a decision: the document, its audit records, its facts and its queries. Returns the form's id.
 
     Raises Stale where the form is not (or no longer) at the version of `old`.
     """
     text = decision.document.to_json()
     if old is None:
-        form_id = _create(tx, subject, key, definition_id, text, decision)
+        form_id = _create(tx, subject, key, published.id, text, decision)
     else:
         form_id = old.id
         values = {"document": text, "complete": decision.complete, "version": old.version + 1, "updated_at": tx.at}
@@ -121,7 +120,7 @@ def apply(
         ]
         if tx.change(form, statement, entries) != 1:
             raise Stale
-    _project(tx, form_id, form_def, old.document if old else Document(), decision.document)
+    _project(tx, form_id, published.study, key, old.document if old else Document(), decision.document)
     queries.apply(tx, subject, form_id, decision)
     return form_id
 
@@ -186,8 +185,9 @@ def _entries(subject: Subject, form_id: int, decision: Decision) -> list[Entry]:
     return made
 
 
-def _project(tx: Transaction, form_id: int, form_def: FormDef, before: Document, after: Document) -> None:
-    was, now = set(project(form_def, before)), set(project(form_def, after))
+def _project(tx: Transaction, form_id: int, study: Study, key: FormKey, before: Document, after: Document) -> None:
+    form_def = study.form[key.form_oid]
+    was, now = set(project(study, form_def, before)), set(project(study, form_def, after))
     gone = {(one.alias, one.item, one.group, one.row) for one in was - now}
     for alias, item, group, row in sorted(gone):
         where = (fact.c.form_id == form_id, fact.c.alias == alias, fact.c.item == item, fact.c.grp == group, fact.c.row == row)

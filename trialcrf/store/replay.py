@@ -79,8 +79,9 @@ def subjects_at(tx: Transaction, upto: Checkpoint) -> list[SubjectRecord]:
     gathered: dict[int, list[Recorded]] = {id_: [] for id_ in people}
     for form_id, held in sorted(forms_at(tx, upto).items()):
         if not held.error and held.subject_id in gathered:
-            form_def = definitions.read(tx, held.definition_id).study.form[held.key.form_oid]
-            gathered[held.subject_id].extend(_recorded(form_id, held.key, project(form_def, held.document())))
+            study = definitions.read(tx, held.definition_id).study
+            facts = project(study, study.form[held.key.form_oid], held.document())
+            gathered[held.subject_id].extend(_recorded(form_id, held.key, facts))
     return sorted((replace(one, records=tuple(gathered[one.id])) for one in people.values()), key=lambda one: one.key)
 
 
@@ -145,8 +146,10 @@ def _form_differences(tx: Transaction, everything: Checkpoint) -> Iterator[Diffe
             yield Difference("form", str(row.id), _where(document, Document.from_json(row.document)))
         if held.error != row.error:
             yield Difference("form", str(row.id), "error")
-        form_def = definitions.read(tx, row.definition_id).study.form[row.form_oid]
-        projected = {(one.alias, one.item, one.group, one.row, one.text, one.missing) for one in project(form_def, document)}
+        study = definitions.read(tx, row.definition_id).study
+        projected = {
+            (one.alias, one.item, one.group, one.row, one.text, one.missing) for one in project(study, study.form[row.form_oid], document)
+        }
         if projected != facts.pop(row.id, set()):
             yield Difference("fact", str(row.id), "")
     for form_id in sorted(told.keys() | facts.keys()):

@@ -280,14 +280,11 @@ def _boxes(item: ItemDef, widget: str, ident: str, name: str, raw: Raw) -> tuple
     def box(part: str, label: str, size: str, inputmode: str = "numeric") -> Box:
         return Box(f"{ident}-{part}", f"{name}.{part}", raw.parts.get(part, ""), part, Message(label), size, inputmode)
 
-    day = [box("d", N_("Day"), "d2"), box("m", N_("Month"), "d2"), box("y", N_("Year"), "d4")]
-    if item.type is DataType.PARTIAL_DATE and not asks_day(item):
-        day = day[1:]
-    elif item.type is DataType.PARTIAL_DATE:
-        # A numeric keyboard of a tablet has no letters: where UNK may be typed the boxes ask for the full one.
-        day: tuple[Box, ...] = (box("d", N_("Day"), "d2", ""), box("m", N_("Month"), "d2", ""), day[2])
+    # A numeric keyboard of a tablet has no letters: where UNK may be typed the boxes ask for the full one.
+    keys = "" if item.type is DataType.PARTIAL_DATE and asks_day(item) else "numeric"
+    day = (box("d", N_("Day"), "d2", keys), box("m", N_("Month"), "d2", keys), box("y", N_("Year"), "d4"))
     if widget == "date":
-        return day
+        return day if item.type is DataType.DATE or asks_day(item) else day[1:]
     if widget == "datetime":
         return (*day, box("t", N_("Time"), "d5", ""))
     if widget in ("radios", "checks", "select", "shown", "derived"):

@@ -177,6 +177,8 @@ class _Reader:
         confirmations: dict[tuple[Place, str], str] = {}
         gone: dict[RowKey, str] = {}
         for name, values in sent.items():
+            if not name.startswith(("why.", "ok.", "gone.")):
+                continue
             value = values[0]
             if not value:
                 continue

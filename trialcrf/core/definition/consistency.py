@@ -53,9 +53,10 @@ def _examine_form(study: Study, form: FormDef, reading: Reading, places: Places,
                 if alias in _MEANT and item.type not in _MEANT[alias]:
                     types = ", ".join(sorted(kind.value for kind in _MEANT[alias]))
                     reading.say(at, N_("%(alias)s is understood in an item of type %(types)s only."), alias=alias, types=types)
-                if alias == "BRTHDAT" and (item.type is not DataType.PARTIAL_DATE or item.precision != "month"):
-                    # A full birth date is not allowed in a research file (CNIL MR-001; clinical reference F.5).
-                    reading.say(at, N_("A birth date is a partial date with “precision: month”: the day identifies a person."))
+                if alias == "BRTHDAT" and item.type is not DataType.PARTIAL_DATE:
+                    # A full birth date is not allowed in a research file (CNIL MR-001; clinical reference, F.5).
+                    # `core.values` refuses the day.
+                    reading.say(at, N_("A birth date is a partial date: its day identifies a person and is not recorded."))
             if item.type is DataType.REFERENCE and item.refers_to:
                 _examine_reference(study, item, reading, places["item", form.oid, item.oid, "refers_to"], complete)
     for check in form.checks:

@@ -12,9 +12,7 @@ from trialcrf.core.values import MISSING_CODES
 from trialcrf.core.wording import N_
 
 GROUP_KEYS = "oid label repeating layout help when items"
-ITEM_KEYS = (
-    "oid label help type unit codelist hard soft decimals max_length mandatory missing when derive refers_to not_future alias precision"
-)
+ITEM_KEYS = "oid label help type unit codelist hard soft decimals max_length mandatory missing when derive refers_to not_future alias"
 _NUMERIC = frozenset({DataType.INTEGER, DataType.DECIMAL, DataType.DERIVED})
 _DATES = frozenset({DataType.DATE, DataType.PARTIAL_DATE, DataType.DATETIME})
 _CODED = frozenset({DataType.CODELIST, DataType.MULTICHOICE})
@@ -28,7 +26,6 @@ _ONLY: Mapping[str, frozenset[DataType]] = {
     "derive": frozenset({DataType.DERIVED}),
     "refers_to": frozenset({DataType.REFERENCE}),
     "not_future": _DATES,
-    "precision": frozenset({DataType.PARTIAL_DATE}),
     "missing": frozenset(DataType) - {DataType.DERIVED},
     "mandatory": frozenset(DataType) - {DataType.DERIVED},
 }
@@ -107,7 +104,8 @@ class ItemReading(Reading):
             self.places["item", form, oid] = raw.get("oid", node)
             for key in ("when", "derive", "alias", "refers_to", "type"):
                 self.places["item", form, oid, key] = raw.get(key, node)
-        kind = DataType(self.one_of(raw.get("type"), DataType, DataType.TEXT))
+        # An unknown type stands as one of which no expression can say what it gives, for there is no telling what was meant.
+        kind = DataType(self.one_of(raw.get("type"), DataType, DataType.DERIVED))
         if raw.get("type") is not None and raw["type"].value == kind:
             self._fits(node, raw, kind)
         hard, soft = self._range(raw.get("hard"), kind), self._range(raw.get("soft"), kind)
@@ -132,7 +130,6 @@ class ItemReading(Reading):
             refers_to=self.text(raw.get("refers_to")),
             not_future=self.boolean(raw.get("not_future")),
             aliases=self._aliases(raw.get("alias")),
-            precision=self.one_of(raw.get("precision"), ("day", "month"), "day"),
         )
 
     def _fits(self, node: Located, raw: Mapping[str, Located], kind: DataType) -> None:

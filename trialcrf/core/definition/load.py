@@ -217,13 +217,16 @@ class _StudyReading(ItemReading):
         for each in self.many(self.fields(schedule, "events", "events").get("events")):
             raw = self.fields(each, EVENT_KEYS, "oid label type subject_types forms")
             oid = self.unique(raw.get("oid"), found)
+            if oid in found:
+                # A second event of this name is read for its own problems, and must not stand in for the first.
+                oid = f"{oid} in line {each.line}"
             self.places["event", oid] = raw.get("oid", each)
             for key in ("anchor", "target", "window", "date_alias", "subject_types", "forms", "repeating"):
                 if key in raw:
                     self.places["event", oid, key] = raw[key]
             for named in self.many(raw.get("assumptions")):
                 if (name := self.text(named)) and name not in assumptions:
-                    self.say(named, N_("The assumption “%(name)s” is not explained in the study's assumptions."), name=name)
+                    self.say(named, N_("The assumption “%(name)s” is not explained among those of the study."), name=name)
             found[oid] = StudyEventDef(
                 oid=oid,
                 label=self.words(raw.get("label")),
@@ -277,7 +280,7 @@ class _StudyReading(ItemReading):
         groups: dict[str, ItemGroupDef] = {}
         for each in self.many(raw.get("groups")):
             group = self.group(oid, each, groups)
-            groups[group.oid] = group
+            groups[group.oid if group.oid not in groups else f"{group.oid} in line {each.line}"] = group
         if "groups" in raw and not any(group.items for group in groups.values()):
             self.say(raw["groups"], N_("A form needs at least one item."))
         form = FormDef(

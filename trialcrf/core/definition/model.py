@@ -88,7 +88,6 @@ class ItemDef:
     refers_to: str = ""
     not_future: bool = False
     aliases: tuple[str, ...] = ()
-    precision: str = "day"  # the finest part a partial date may have: "day", or "month" where a day would identify (birth)
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,10 +84,10 @@ class Reading:
         self.problems: list[Problem] = list(problems)
         self.languages: tuple[str, ...] = ("fr", "en")
 
-    def say(self, at: Located, msgid: str, **params: object) -> None:
+    def say(self, at: Located, msgid: str, /, **params: object) -> None:
         self.say_at(at.file, at.line, msgid, **params)
 
-    def say_at(self, file: str, line: int, msgid: str, **params: object) -> None:
+    def say_at(self, file: str, line: int, msgid: str, /, **params: object) -> None:
         self.problems.append(Problem(file, line, Message(msgid, params)))
 
     def fields(self, node: Located, known: str, required: str = "") -> Mapping[str, Located]:

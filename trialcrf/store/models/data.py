@@ -44,7 +44,7 @@ fact = Table(
     "fact",
     metadata,
     Column("form_id", ForeignKey("form.id"), primary_key=True),
-    Column("alias", String(8), primary_key=True),
+    Column("alias", String(40), primary_key=True),
     Column("item", String(40), primary_key=True),
     Column("grp", String(40), primary_key=True),
     Column("row", String(40), primary_key=True),

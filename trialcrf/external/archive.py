@@ -1,0 +1,38 @@
+"""Files that are kept: written whole or not at all, and never seen half-written by anyone."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from pathlib import Path
+
+
+def keep(path: Path, content: bytes, mode: int = 0o640) -> str:
+    """Write the file so that it survives a power cut and replaces an older one in one step; returns its SHA-256 in hexadecimal.
+
+    The folder is made where it is missing. Raises OSError, and then what stood there before still stands.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(unfinished, mode)
+        os.replace(unfinished, path)
+    except BaseException:
+        Path(unfinished).unlink(missing_ok=True)
+        raise
+    _sync_folder(path.parent)
+    return hashlib.sha256(content).hexdigest()
+
+
+def _sync_folder(folder: Path) -> None:
+    # A rename is only safe from a power cut once the folder that holds the name is written too.
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
