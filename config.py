@@ -98,6 +98,13 @@ class Settings:
         return settings
 
 
+def terminal_language(environ: Mapping[str, str] | None = None) -> str:
+    """The language of whoever sits at the terminal, `fr` or `en`, by the usual variables: the first that says anything decides."""
+    given = os.environ if environ is None else environ
+    said = next((given[name] for name in ("LC_ALL", "LC_MESSAGES", "LANG") if given.get(name)), "")
+    return "fr" if said[:2].lower() == "fr" else "en"
+
+
 class _Given:
     """The environment, and what was found wrong with it. Each reader answers with the default where it must complain."""
 

@@ -204,10 +204,12 @@ def upgrade() -> None:
         sa.Column("key", sa.String(length=40), nullable=False),
         sa.Column("enrolled_on", sa.String(10), nullable=False),
         sa.Column("error", sa.Text(), server_default="", nullable=False),
+        sa.Column("once", sa.String(length=80), nullable=True),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_subject_site_id")),
         sa.ForeignKeyConstraint(["study_id"], ["study.id"], name=op.f("fk_subject_study_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_subject")),
         sa.UniqueConstraint("site_id", "subject_type", "number", name=op.f("uq_subject_site_id_subject_type_number")),
+        sa.UniqueConstraint("once", name=op.f("uq_subject_once")),
         sa.UniqueConstraint("study_id", "key", name=op.f("uq_subject_study_id_key")),
     )
     op.create_index(op.f("ix_subject_site_id"), "subject", ["site_id"], unique=False)

@@ -120,6 +120,7 @@ checks:
 FILES = {"study.yaml": MAIN, "schedule.yaml": SCHEDULE, **{f"forms/{name}.yaml": text for name, text in FORMS.items()}}
 
 Files = dict[str, str]
+Odd = str | tuple[Located, ...] | dict[str, Located] | None
 
 
 def loaded(folder: Path, files: Files) -> Study:
@@ -373,9 +374,7 @@ def test_without_the_main_file_only_its_absence_is_reported() -> None:
 
 @pytest.mark.parametrize("value", [None, "x", (), {}], ids=["nothing", "a word", "an empty list", "an empty mapping"])
 @pytest.mark.parametrize("file", list(FILES))
-def test_a_file_of_any_other_shape_is_a_problem_and_no_crash(
-    file: str, value: str | tuple[Located, ...] | dict[str, Located] | None
-) -> None:
+def test_a_file_of_any_other_shape_is_a_problem_and_no_crash(file: str, value: Odd) -> None:
     nodes = {name: _located(yaml.safe_load(text), name) for name, text in FILES.items()}
     nodes[file] = Located(value, file, 1)
     forms = tuple(node for name, node in nodes.items() if name.startswith("forms/"))
@@ -395,13 +394,13 @@ def _shapes(node: Located) -> list[Callable[[Located], Located]]:
     """Every way to put one odd value into one place of a tree of nodes."""
     if isinstance(node.value, dict):
         return [
-            lambda new, key=key, deeper=deeper: Located({**node.value, key: deeper(new)}, node.file, node.line)  # type: ignore[misc,dict-item]
+            lambda new, key=key, deeper=deeper: Located({**node.value, key: deeper(new)}, node.file, node.line)  # type: ignore[misc]
             for key, value in node.value.items()
             for deeper in [lambda new: new, *_shapes(value)]
         ]
     if isinstance(node.value, tuple):
         return [
-            lambda new, at=at, deeper=deeper: Located((*node.value[:at], deeper(new), *node.value[at + 1 :]), node.file, node.line)  # type: ignore[misc,index]
+            lambda new, at=at, deeper=deeper: Located((*node.value[:at], deeper(new), *node.value[at + 1 :]), node.file, node.line)  # type: ignore[misc]
             for at, value in enumerate(node.value)
             for deeper in [lambda new: new, *_shapes(value)]
         ]
@@ -437,7 +436,8 @@ def test_the_canonical_text_is_an_exact_inverse(folder: Path) -> None:
 
 
 def test_the_canonical_text_does_not_depend_on_the_order_of_files_or_keys(tmp_path: Path) -> None:
-    there = loaded(tmp_path / "a" if (tmp_path / "a").mkdir() is None else tmp_path, FILES)
+    (tmp_path / "a").mkdir()
+    there = loaded(tmp_path / "a", FILES)
     renamed = {name.replace("forms/", "forms/zz_" if "seen" in name else "forms/"): text for name, text in FILES.items()}
     renamed["study.yaml"] = MAIN.replace("{fr: Petite, en: Small}", "{en: Small, fr: Petite}")
     (tmp_path / "b").mkdir()

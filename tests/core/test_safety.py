@@ -160,7 +160,10 @@ def test_two_arms_in_the_records_of_one_subject_are_an_inconsistency() -> None:
 
 def test_an_arm_that_nobody_entered_yet_is_in_the_exposure_and_has_no_column() -> None:
     found = report(Subject("R-01-001").treated(arm="D1"))
-    assert [(line.label.in_("en"), line.treated) for line in found.exposure if isinstance(line.label, Words)] == [("1×10⁶/kg", 1), ("3×10⁶/kg", 0)]
+    assert [(line.label.in_("en"), line.treated) for line in found.exposure if isinstance(line.label, Words)] == [
+        ("1×10⁶/kg", 1),
+        ("3×10⁶/kg", 0),
+    ]
     assert sum(column.kind is ColumnKind.ARM for column in found.columns) == 1
 
 
@@ -294,6 +297,7 @@ def test_a_death_is_told_by_any_record_up_to_the_cut_off(values: dict[str, str],
     found = report(Subject("R-01-001").treated().with_("FIN", values))
     assert [death.on for death in found.deaths] == ([] if on is None else [on])
     assert found.figures.deaths == len(found.deaths)
+    assert all(len(death.sources) == 1 for death in found.deaths)
 
 
 def test_all_that_tells_of_one_death_is_one_line() -> None:
@@ -343,7 +347,9 @@ def trials(draw: st.DrawFn) -> list[SubjectRecord]:
         for values in draw(st.lists(EVENT_VALUES, max_size=5)):
             subject.with_("EVENT", {alias: text for alias, text in values.items() if text})
         if draw(st.booleans()):
-            subject.with_("FIN", {"DSDECOD": draw(st.sampled_from(["DEATH", "COMPLETED", "RANDOMIZED"])), "DSSTDAT": draw(DAYS) or "2026-05-01"})
+            subject.with_(
+                "FIN", {"DSDECOD": draw(st.sampled_from(["DEATH", "COMPLETED", "RANDOMIZED"])), "DSSTDAT": draw(DAYS) or "2026-05-01"}
+            )
         subjects.append(subject.record())
     return subjects
 

@@ -37,7 +37,8 @@ def test_a_folder_becomes_nodes_that_know_file_and_line(tmp_path: Path) -> None:
     source = read_study(folder_of(tmp_path, {"forms/b.yaml": "oid: B\nlabel:\n  fr: Bé\n", "forms/a.yaml": "oid: A\n"}))
     assert source.problems == ()
     assert [plain(form) for form in source.forms] == [{"oid": "A"}, {"oid": "B", "label": {"fr": "Bé"}}]
-    label = source.forms[1].value["label"]  # type: ignore[index,call-overload]
+    assert isinstance(source.forms[1].value, Mapping)
+    label = source.forms[1].value["label"]
     assert (label.file, label.line, source.forms[1].keys["label"]) == ("forms/b.yaml", 3, 2)
 
 
@@ -86,7 +87,12 @@ def test_aliases_are_refused_without_being_written_out(tmp_path: Path) -> None:
 
 
 def test_every_bad_file_is_reported_at_once(tmp_path: Path) -> None:
-    files = {"study.yaml": "a: [", "schedule.yaml": b"\xff", "forms/a.yaml": "a: 1\na: 2\n", "forms/b.yml": "a: 1\n"}
+    files: dict[str, bytes | str] = {
+        "study.yaml": "a: [",
+        "schedule.yaml": b"\xff",
+        "forms/a.yaml": "a: 1\na: 2\n",
+        "forms/b.yml": "a: 1\n",
+    }
     source = read_study(folder_of(tmp_path, files))
     assert {problem.file for problem in source.problems} == set(files)
     assert source.study is None and source.schedule is None

@@ -34,6 +34,7 @@ def test_an_unknown_language_is_refused() -> None:
         (Decimal("0.125"), 2, "0,13", "0.13"),
         (Decimal("2.5"), 0, "3", "3"),
         (Decimal("-2.5"), 0, "-3", "-3"),
+        (Decimal("-0.04"), 1, "0,0", "0.0"),
         (Decimal("1E+3"), None, f"1{NNBSP}000", "1,000"),
         (0.1, None, "0,1", "0.1"),
         (

@@ -8,10 +8,12 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 
 import page  # page-validation
 import pikepdf
+import pypdf
 import pytest
 
 from tests.core.safety_cases import CUT, invented_trial, study
@@ -48,7 +50,7 @@ def tool(document: bytes, folder: Path, *command: str) -> str:
 
 
 def text_of(document: bytes, folder: Path) -> str:
-    return re.sub(r"\s+", " ", tool(document, folder, "pdftotext", "-layout", "FILE", "-").replace("\u202f", "_"))
+    return re.sub(r"\s+", " ", tool(document, folder, "pdftotext", "-layout", "FILE", "-"))
 
 
 @pytest.fixture
@@ -72,7 +74,7 @@ def test_the_file_is_sound(english: bytes, tmp_path: Path) -> None:
 def test_tables_are_tagged_with_captions_and_header_cells(english: bytes, tmp_path: Path) -> None:
     structure = tool(english, tmp_path, "pdfinfo", "-struct-text", "FILE")
     assert {"Table", "Caption", "TH", "TD", "H1", "H2"} <= set(re.findall(r"\w+", structure))
-    assert structure.count("Caption") == text_of(english, tmp_path).count("Table ")
+    assert len(re.findall(r"^ *Caption", structure, re.MULTILINE)) == len(re.findall(r"^ *Table\b", structure, re.MULTILINE)) == 15
     assert "Line listing of adverse events" in structure
 
 
@@ -95,23 +97,26 @@ def test_pages_are_identified_and_numbered(english: bytes, tmp_path: Path) -> No
     pages = tool(english, tmp_path, "pdftotext", "-layout", "FILE", "-").split("\f")[:-1]
     for number, text in enumerate(pages, start=1):
         if number > 1:  # the cover carries the same in full
-            assert f"{number} / {len(pages)}" in text
-            assert "MSC-DEMO" in text and "Clinical cut-off 31 Oct 2026" in text and "Definition v3" in text and "7f3a 91c2 e0d4 5b18" in text
+            assert re.search(rf"\b{number} ?/ ?{len(pages)}$", text.rstrip())
+            assert (
+                "MSC-DEMO" in text and "Clinical cut-off 31 Oct 2026" in text and "Definition v3" in text and "7f3a 91c2 e0d4 5b18" in text
+            )
     cover = re.sub(r"\s+", " ", pages[0])
     assert CUT.definition_hash in cover.replace(" ", "") and "12 Nov 2026, 08:00 UTC" in cover
 
 
 def test_headers_of_a_long_table_are_repeated(report: SafetyReport, tmp_path: Path) -> None:
-    pages = tool(render("safety", replace(report, listing=report.listing * 12), "en"), tmp_path, "pdftotext", "-layout", "FILE", "-").split("\f")
+    long = render("safety", replace(report, listing=report.listing * 6), "en")
+    pages = tool(long, tmp_path, "pdftotext", "-layout", "FILE", "-").split("\f")
     first = next(place for place, text in enumerate(pages) if "All adverse events" in text)
     continued = pages[first + 1 : -1]
     assert continued and all("Onset (day)" in text and "Outcome" in text for text in continued)
 
 
 def test_french_numbers_and_dates_are_french(report: SafetyReport, tmp_path: Path) -> None:
-    figures = replace(report.figures, events=1191)
-    text = text_of(render("safety", replace(report, figures=figures), "fr"), tmp_path)
-    assert "1_191" in text and "2,90–3,00" in text and re.search(r"16,7[_ ]%", text)
+    drawn = render("safety", replace(report, figures=replace(report.figures, events=1191)), "fr")
+    text = " ".join(page.extract_text() for page in pypdf.PdfReader(BytesIO(drawn)).pages)
+    assert "1\u202f191" in text and "2,90–3,00" in text and re.search(r"16,7[\u202f\xa0]%", text)
     assert "31 oct. 2026" in text and "mars 2026" in text
 
 
@@ -154,10 +159,21 @@ sys.stdout.buffer.write(render("safety", tabulate(study(), tuple(reversed(invent
 
 
 def test_another_process_locale_zone_and_hash_seed_draw_the_same_bytes(french: bytes, tmp_path: Path) -> None:
-    strange = {"LC_ALL": "C", "LANG": "tr_TR.UTF-8", "TZ": "Pacific/Auckland", "PYTHONHASHSEED": "7", "SOURCE_DATE_EPOCH": "1", "HOME": str(tmp_path)}
+    strange = {
+        "LC_ALL": "C",
+        "LANG": "tr_TR.UTF-8",
+        "TZ": "Pacific/Auckland",
+        "PYTHONHASHSEED": "7",
+        "SOURCE_DATE_EPOCH": "1",
+        "HOME": str(tmp_path),
+    }
     python_path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
     done = subprocess.run(
-        [sys.executable, "-c", OTHER_PROCESS], cwd=tmp_path, env={**os.environ, **strange, "PYTHONPATH": python_path}, capture_output=True, check=False
+        [sys.executable, "-c", OTHER_PROCESS],
+        cwd=tmp_path,
+        env={**os.environ, **strange, "PYTHONPATH": python_path},
+        capture_output=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr.decode()
     assert done.stdout == french
@@ -220,7 +236,7 @@ def test_an_unknown_document_is_refused(name: str) -> None:
 
 
 def test_an_error_in_the_child_comes_back_as_a_plain_exception() -> None:
-    with pytest.raises(CannotDraw, match="cut"):
+    with pytest.raises(CannotDraw, match="UndefinedError"):
         draw_in_child("safety", {}, "en")
     with pytest.raises(CannotDraw, match="ValueError"):
         draw_in_child("safety", SAMPLE, "xx")

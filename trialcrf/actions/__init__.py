@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trialcrf.core.access import Actor, role_for
-from trialcrf.core.wording import Message
+from trialcrf.core.wording import N_, Message
 from trialcrf.store.audit import Who
 
 
@@ -12,11 +12,23 @@ class NotAllowed(Exception):
 
 
 class Impossible(Exception):
-    """What was asked cannot be done, as a sentence for the person who asked."""
+    """What was asked cannot be done, as a sentence for the person who asked; `field` names the box of a fixed page that it is about."""
 
-    def __init__(self, message: Message) -> None:
+    def __init__(self, message: Message, field: str = "") -> None:
         super().__init__(message.msgid)
         self.message = message
+        self.field = field
+
+
+def plain(text: str, longest: int, field: str = "") -> str:
+    """What a person typed as one text, without the spaces around it. Raises Impossible where it cannot be kept as it is."""
+    text = text.strip()
+    if len(text) > longest:
+        raise Impossible(Message(N_("At most %(count)s characters."), {"count": longest}), field)
+    # The trail must hold what was typed, on each database; one of them cannot store a NUL, neither can store half a character.
+    if any(sign in "\x00\x7f" or "\ud800" <= sign <= "\udfff" or (sign < " " and sign not in "\t\r\n") for sign in text):
+        raise Impossible(Message(N_("There is a character in it that cannot be recorded: type it again.")), field)
+    return text
 
 
 def who(actor: Actor, verb: str, study: str, site: str | None, address: str) -> Who:

@@ -9,7 +9,7 @@ from zoneinfo import available_timezones
 
 from sqlalchemy.exc import IntegrityError
 
-from trialcrf.actions import Impossible
+from trialcrf.actions import Impossible, plain
 from trialcrf.actions.sign_in import hash_of, set_password
 from trialcrf.core.access import ROLES, Grant
 from trialcrf.core.wording import N_, Message
@@ -21,6 +21,8 @@ INVITATION_LASTS = timedelta(days=7)
 LANGUAGES = ("fr", "en")
 THEMES = ("auto", "light", "dark")
 
+LONGEST_NAME, LONGEST_EMAIL, LONGEST_REASON = 200, 254, 500
+
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,39}")
 _EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,180}\.[^@\s\x00-\x1f.]{2,}")
 _SITE = re.compile(r"[0-9A-Z]{1,10}")
@@ -30,16 +32,19 @@ def create_account(tx: Transaction, username: str, name: str, email: str, organi
     """A new account without a password. Raises Impossible with what is wrong; a user name is never used again."""
     username = username.strip().lower()
     if not _USERNAME.fullmatch(username):
-        raise Impossible(Message(N_("A user name is 2 to 40 letters, digits, dots or dashes, and begins with a letter.")))
-    if not _EMAIL.fullmatch(email.strip()):
-        raise Impossible(Message(N_("This is not an e-mail address.")))
-    if not name.strip() or not organisation.strip():
-        raise Impossible(Message(N_("Name and organisation are needed: the audit trail names them.")))
+        raise Impossible(Message(N_("A user name is 2 to 40 letters, digits, dots or dashes, and begins with a letter.")), "username")
+    email = plain(email, LONGEST_EMAIL, "email")
+    name, organisation = plain(name, LONGEST_NAME, "name"), plain(organisation, LONGEST_NAME, "organisation")
+    if not _EMAIL.fullmatch(email):
+        raise Impossible(Message(N_("This is not an e-mail address.")), "email")
+    if not name or not organisation:
+        said = N_("Name and organisation are needed: the audit trail names them.")
+        raise Impossible(Message(said), "organisation" if name else "name")
     if language not in LANGUAGES:
-        raise Impossible(Message(N_("Choose one of the languages offered.")))
+        raise Impossible(Message(N_("Choose one of the languages offered.")), "language")
     if accounts.find(tx, username):
-        raise Impossible(Message(N_("This user name is or was in use: names are never used again.")))
-    return accounts.create(tx, username, name.strip(), email.strip(), organisation.strip(), language, demo=demo)
+        raise Impossible(Message(N_("This user name is or was in use: names are never used again.")), "username")
+    return accounts.create(tx, username, name, email, organisation, language, demo=demo)
 
 
 def create_admin(tx: Transaction, username: str, name: str, email: str, organisation: str, password: str) -> int:
@@ -81,9 +86,16 @@ def accept_invitation(tx: Transaction, token: str, password: str, now: datetime)
 
 def set_active(tx: Transaction, account_id: int, active: bool, reason: str) -> None:
     """Deactivate an account (every session of it ends at once), or activate it again. Raises Impossible."""
-    if not reason.strip():
-        raise Impossible(Message(N_("Say why.")))
-    accounts.set_values(tx, account_id, "activate" if active else "deactivate", reason.strip(), active=active)
+    found = accounts.by_id(tx, account_id)
+    assert found is not None
+    if not active and found.username == tx.who.actor:
+        raise Impossible(Message(N_("Nobody deactivates their own account: another administrator can do it.")), "reason")
+    if found.active == active:
+        raise Impossible(Message(N_("Somebody else did this already.")), "reason")
+    why = plain(reason, LONGEST_REASON, "reason")
+    if not why:
+        raise Impossible(Message(N_("Say why.")), "reason")
+    accounts.set_values(tx, account_id, "activate" if active else "deactivate", why, active=active)
     if not active:
         sessions.end_all(tx, account_id)
 
@@ -94,56 +106,63 @@ def give_role(tx: Transaction, account_id: int, role: str, study: str, site: str
     An administrator sees no clinical data and a sponsor enters none: neither is joined with another role (EMA 2023, annex 3).
     """
     if role not in ROLES:
-        raise Impossible(Message(N_("Choose one of the roles offered.")))
+        raise Impossible(Message(N_("Choose one of the roles offered.")), "role")
     if study != "*" and definitions.current(tx, study) is None:
-        raise Impossible(Message(N_("There is no such study.")))
+        raise Impossible(Message(N_("There is no such study.")), "study")
     if study == "*" and role != "administrator":
-        raise Impossible(Message(N_("Only administrators have a role in every study.")))
+        raise Impossible(Message(N_("Only administrators have a role in every study.")), "study")
     if site and sites.find(tx, study, site) is None:
-        raise Impossible(Message(N_("There is no such site.")))
+        raise Impossible(Message(N_("There is no such site.")), "site")
     if site and role in ("sponsor", "data_manager", "administrator"):
-        raise Impossible(Message(N_("This role is for all sites of the study.")))
+        raise Impossible(Message(N_("This role is for all sites of the study.")), "site")
     held = [one.grant for one in accounts.grants_of(tx, account_id)]
     if Grant(role, study, site) in held:
-        raise Impossible(Message(N_("This role is held already.")))
+        raise Impossible(Message(N_("This role is held already.")), "role")
     apart = {"administrator", "sponsor"}
     if any((role in apart or one.role in apart) and one.role != role for one in held):
-        raise Impossible(Message(N_("Administrators and sponsors hold no other role.")))
+        raise Impossible(Message(N_("Administrators and sponsors hold no other role.")), "role")
     accounts.give(tx, account_id, Grant(role, study, site))
 
 
 def take_role(tx: Transaction, account_id: int, grant_id: int, reason: str) -> None:
     """Take a role away, at once. Raises Impossible."""
-    if not reason.strip():
-        raise Impossible(Message(N_("Say why.")))
-    if all(held.id != grant_id for held in accounts.grants_of(tx, account_id)):
-        raise Impossible(Message(N_("This role is no longer held.")))
-    accounts.take(tx, grant_id, reason.strip())
+    why = plain(reason, LONGEST_REASON, "reason")
+    if not why:
+        raise Impossible(Message(N_("Say why.")), "reason")
+    taken = next((held for held in accounts.grants_of(tx, account_id) if held.id == grant_id), None)
+    if taken is None:
+        raise Impossible(Message(N_("This role is no longer held.")), "reason")
+    found = accounts.by_id(tx, account_id)
+    if taken.grant.role == "administrator" and found is not None and found.username == tx.who.actor:
+        # So there is always one administrator left.
+        raise Impossible(Message(N_("Nobody takes the administrator's role from themselves: another administrator can do it.")), "reason")
+    accounts.take(tx, grant_id, why)
 
 
 def create_site(tx: Transaction, study: str, code: str, name: str, zone: str) -> None:
     """A new site. Raises Impossible with what is wrong."""
     published = definitions.current(tx, study)
     if published is None:
-        raise Impossible(Message(N_("There is no such study.")))
+        raise Impossible(Message(N_("There is no such study.")), "study")
     if not _SITE.fullmatch(code.strip()):
-        raise Impossible(Message(N_("A site code is 1 to 10 capital letters or digits.")))
-    if not name.strip():
-        raise Impossible(Message(N_("The site needs a name.")))
+        raise Impossible(Message(N_("A site code is 1 to 10 capital letters or digits.")), "code")
+    name = plain(name, LONGEST_NAME, "name")
+    if not name:
+        raise Impossible(Message(N_("The site needs a name.")), "name")
     if zone not in available_timezones():
-        raise Impossible(Message(N_("This is not a time zone: write for example Europe/Paris.")))
+        raise Impossible(Message(N_("This is not a time zone: write for example Europe/Paris.")), "zone")
     if sites.find(tx, study, code.strip()):
-        raise Impossible(Message(N_("The study has a site with this code already.")))
+        raise Impossible(Message(N_("The study has a site with this code already.")), "code")
     try:
-        sites.create(tx, published.study_id, code.strip(), name.strip(), zone)
+        sites.create(tx, published.study_id, code.strip(), name, zone)
     except IntegrityError:
-        raise Impossible(Message(N_("The study has a site with this code already."))) from None
+        raise Impossible(Message(N_("The study has a site with this code already.")), "code") from None
 
 
 def set_preferences(tx: Transaction, account_id: int, language: str | None = None, theme: str | None = None) -> None:
     """One's own language and theme. Raises Impossible."""
     if (language is not None and language not in LANGUAGES) or (theme is not None and theme not in THEMES):
-        raise Impossible(Message(N_("Choose one of the languages offered.")))
+        raise Impossible(Message(N_("Choose one of the languages offered.")), "language")
     values = {name: value for name, value in (("language", language), ("theme", theme)) if value is not None}
     if values:
         accounts.set_values(tx, account_id, "preference", **values)

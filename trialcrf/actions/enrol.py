@@ -24,17 +24,24 @@ def enrol(
     now: datetime,
     number: int | None = None,
     on: date | None = None,
+    once: str = "",
 ) -> tuple[Subject, Saved]:
     """A new subject with its first form, enrolled today at the site; `number` and the day `on` are given by imports and the demo only.
+    `once` is the token of the page: a page sent twice enrols once.
 
     Raises Refused (and then there is no subject either) and Impossible.
     """
     kind = published.study.subject_type.get(subject_type)
     if kind is None:
         raise Impossible(Message(N_("This study has no such kind of subject.")))
-    subject = subjects.create(tx, site, kind.oid, kind.key, on or site.today(now), number)
+    subject = subjects.create(tx, site, kind.oid, kind.key, on or site.today(now), number, once)
     saved = save_form(tx, published, subject, FormKey(kind.event_oid, kind.form_oid), sent, now)
     return subject, saved
+
+
+def already(tx: Transaction, site: Site, once: str) -> Subject | None:
+    """The subject that was enrolled by a page with this token, if it was sent before."""
+    return subjects.by_token(tx, site, once)
 
 
 def mark_subject_error(tx: Transaction, subject: Subject, reason: str) -> None:

@@ -9,11 +9,11 @@ from datetime import datetime, tzinfo
 
 from trialcrf.actions import Impossible
 from trialcrf.actions.notify import queue_serious
-from trialcrf.core import schedule
+from trialcrf.core import checks, schedule
 from trialcrf.core.checks import Context, Finding
-from trialcrf.core.definition.model import FormDef, Study
+from trialcrf.core.definition.model import DataType, FormDef, ItemDef, Severity, Study
 from trialcrf.core.document import Answer, Document, FormKey, Place
-from trialcrf.core.entry import Decision, Occasion, Refused, Submitted, decide
+from trialcrf.core.entry import Decision, Occasion, Refused, Submitted, decide, typed_in
 from trialcrf.core.expr import Ref
 from trialcrf.core.values import Raw, Unreadable, Value, read, typed
 from trialcrf.core.wording import N_, Message
@@ -80,7 +80,7 @@ def open_form(tx: Transaction, published: Published, subject: Subject, key: Form
         raise Impossible(Message(N_("This study has no such form at this visit.")))
     if key.event_repeat < 1 or key.form_repeat < 1 or (key.event_repeat > 1 and not event.repeating):
         raise Impossible(Message(N_("This visit happens once only.")))
-    if key.form_repeat > 1 and not form.repeating:
+    if key.form_repeat > 1 and not form.repeating and stored is None and not _all_in_error(tx, subject, key):
         raise Impossible(Message(N_("This form is filled once only.")))
     anchor = None
     if event.anchor and form.with_alias(event.date_alias):
@@ -113,8 +113,9 @@ def save_form(tx: Transaction, published: Published, subject: Subject, key: Form
             raise StaleSave(stored)
         submitted = Submitted()
     standing = queries.standing(tx, stored.id) if stored else []
+    unknown = _unknown_references(tx, opened.form, subject, submitted)
     try:
-        decision = decide(opened.form, stored.document if stored else None, submitted, standing, opened.context, opened.occasion)
+        decision = decide(opened.form, stored.document if stored else None, submitted, standing, opened.context, opened.occasion, unknown)
     except Refused as refused:
         raise Refused([_as_sent(finding, new_rows) for finding in refused.findings]) from None
     if stored is not None and decision.empty:
@@ -125,6 +126,45 @@ def save_form(tx: Transaction, published: Published, subject: Subject, key: Form
         raise StaleSave(forms.read(tx, subject.id, key) if stored else None) from None
     queue_serious(tx, opened.published, subject, form_id, opened.form, before, decision.document)
     return Saved(form_id, stored.version + 1 if stored else 1, decision)
+
+
+def preview(
+    tx: Transaction, published: Published, subject: Subject, key: FormKey, sent: Typed, now: datetime
+) -> tuple[Document, tuple[Finding, ...]]:
+    """The form as it would be with what was typed so far in its stored places, and what the checks say of it; nothing is written."""
+    opened = open_form(tx, published, subject, key, now)
+    before = opened.stored.document if opened.stored else Document()
+    stored_places = {place: box for place, box in sent.raws.items() if not place.row or before.row(place.group, place.row)}
+    known = Typed(stored_places)
+    submitted = _submitted(opened.published.study, opened.form, known, _new_rows(opened.form, before, known), subject.site.zone)
+    document = checks.derive(opened.form, typed_in(before, submitted), opened.context)
+    return document, checks.run(opened.form, document, opened.context)
+
+
+def read_typed(
+    tx: Transaction, published: Published, subject: Subject, key: FormKey, sent: Typed, now: datetime
+) -> Mapping[Place, Answer | Unreadable | None]:
+    """What was typed in stored places, as it would be recorded; nothing is written."""
+    opened = open_form(tx, published, subject, key, now)
+    before = opened.stored.document if opened.stored else Document()
+    return _submitted(opened.published.study, opened.form, sent, _new_rows(opened.form, before, sent), subject.site.zone).answers
+
+
+def says_what_stands(tx: Transaction, published: Published, subject: Subject, key: FormKey, sent: Typed, now: datetime) -> bool:
+    """Whether a page says exactly what is stored already: the same page sent twice."""
+    opened = open_form(tx, published, subject, key, now)
+    before = opened.stored.document if opened.stored else Document()
+    submitted = _submitted(opened.published.study, opened.form, sent, _new_rows(opened.form, before, sent), subject.site.zone)
+    return _says_what_stands(before, submitted)
+
+
+def reference_choices(tx: Transaction, item: ItemDef, subject: Subject) -> list[str]:
+    """The records that a reference item may name: the subjects of that type at the same site."""
+    what, _, kind = item.refers_to.partition(":")
+    if what != "subject":
+        return []
+    found = subjects.all_of(tx, subject.site.study_oid, {subject.site.code}, kind)
+    return [one.key for one in found if one.id != subject.id]
 
 
 def record_refusal(tx: Transaction, subject: Subject, key: FormKey, sent: Typed, findings: Sequence[Finding]) -> None:
@@ -219,6 +259,23 @@ def _blank(raw: Raw) -> bool:
 def _known(items: Sequence[object], code: str) -> bool:
     head = code.partition(":")[0].strip()
     return any(getattr(item, "code", None) == head for item in items)
+
+
+def _all_in_error(tx: Transaction, subject: Subject, key: FormKey) -> bool:
+    """Whether every earlier form of this address was marked in error: only then is there one more of a form that is filled once."""
+    earlier = [forms.read(tx, subject.id, replace(key, form_repeat=number)) for number in range(1, key.form_repeat)]
+    return all(one is not None and one.error for one in earlier)
+
+
+def _unknown_references(tx: Transaction, form: FormDef, subject: Subject, submitted: Submitted) -> list[Finding]:
+    found = []
+    for place, answer in submitted.answers.items():
+        item = form.items[place.item][1]
+        if item.type is DataType.REFERENCE and isinstance(answer, Answer) and answer.text:
+            if answer.text not in reference_choices(tx, item, subject):
+                message = Message(N_("There is no record %(key)s here."), {"key": answer.text})
+                found.append(Finding(place, Severity.HARD, "reference", message))
+    return found
 
 
 def _says_what_stands(before: Document, submitted: Submitted) -> bool:

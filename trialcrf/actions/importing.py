@@ -29,9 +29,6 @@ from trialcrf.store.sites import Site, zone_of
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
-WHO = Who.system("import")
-"""Whom the trail names for what an import writes."""
-
 REASON = "IMPORT"
 """The code of the study's reasons that a value changed by a later delivery of the data gets."""
 
@@ -81,7 +78,7 @@ def import_sdtm(
         raise Impossible(Message(N_("This study is not made for such an import.")))
     people = _people(folder, study, zone, now)
     with begin() as tx:
-        tx.who = WHO
+        tx.who = _importer(tx)
         for code in sorted({one.site for one in people} - known):
             administer.create_site(tx, study_oid, code, f"{study.protocol} {code}", zone)
         at = {one.code: one for one in sites.all_of(tx, study_oid)}
@@ -90,6 +87,11 @@ def import_sdtm(
         _import_subject(begin, published, at[person.site], person, now, outcome)
         progress(done, len(people))
     return outcome
+
+
+def _importer(tx: Transaction) -> Who:
+    """Whom the trail names: the program, importing, and from where it was told to."""
+    return Who.system(f"import {tx.who.address}".strip()[:60])
 
 
 def _people(folder: Path, study: Study, zone: str, now: datetime) -> Sequence[SourceSubject]:
@@ -115,7 +117,7 @@ def _import_subject(begin: Begin, published: Published, site: Site, person: Sour
     saving: SourceForm | None = None
     try:
         with begin() as tx:
-            tx.who = WHO
+            tx.who = _importer(tx)
             subject = subjects.find(tx, published.study.oid, person.key)
             if subject is not None and subject.error:
                 raise Impossible(Message(N_("This was marked entered in error: it can be read and no longer changed.")))

@@ -1,4 +1,4 @@
-"""Reminders: a scan decides who is to be written to and queues it; a delivery checks that it is still due, writes the letter, settles it."""
+"""Reminders: a scan decides who is written to and queues it; a delivery checks that it is still due, writes the letter, settles it."""
 
 from __future__ import annotations
 
@@ -122,11 +122,14 @@ def _overdue(tx: Transaction, account: Account, params: Mapping[str, Any], now: 
     if not any(_holds(tx, account, step.roles, params) for step in steps):
         raise NoLongerDue(N_("The recipient is not to be reminded of this any more."))
     late = list(overdue_at(tx, study, site, now))
-    closes = date.fromisoformat(params["closes"])
-    if not any((one.id, visit.event.oid, visit.closes) == (params["subject"], params["event"], closes) for one, visit in late):
+    wanted = (params["subject"], params["event"], date.fromisoformat(params["closes"]))
+    meant = next((one for one, visit in late if (one.id, visit.event.oid, visit.closes) == wanted), None)
+    if meant is None:
         raise NoLongerDue(N_("The visit is not overdue any more."))
-    query = urlencode({"site": site.code, "state": "overdue"})
-    return {"study": study.protocol, "site": site.code, "count": len(late)}, f"/studies/{quote(study.oid)}/subjects?{query}"
+    # The list shows one kind of subject at a time: the number in the letter is the number of visits that the reader finds there.
+    count = sum(one.subject_type == meant.subject_type for one, _ in late)
+    query = urlencode({"kind": meant.subject_type, "site": site.code, "state": schedule.State.OVERDUE.value})
+    return {"study": study.protocol, "site": site.code, "count": count}, f"/studies/{quote(study.oid)}/subjects?{query}"
 
 
 def _serious(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:

@@ -83,7 +83,7 @@ def change_password(tx: Transaction, account_id: int, old: str, new: str, keep_s
     found = accounts.by_id(tx, account_id)
     assert found is not None
     if not passwords.matches(found.password_hash, old):
-        raise Impossible(Message(N_("The present password is not right.")))
+        raise Impossible(Message(N_("The present password is not right.")), "old")
     set_password(tx, account_id, found.username, new)
     sessions.end_all(tx, account_id, but=keep_session)
 
@@ -91,11 +91,11 @@ def change_password(tx: Transaction, account_id: int, old: str, new: str, keep_s
 def set_password(tx: Transaction, account_id: int, username: str, new: str) -> None:
     """Raises Impossible for a password that is too short or too easily guessed; long ones are taken whole."""
     if len(new) < SHORTEST:
-        raise Impossible(Message(N_("A password has at least %(count)s characters."), {"count": SHORTEST}))
+        raise Impossible(Message(N_("A password has at least %(count)s characters."), {"count": SHORTEST}), "new")
     if len(new) > 1000:
-        raise Impossible(Message(N_("A password has at most %(count)s characters."), {"count": 1000}))
+        raise Impossible(Message(N_("A password has at most %(count)s characters."), {"count": 1000}), "new")
     if username in new.lower() or len(set(new)) < 5:
-        raise Impossible(Message(N_("This password is too easy to guess: choose another.")))
+        raise Impossible(Message(N_("This password is too easy to guess: choose another.")), "new")
     hidden = ("password_hash", "invitation_hash")
     accounts.set_values(
         tx, account_id, "password", silent=hidden, password_hash=passwords.hash_of(new), invitation_hash=None, invitation_ends_at=None

@@ -101,9 +101,11 @@ def decide(
     standing: Sequence[StandingQuery],
     context: Context,
     occasion: Occasion | None = None,
+    further: Sequence[Finding] = (),
 ) -> Decision:
     """The change that this save makes to the form (`before` is None for a form that does not exist yet).
 
+    `further` are findings that only the caller can make, such as a reference to a record that does not exist.
     Raises Refused with every hard finding at once: what cannot be read, what a hard check refuses, a change or removal without
     its reason, a confirmation by an unknown code. A soft finding is no obstacle: the value is taken as typed and a query opens.
     """
@@ -113,9 +115,9 @@ def decide(
         for place, answer in submitted.answers.items()
         if isinstance(answer, Unreadable)
     )
-    typed = _typed(was, submitted)
+    typed = typed_in(was, submitted)
     after = checks.derive(form, typed, context)
-    findings = checks.run(form, after, context)
+    findings = (*checks.run(form, after, context), *further)
     if occasion is not None:
         findings = (*findings, *before_anchor(form, after, occasion))
     changes = _changes(form, was, after, submitted, standing)
@@ -149,7 +151,7 @@ def before_anchor(form: FormDef, document: Document, occasion: Occasion) -> tupl
     return (Finding(Place(item.oid), Severity.HARD, "before_anchor", message),)
 
 
-def _typed(was: Document, submitted: Submitted) -> Document:
+def typed_in(was: Document, submitted: Submitted) -> Document:
     """The document with what was typed and readable in it, rows removed marked so."""
     after = was
     for place, answer in submitted.answers.items():

@@ -12,7 +12,7 @@ from trialcrf.core.document import Answer, Document
 UNDERSTOOD = frozenset(
     {
         "SVSTDAT", "SVOCCUR", "SVREASOC",
-        "BRTHDAT", "SEX", "RFICDAT", "ACTARM", "EXSTDAT", "EXENDAT", "EXDOSE", "EXLOT", "PRSTDAT",
+        "BRTHDAT", "SEX", "RFICDAT", "RANDDT", "ACTARM", "EXSTDAT", "EXENDAT", "EXDOSE", "EXLOT", "PRSTDAT",
         "AETERM", "AEDECOD", "AEBODSYS", "AETOXGR", "AESEV", "AESTDAT", "AEENDAT", "AEOUT", "AEREL", "AEACN",
         "AESER", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE", "AESCAN", "AESOD",
         "DSDECOD", "DSSTDAT", "DTHDAT", "DTHFL", "RSUBJID", "SREL",

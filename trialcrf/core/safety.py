@@ -39,7 +39,11 @@ class Cut:
 
 @dataclass(frozen=True, slots=True)
 class KeyFigures:
-    """The numbers of the first page. `in_population` are the enrolled of the type that is treated; `events` is the length of the listing; `after_cut_off` events are known and not reported."""
+    """The numbers of the first page.
+
+    `in_population` are the enrolled of the type that is treated; `events` is the length of the listing; `after_cut_off` events
+    are known and not reported.
+    """
 
     enrolled: int
     in_population: int

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, tzinfo
 from decimal import ROUND_HALF_UP, Context, Decimal
-from functools import lru_cache
+from functools import cache
 from io import BytesIO
 from pathlib import Path
 
@@ -16,9 +16,9 @@ from babel.dates import format_date, format_datetime, format_skeleton
 from babel.lists import format_list
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal, format_percent
+from babel.numbers import format_percent, get_decimal_symbol, get_group_symbol
 
-from trialcrf.core.wording import Message, N_, Words
+from trialcrf.core.wording import N_, Message, Words
 
 LANGUAGES = ("fr", "en")
 PSEUDO = "qps"
@@ -40,13 +40,14 @@ class Language:
     Raises ValueError for a code that is not in LANGUAGES and not PSEUDO.
     """
 
-    __slots__ = ("_catalogue", "_locale", "code")
+    __slots__ = ("_catalogue", "_locale", "_signs", "code")
 
     def __init__(self, code: str) -> None:
         if code not in _LOCALES:
             raise ValueError(f"no such language: {code!r}")
         self.code = code
         self._locale = Locale.parse(_LOCALES[code])
+        self._signs = str.maketrans({",": get_group_symbol(self._locale), ".": get_decimal_symbol(self._locale)})
         self._catalogue = _catalogue(code)
 
     @property
@@ -87,10 +88,9 @@ class Language:
         exact = value if isinstance(value, Decimal) else Decimal(str(value))
         if not exact.is_finite():
             return str(value)
-        exponent = int(exact.as_tuple().exponent)
-        places = max(0, -exponent) if decimals is None else decimals
-        pattern = "#,##0." + "0" * places if places else "#,##0"
-        return format_decimal(_rounded(exact, places), format=pattern, locale=self._locale, decimal_quantization=False)
+        places = max(0, -int(exact.as_tuple().exponent)) if decimals is None else decimals
+        # Only the signs come from Babel: its own formatting fails beyond the 28 digits of the default context.
+        return f"{_rounded(exact, places):,f}".translate(self._signs)
 
     def percent(self, n: int | Decimal, d: int | Decimal, decimals: int = 1) -> str:
         """The share `n` of `d`: `12,5 %` in French, `12.5%` in English; a dash when there is nothing to take a share of."""
@@ -168,7 +168,7 @@ def catalogue_path(code: str) -> Path:
     return LOCALE_FOLDER / code / "LC_MESSAGES" / "messages.po"
 
 
-@lru_cache(maxsize=None)
+@cache
 def _catalogue(code: str) -> gettext.NullTranslations:
     if code == PSEUDO:
         return gettext.NullTranslations()
@@ -183,7 +183,8 @@ def _catalogue(code: str) -> gettext.NullTranslations:
 def _rounded(value: Decimal, places: int) -> Decimal:
     # A context of its own, wide enough for any value: the default one refuses to round beyond 28 digits.
     digits = len(value.as_tuple().digits) + abs(value.adjusted()) + places + 2
-    return value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=Context(prec=digits))
+    rounded = value.quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP, context=Context(prec=digits))
+    return rounded if rounded else rounded.copy_abs()  # Nobody should read "-0".
 
 
 _KEPT = re.compile(r"%\(\w+\)[a-z]|%[a-z%]|</?[A-Za-z][^>]*>|&#?\w+;")

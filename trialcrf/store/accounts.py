@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from trialcrf.core.access import Actor, Grant
-from trialcrf.store.audit import SYSTEM_CHAIN, Entry
+from trialcrf.store.audit import SYSTEM_CHAIN, Entry, Past, history
 from trialcrf.store.models import account, grant, sign_in_attempt
 from trialcrf.store.transaction import Transaction
 
@@ -85,6 +85,22 @@ def grants_of(tx: Transaction, account_id: int) -> list[HeldGrant]:
         .order_by(grant.c.id)
     )
     return [HeldGrant(row.id, Grant(row.role, row.study, row.site), row.granted_at) for row in rows]
+
+
+def held_by_each(tx: Transaction) -> dict[int, list[Grant]]:
+    """The grants in force of everyone, by account id."""
+    found: dict[int, list[Grant]] = {}
+    for row in tx.read(select(grant.c.account_id, grant.c.role, grant.c.study, grant.c.site).where(grant.c.active).order_by(grant.c.id)):
+        found.setdefault(row.account_id, []).append(Grant(row.role, row.study, row.site))
+    return found
+
+
+def trail(tx: Transaction, account_id: int) -> list[Past]:
+    """What happened to an account and to the roles that it holds or held, in the order of the trail."""
+    records = history(tx.connection, "account", str(account_id))
+    for grant_id in tx.read(select(grant.c.id).where(grant.c.account_id == account_id)).scalars().all():
+        records += history(tx.connection, "role_grant", str(grant_id))
+    return sorted(records, key=lambda past: past.seq)
 
 
 def actor(tx: Transaction, one: Account) -> Actor:

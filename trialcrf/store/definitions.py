@@ -92,3 +92,11 @@ def publish(tx: Transaction, new: Study) -> Published:
         lambda key: [Entry(new.oid, "publish", "definition", str(key), "hash", digest, first=True)],
     )
     return _published(definition_id, study_id, version, digest, text)
+
+
+def versions_of(tx: Transaction, oid: str) -> list[Published]:
+    """Every published version of the study, newest first: an export needs the questions of all of them."""
+    rows = tx.read(
+        _select().join(study, study.c.id == definition.c.study_id).where(study.c.oid == oid).order_by(definition.c.version.desc())
+    )
+    return [_published(*row) for row in rows]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trialcrf.core.definition.model import Study
@@ -18,7 +18,7 @@ from trialcrf.core.facts import project
 from trialcrf.store import queries
 from trialcrf.store.audit import Entry, Who
 from trialcrf.store.definitions import Published
-from trialcrf.store.models import fact, form
+from trialcrf.store.models import fact, form, query
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
@@ -91,6 +91,33 @@ def all_of(tx: Transaction, subject_ids: Collection[int], form_oids: Collection[
         if form_oids is not None:
             statement = statement.where(form.c.form_oid.in_(sorted(form_oids)))
         found.extend(_made(row) for row in tx.read(statement.order_by(form.c.id)))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a form stands, for lists: no document is read for it."""
+
+    id: int
+    subject_id: int
+    key: FormKey
+    complete: bool
+    error: str
+    open_queries: int
+
+
+def standings(tx: Transaction, subject_ids: Collection[int], in_error: bool = False) -> list[Standing]:
+    """How far the forms of these subjects are, with their open queries; or those marked in error."""
+    counted = select(query.c.form_id, func.count().label("open")).where(query.c.state == "open").group_by(query.c.form_id).subquery()
+    columns = (*_COLUMNS[:6], form.c.complete, form.c.error, func.coalesce(counted.c.open, 0).label("open"))
+    found = []
+    ids = sorted(subject_ids)
+    for start in range(0, len(ids), 500):
+        where = (form.c.subject_id.in_(ids[start : start + 500]), form.c.error != "" if in_error else form.c.error == "")
+        joined = form.outerjoin(counted, counted.c.form_id == form.c.id)
+        for row in tx.read(select(*columns).select_from(joined).where(*where).order_by(form.c.id)):
+            key = FormKey(row.event_oid, row.form_oid, row.event_repeat, row.form_repeat)
+            found.append(Standing(row.id, row.subject_id, key, row.complete, row.error, row.open))
     return found
 
 

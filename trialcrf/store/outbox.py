@@ -38,8 +38,10 @@ def add(tx: Transaction, key: str, kind: str, account_id: int, params: Mapping[s
         dialect.insert(outbox)
         .values(key=key, kind=kind, account_id=account_id, params=json.dumps(params, sort_keys=True), state=WAITING, created_at=tx.at)
         .on_conflict_do_nothing(index_elements=["key"])
+        .returning(outbox.c.id)
     )
-    return tx.work(statement).rowcount == 1
+    # Not the row count: a driver need not tell it for an INSERT that returns something.
+    return tx.work(statement).first() is not None
 
 
 def claim(tx: Transaction) -> Mail | None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, or_, select, update
 
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.entry import Decision, StandingQuery
@@ -18,6 +19,9 @@ from trialcrf.store.audit import Entry, Who
 from trialcrf.store.models import form, query, site, study, subject
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
+
+OnlyAt = Mapping[str, Collection[str]]
+"""Form OIDs with the codes of the only sites at which their queries are shown: a link of subjects is not for every reader."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,21 +85,40 @@ def of_form(tx: Transaction, form_id: int) -> list[Query]:
 
 
 def all_of(
-    tx: Transaction, study_oid: str, sites: Collection[str] | None, states: Iterable[QueryState], offset: int = 0, limit: int | None = None
+    tx: Transaction,
+    study_oid: str,
+    sites: Collection[str] | None,
+    states: Iterable[QueryState],
+    offset: int = 0,
+    limit: int | None = None,
+    only_at: OnlyAt = MappingProxyType({}),
 ) -> list[Query]:
-    """The queries in these states, oldest first; those of forms and subjects in error are left out."""
-    statement = _where(_select(), study_oid, sites, states)
+    """The queries in these states, oldest first; those of forms and subjects in error are left out.
+
+    `sites=None` is every site; the forms named in `only_at` count at the sites named there and nowhere else.
+    """
+    statement = _where(_select(), study_oid, sites, states, only_at)
     return [_made(row) for row in tx.read(statement.order_by(query.c.opened_at, query.c.id).offset(offset).limit(limit))]
 
 
-def count(tx: Transaction, study_oid: str, sites: Collection[str] | None, states: Iterable[QueryState]) -> int:
-    inner = _where(_select(), study_oid, sites, states).subquery()
+def count(
+    tx: Transaction,
+    study_oid: str,
+    sites: Collection[str] | None,
+    states: Iterable[QueryState],
+    only_at: OnlyAt = MappingProxyType({}),
+) -> int:
+    inner = _where(_select(), study_oid, sites, states, only_at).subquery()
     return int(tx.read(select(func.count()).select_from(inner)).scalar_one())
 
 
-def _where(statement: Select[Any], study_oid: str, sites: Collection[str] | None, states: Iterable[QueryState]) -> Select[Any]:
+def _where(
+    statement: Select[Any], study_oid: str, sites: Collection[str] | None, states: Iterable[QueryState], only_at: OnlyAt
+) -> Select[Any]:
     wanted = [state.value for state in states]
     statement = statement.where(study.c.oid == study_oid, query.c.state.in_(wanted), form.c.error == "", subject.c.error == "")
+    for form_oid, where in only_at.items():
+        statement = statement.where(or_(form.c.form_oid != form_oid, site.c.code.in_(sorted(where))))
     return statement if sites is None else statement.where(site.c.code.in_(sorted(sites)))
 
 

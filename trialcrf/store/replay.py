@@ -66,6 +66,19 @@ def forms_at(tx: Transaction, upto: Checkpoint) -> dict[int, Replayed]:
     return found
 
 
+def form_at_version(tx: Transaction, form_id: int, version: int) -> Document:
+    """A form as it stood after so many saves: all records of one save have the same moment."""
+    held = Replayed(0, FormKey("", ""), 0)
+    saves, last = 0, None
+    for past in audit.history(tx.connection, "form", str(form_id)):
+        if past.at != last:
+            saves, last = saves + 1, past.at
+        if saves > version:
+            break
+        held.take(past.op, past.place, past.new)
+    return held.document()
+
+
 def subjects_at(tx: Transaction, upto: Checkpoint) -> list[SubjectRecord]:
     """What was understood of every subject at the checkpoint, by key; what was in error then is not in it."""
     people: dict[int, SubjectRecord] = {}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import Select, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from trialcrf.store.models import report, study
@@ -58,8 +58,9 @@ def order(
         "key": key, "study_id": study_id, "kind": kind, "language": language, "as_of": as_of, "known_at": known_at,
         "state": ORDERED, "ordered_by": ordered_by, "ordered_at": tx.at,
     }  # fmt: skip
-    made = tx.work(dialect.insert(report).values(**new).on_conflict_do_nothing(index_elements=["key"])).rowcount
-    return int(tx.read(select(report.c.id).where(report.c.key == key)).scalar_one()) if made else None
+    statement = dialect.insert(report).values(**new).on_conflict_do_nothing(index_elements=["key"]).returning(report.c.id)
+    made = tx.work(statement).first()
+    return int(made.id) if made else None
 
 
 def find(tx: Transaction, report_id: int) -> Report | None:
@@ -67,10 +68,15 @@ def find(tx: Transaction, report_id: int) -> Report | None:
     return _made(row) if row else None
 
 
-def all_of(tx: Transaction, study_oid: str, limit: int = 100) -> list[Report]:
+def all_of(tx: Transaction, study_oid: str, limit: int = 100, offset: int = 0) -> list[Report]:
     """The newest first."""
-    rows = tx.read(_select().where(study.c.oid == study_oid).order_by(report.c.id.desc()).limit(limit))
+    rows = tx.read(_select().where(study.c.oid == study_oid).order_by(report.c.id.desc()).offset(offset).limit(limit))
     return [_made(row) for row in rows]
+
+
+def count(tx: Transaction, study_oid: str) -> int:
+    inner = _select().where(study.c.oid == study_oid).subquery()
+    return int(tx.read(select(func.count()).select_from(inner)).scalar_one())
 
 
 def waiting(tx: Transaction) -> list[int]:

@@ -29,7 +29,8 @@ def begin(tx: Transaction, job: str, period: str) -> Run | None:
     dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
     until = tx.at + LEASE
     new = {"job": job, "period": period, "attempt": 1, "state": "running", "lease_until": until, "started_at": tx.at}
-    made = tx.work(dialect.insert(job_run).values(**new).on_conflict_do_nothing(index_elements=["job", "period"])).rowcount
+    statement = dialect.insert(job_run).values(**new).on_conflict_do_nothing(index_elements=["job", "period"]).returning(job_run.c.id)
+    made = tx.work(statement).first() is not None
     row = tx.read(select(job_run.c.id, job_run.c.attempt).where(job_run.c.job == job, job_run.c.period == period)).one()
     if made:
         return Run(row.id, job, period, 1)

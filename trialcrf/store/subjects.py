@@ -62,6 +62,12 @@ def find(tx: Transaction, study_oid: str, key: str) -> Subject | None:
     return _made(row) if row else None
 
 
+def by_token(tx: Transaction, at_site: Site, once: str) -> Subject | None:
+    """The subject that a page with this token enrolled at the site."""
+    row = tx.read(_select().where(subject.c.site_id == at_site.id, subject.c.once == once)).first() if once else None
+    return _made(row) if row else None
+
+
 def all_of(
     tx: Transaction,
     study_oid: str,
@@ -95,7 +101,9 @@ def _where(statement: Select[Any], study_oid: str, sites: Collection[str] | None
     return statement
 
 
-def create(tx: Transaction, at_site: Site, subject_type: str, pattern: str, enrolled_on: date, number: int | None = None) -> Subject:
+def create(
+    tx: Transaction, at_site: Site, subject_type: str, pattern: str, enrolled_on: date, number: int | None = None, once: str = ""
+) -> Subject:
     """Enrol the next subject of this type at the site; its number is never used again. `number` is given by imports only."""
     if number is None:
         # Two people enrolling at one site at once must not be given one number.
@@ -113,6 +121,7 @@ def create(tx: Transaction, at_site: Site, subject_type: str, pattern: str, enro
             "number": number,
             "key": key,
             "enrolled_on": enrolled_on,
+            "once": once or None,
         },
         lambda id_: [Entry(at_site.chain, "create", "subject", str(id_), "", json.dumps(said, sort_keys=True), subject=key, first=True)],
     )

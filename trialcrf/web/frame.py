@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import g, request, url_for
 
 from trialcrf.core.access import ROLES, VERBS, may, role_for
@@ -70,7 +72,7 @@ def _navigation(study: str | None) -> tuple[NavLink, ...]:
     actor = g.session.actor
     links = []
 
-    def link(label: str, endpoint: str, count: int | None = None, means: str = "", **values: str) -> None:
+    def link(label: str, endpoint: str, count: int | None = None, means: str = "", **values: Any) -> None:
         current = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
         count_means = Message(means) if means else None
         links.append(NavLink(Message(label), url_for(endpoint, **values), current, count, count_means, bool(count)))

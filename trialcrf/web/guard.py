@@ -75,6 +75,11 @@ def verb(name: str) -> Callable[[View], View]:
     return named
 
 
+def needed_by(endpoint: str) -> str:
+    """The verb that a route named."""
+    return str(getattr(current_app.view_functions[endpoint], "verb"))  # noqa: B009 (a function's own attribute, unknown to types)
+
+
 def engine() -> Engine:
     found: Engine = current_app.extensions["trialcrf.engine"]
     return found
@@ -110,6 +115,11 @@ def my_sites(verb_: str) -> frozenset[str] | None:
     return sites_of(g.session.actor, verb_, g.place.published.study.oid)
 
 
+def may_here(verb_: str) -> bool:
+    """Whether the person may do this too at the site that the address names."""
+    return may(g.session.actor, verb_, g.place.published.study.oid, g.place.site.code if g.place.site else None)
+
+
 def address() -> str:
     return (request.remote_addr or "")[:60]
 
@@ -137,7 +147,7 @@ def open_door() -> AnyResponse | None:
     g.language = Language(_preferred())
     if request.endpoint is None or request.endpoint == "static":
         return None
-    needed = current_app.view_functions[request.endpoint].verb  # type: ignore[attr-defined]
+    needed = needed_by(request.endpoint)
     if needed == PUBLIC and request.path == "/healthz":
         return None
     token = request.cookies.get(cookie_name(), "")
@@ -192,7 +202,7 @@ def _sign_in_and_go_on() -> AnyResponse | None:
             with read() as tx:
                 g.session = sessions.find(tx, sign_in.hash_of(signed_in.token), g.now)
             g.language = Language(current_app.config["PSEUDO"] or g.session.language)
-            return _find_place(current_app.view_functions[request.endpoint].verb)  # type: ignore[index, attr-defined]
+            return _find_place(needed_by(request.endpoint or ""))
     fields = [(name, value) for name, values in request.form.lists() for value in values if name not in (*CARRIED_NAMES, "token")]
     page = render_template(
         "sign_in.html", shell=current_app.extensions["trialcrf.shell"](), replay=True, fields=fields, problem=problem, username=username

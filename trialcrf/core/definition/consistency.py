@@ -11,7 +11,8 @@ from trialcrf.core.facts import UNDERSTOOD
 from trialcrf.core.wording import N_
 
 DATES = frozenset({DataType.DATE, DataType.PARTIAL_DATE, DataType.DATETIME})
-_DATE_ALIASES = frozenset(["SVSTDAT", "RFICDAT", "RANDDT", "EXSTDAT", "EXENDAT", "PRSTDAT", "AESTDAT", "AEENDAT", "DSSTDAT", "DTHDAT"])
+# Only what `core.facts` projects is ever found; a name that it does not know must not pass here.
+_DATE_ALIASES = UNDERSTOOD & {"SVSTDAT", "RFICDAT", "RANDDT", "EXSTDAT", "EXENDAT", "PRSTDAT", "AESTDAT", "AEENDAT", "DSSTDAT", "DTHDAT"}
 _CLAIM_ALIASES = frozenset(
     ["SVOCCUR", "AESER", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE", "AESCAN", "AESOD", "DTHFL"]
 )
@@ -100,7 +101,6 @@ def _examine_schedule(study: Study, reading: Reading, places: Places, complete: 
     for anchor in study.anchors:
         at = places["anchor", anchor.oid]
         if anchor.alias not in _DATE_ALIASES:
-            # `core.facts` projects what the program understands and nothing else, so another name would never be found.
             known = ", ".join(sorted(_DATE_ALIASES))
             reading.say(
                 at, N_("“%(alias)s” is no date that visits can be counted from; known: %(known)s."), alias=anchor.alias, known=known

@@ -15,6 +15,7 @@ subject = Table(
     Column("key", String(40), nullable=False),
     Column("enrolled_on", Day, nullable=False),
     Column("error", Text, nullable=False, server_default=""),
+    Column("once", String(80), unique=True),  # the token of the page that enrolled: a page sent twice enrols once
     UniqueConstraint("study_id", "key"),
     UniqueConstraint("site_id", "subject_type", "number"),
 )

@@ -1,0 +1,160 @@
+"""Letters: written from the templates in two languages, handed to a real mail server or put into a folder, never twice in doubt."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from datetime import UTC, datetime
+from email import message_from_bytes
+from email.policy import default
+
+import pytest
+from jinja2 import UndefinedError
+
+from tests.mailbox import mailbox
+from trialcrf.external import mail
+from trialcrf.external.language import LANGUAGES, PSEUDO
+from trialcrf.external.mail import Folder, Letter, NotTaken, Server, Unsure, message_id
+
+AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+LETTER = Letter("cora@example.org", "Des visites en retard à Paris", "Bonjour,\nvoyez ici : http://127.0.0.1:8000/x\n", "<abc@localhost>")
+VALUES = {
+    "overdue": {"study": "SALT-01", "site": "01", "count": 3, "name": "Cora", "link": "http://127.0.0.1/x"},
+    "serious": {"study": "SALT-01", "site": "01", "name": "Ivan", "link": "http://127.0.0.1/x"},
+    "invite": {"username": "ivan", "days": 7, "name": "Ivan", "link": "http://127.0.0.1/x"},
+}
+
+
+def text_of(message):
+    """Lines of a mail end with CRLF on the wire."""
+    return message.get_content().replace("\r\n", "\n")
+
+
+@pytest.fixture
+def box():
+    with mailbox() as made:
+        yield made
+
+
+def test_a_mail_server_gets_the_letter_as_it_was_written(box):
+    Server(box.url, "trialcrf@localhost").send(LETTER, AT)
+    ((to, message),) = box.taken
+    assert (to, message["To"], message["From"]) == ("cora@example.org", "cora@example.org", "trialcrf@localhost")
+    assert (message["Subject"], message["Message-ID"]) == (LETTER.subject, "<abc@localhost>")
+    assert message["Date"].datetime == AT
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert text_of(message) == LETTER.body
+
+
+def test_a_folder_gets_the_same_letter_once(tmp_path):
+    folder = Folder(tmp_path / "mail", "trialcrf@localhost")
+    folder.send(LETTER, AT)
+    folder.send(LETTER, AT)
+    (path,) = (tmp_path / "mail").iterdir()
+    message = message_from_bytes(path.read_bytes(), policy=default)
+    assert path.name == "abc.eml"
+    assert (message["Subject"], text_of(message)) == (LETTER.subject, LETTER.body)
+    assert path.stat().st_mode & 0o077 == 0, "an invitation opens an account: nobody else reads it"
+    assert path.parent.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("step", ["RCPT", "DATA"])
+def test_a_refusal_is_certain(box, step):
+    box.refuse_at = step
+    with pytest.raises(NotTaken, match="45"):
+        Server(box.url, "trialcrf@localhost").send(LETTER, AT)
+    assert box.taken == []
+
+
+def test_a_server_that_is_not_there_took_nothing():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    with pytest.raises(NotTaken):
+        Server(f"smtp://127.0.0.1:{port}", "trialcrf@localhost").send(LETTER, AT)
+
+
+def test_a_server_that_hangs_up_before_the_text_took_nothing():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def hang_up() -> None:
+            connection, _ = listening.accept()
+            connection.sendall(b"220 hello\r\n")
+            connection.recv(100)
+            connection.close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(NotTaken):
+            Server(f"smtp://127.0.0.1:{listening.getsockname()[1]}", "trialcrf@localhost").send(LETTER, AT)
+        thread.join()
+
+
+def test_a_server_that_hangs_up_after_the_text_leaves_us_unsure(box):
+    box.hang_up = True
+    with pytest.raises(Unsure):
+        Server(box.url, "trialcrf@localhost").send(LETTER, AT)
+    assert len(box.taken) == 1, "it did take it: sending again would be twice"
+
+
+@pytest.mark.parametrize(
+    "letter",
+    [
+        Letter("cora@example.org\r\nBcc: eve@example.org", "x", "y", "<a@b>"),
+        Letter("cora@example.org, eve@example.org", "x", "y", "<a@b>"),
+        Letter("cora@example.org", "x\r\nBcc: eve@example.org", "y", "<a@b>"),
+    ],
+)
+def test_no_text_can_add_a_header_or_a_recipient(box, tmp_path, letter):
+    for post in (Server(box.url, "trialcrf@localhost"), Folder(tmp_path / "mail", "trialcrf@localhost")):
+        with pytest.raises(NotTaken):
+            post.send(letter, AT)
+    assert box.taken == []
+    assert not list(tmp_path.glob("mail/*"))
+
+
+def test_a_password_does_not_travel_in_the_open(box, monkeypatch):
+    monkeypatch.setattr(mail, "_is_loopback", lambda host: False)
+    with pytest.raises(NotTaken, match="encryption"):
+        Server(box.url.replace("//", "//user:secret@"), "trialcrf@localhost").send(LETTER, AT)
+    assert box.taken == []
+
+
+def test_a_dot_alone_on_a_line_ends_no_letter(box):
+    body = "one\n.\ntwo\n" + "a" * 2000 + "\n"
+    Server(box.url, "trialcrf@localhost").send(Letter("cora@example.org", "x", body, "<a@b>"), AT)
+    assert text_of(box.taken[0][1]) == body
+
+
+def test_the_message_id_is_stable_and_tells_nothing():
+    one = message_id("overdue|salt|17|WEIGH1|1|2|cora|2026-11-30", "https://crf.example.org/x")
+    assert one == message_id("overdue|salt|17|WEIGH1|1|2|cora|2026-11-30", "https://crf.example.org")
+    assert one.endswith("@crf.example.org>")
+    assert "cora" not in one and "17|" not in one
+    assert one != message_id("overdue|salt|17|WEIGH1|1|2|olga|2026-11-30", "https://crf.example.org")
+
+
+@pytest.mark.parametrize("kind", VALUES)
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_letter_is_written_in_both_languages(kind, language):
+    letter = mail.write(kind, language, "cora@example.org", "<a@b>", VALUES[kind])
+    assert letter.subject and "\n" not in letter.subject and not letter.subject.startswith("Subject")
+    assert "http://127.0.0.1/x" in letter.body.splitlines()
+    assert "%(" not in letter.subject + letter.body
+
+
+@pytest.mark.parametrize("kind", VALUES)
+def test_no_sentence_of_a_letter_is_left_untranslated(kind):
+    letter = mail.write(kind, PSEUDO, "cora@example.org", "<a@b>", VALUES[kind])
+    for line in [letter.subject, *letter.body.splitlines()]:
+        assert not line or line.startswith("http://") or (line.startswith("⟦") and line.endswith("⟧")), line
+
+
+@pytest.mark.parametrize(("count", "one"), [(1, "a visit is overdue"), (3, "3 visits are overdue")])
+def test_one_visit_is_not_three(count, one):
+    assert one in mail.write("overdue", "en", "cora@example.org", "<a@b>", {**VALUES["overdue"], "count": count}).subject
+
+
+def test_a_value_that_is_missing_stops_the_letter():
+    with pytest.raises(UndefinedError):
+        mail.write("serious", "en", "cora@example.org", "<a@b>", {"study": "SALT-01"})

@@ -1,0 +1,58 @@
+"""A real mail server on this machine, for the tests of mails: it keeps what it is given, and can be told to misbehave."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import EmailMessage
+from email.policy import default
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+
+class Mailbox:
+    """Keeps every mail it took over. `refuse_at` names a command that it answers with an error; `hang_up` breaks off after the text."""
+
+    def __init__(self) -> None:
+        self.taken: list[tuple[str, EmailMessage]] = []
+        self.refuse_at = ""
+        self.hang_up = False
+        self.port = 0
+
+    async def handle_RCPT(self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]) -> str:
+        if self.refuse_at == "RCPT":
+            return "450 the mailbox is busy"
+        envelope.rcpt_tos.append(address)
+        return "250 OK"
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
+        if self.refuse_at == "DATA":
+            return "452 no room"
+        message = message_from_bytes(envelope.content or b"", policy=default)
+        assert isinstance(message, EmailMessage)
+        self.taken.append((envelope.rcpt_tos[0], message))
+        if self.hang_up:
+            assert server.transport is not None
+            server.transport.abort()
+        return "250 OK"
+
+    @property
+    def url(self) -> str:
+        return f"smtp://127.0.0.1:{self.port}"
+
+
+@contextmanager
+def mailbox() -> Iterator[Mailbox]:
+    kept = Mailbox()
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        kept.port = probe.getsockname()[1]
+    server = Controller(kept, hostname="127.0.0.1", port=kept.port)
+    server.start()
+    try:
+        yield kept
+    finally:
+        server.stop()

@@ -1,0 +1,26 @@
+"""The command line: `trialcrf`. Each command gathers what was typed, calls one action in one transaction, and says what came of it."""
+
+from __future__ import annotations
+
+import click
+
+from trialcrf.cli.data import export, import_
+from trialcrf.cli.people import site, user
+from trialcrf.cli.reports import audit, report
+from trialcrf.cli.serve import init, run, serve
+from trialcrf.cli.study import study, subject
+from trialcrf.cli.terminal import Group, Terminal, _
+from trialcrf.cli.work import jobs
+
+
+@click.group(cls=Group, help=_("Case report forms for a clinical trial."), context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--trace", is_flag=True, help=_("Show where an unforeseen error came from."))
+@click.version_option(package_name="trialcrf")
+@click.pass_context
+def main(context: click.Context, trace: bool) -> None:
+    """The root of all commands; its help is translated, so it is given to the decorator."""
+    context.obj = Terminal()
+
+
+for command in (init, run, serve, study, subject, user, site, jobs, report, audit, export, import_):
+    main.add_command(command)

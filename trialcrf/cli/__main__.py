@@ -1,0 +1,5 @@
+"""`python -m trialcrf.cli` is `trialcrf`."""
+
+from trialcrf.cli import main
+
+main()

@@ -1,0 +1,54 @@
+"""Commands that tell what is recorded: the safety report as a file, and whether the audit trail holds."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from pathlib import Path
+
+import click
+
+from trialcrf.actions import Impossible
+from trialcrf.actions import report as reporting
+from trialcrf.cli.terminal import DAY, MOMENT, Terminal, _, terminal
+from trialcrf.core.wording import N_, Message
+from trialcrf.external import archive
+from trialcrf.jobs.verify import verify
+
+
+@click.group(help=_("Reports."))
+def report() -> None:
+    """The group of commands."""
+
+
+@report.command(help=_("Draw the safety report as a PDF. The same cut-off and moment give the same bytes, whenever it is drawn."))
+@click.option("--study", "study_oid", required=True, metavar="KEY")
+@click.option("--as-of", required=True, type=DAY, help=_("The last day that is reported, at each site."))
+@click.option("--known-at", type=MOMENT, help=_("Report what was known at this moment (now)."))
+@click.option("--lang", help=_("Language of the report (the first one of the study)."))
+@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@terminal
+def safety(shell: Terminal, study_oid: str, as_of: date, known_at: datetime | None, lang: str | None, out: Path) -> None:
+    known = known_at or shell.now
+    with shell.read() as tx:
+        published = shell.published(tx, study_oid)
+        language = lang or published.study.languages[0]
+        if language not in published.study.languages:
+            raise Impossible(Message(N_("Choose one of the languages offered.")))
+        reporting.check_cut(tx, study_oid, as_of, known, shell.now)
+        value = reporting.safety_report(tx, study_oid, as_of, known)
+    sha256 = archive.keep(out, reporting.draw(value, language))
+    told = {"file": str(out), "known": known.isoformat(), "sha256": sha256}
+    shell.say(Message(N_("%(file)s: data known at %(known)s, SHA-256 %(sha256)s"), told))
+
+
+@click.group(help=_("The audit trail."))
+def audit() -> None:
+    """The group of commands."""
+
+
+@audit.command("verify", help=_("Verify every chain and that the data are what the trail tells; names the first wrong record."))
+@terminal
+def verify_(shell: Terminal) -> None:
+    with shell.read() as tx:
+        said = verify(tx)
+    shell.say(said)

@@ -1,0 +1,206 @@
+"""Commands that start the program: make the database ready, serve the web, or run everything and wait."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from types import FrameType
+
+import click
+
+from trialcrf.actions import demo, report
+from trialcrf.actions.publish import publish
+from trialcrf.cli.study import study_of
+from trialcrf.cli.terminal import Terminal, _, here, stop, terminal
+from trialcrf.core.access import ROLES
+from trialcrf.core.wording import N_, Message
+from trialcrf.jobs import WHO
+from trialcrf.jobs.work import draw_report
+from trialcrf.store import accounts, migrations, reports, subjects
+from trialcrf.store.migrations import SchemaBehind
+
+SHIPPED = "msc_ssc"
+PATIENCE = 90.0
+"""Seconds that the web server and the scheduler get to answer, and to stop."""
+
+
+@click.command(help=_("Make the database ready: run every missing migration and compare the triggers that guard the audit trail."))
+@terminal
+def init(shell: Terminal) -> None:
+    make_ready(shell)
+    shell.say(Message(N_("The database is ready.")))
+
+
+def make_ready(shell: Terminal) -> None:
+    """Migrate where that is needed. Raises TriggersDiffer: triggers that somebody changed are reported, not quietly made anew."""
+    try:
+        migrations.check(shell.unchecked_engine)
+    except SchemaBehind:
+        migrations.upgrade(shell.settings.database_url)
+        migrations.check(shell.unchecked_engine)
+
+
+@click.command(help=_("Serve the web pages alone; trialcrf jobs serve runs beside it."))
+@terminal
+def serve(shell: Terminal) -> None:
+    command = _web(shell)
+    shell.engine.dispose()  # Opened to refuse a database of another version before a worker meets it.
+    os.execv(command[0], command)
+
+
+@click.command(help=_("Start everything: database, a first study, web pages, scheduler. Ctrl-C stops it."))
+@terminal
+def run(shell: Terminal) -> None:
+    settings = shell.settings
+    _refuse_taken_port(settings.host, settings.port)
+    make_ready(shell)
+    _prepare(shell)
+    shell.engine.dispose()
+    raise click.exceptions.Exit(_Children(shell).watch())
+
+
+def _prepare(shell: Terminal) -> None:
+    """The first study, the synthetic trial where it is wanted and nothing is recorded yet, and a first report."""
+    with shell.write() as tx:
+        published, _new = publish(tx, study_of(SHIPPED))
+    with shell.read() as tx:
+        empty = not accounts.all_of(tx) and not subjects.count(tx, published.study.oid)
+    if shell.settings.demo and empty:
+        shell.say(Message(N_("Filling in a synthetic trial …")))
+        demo.fill(shell.write, published, shell.now)
+    with shell.write() as tx:
+        first = None
+        if not reports.all_of(tx, published.study.oid, 1):
+            first = report.order(tx, published, published.study.languages[0], tx.at.date(), None, "trialcrf")
+    if first is not None:
+        shell.say(Message(N_("Drawing a first safety report …")))
+        draw_report(shell.engine, shell.settings.reports_folder, WHO, first)
+
+
+def _refuse_taken_port(host: str, port: int) -> None:
+    # Asked before anything starts: the server shares its port among its workers, and would share it with a stranger as well.
+    try:
+        family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        said = N_("The server cannot listen on %(host)s, port %(port)s: %(what)s. Another PORT may be free.")
+        stop(Message(said, {"host": host, "port": str(port), "what": error.strerror or str(error)}))
+
+
+def _web(shell: Terminal) -> list[str]:
+    """Two processes of one thread each: they do not wait for each other's interpreter, and slow connections cost them nothing."""
+    where = ["--host", shell.settings.host, "--port", str(shell.settings.port)]
+    how = ["--interface", "wsgi", "--workers", "2", "--blocking-threads", "1", "--no-ws", "--log-level", "warning"]
+    return [sys.executable, "-m", "granian", *how, *where, "wsgi:app"]
+
+
+class _Children:
+    """The web server and the scheduler as two processes that live and end together."""
+
+    def __init__(self, shell: Terminal) -> None:
+        self._shell = shell
+        self._asked_to_stop = False
+        self._running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def watch(self) -> int:
+        """Start both, say when they are ready, and wait: for a signal (0), or for one of them to end by itself (1)."""
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, self._on_signal)
+        try:
+            self._start(N_("the web server"), _web(self._shell))
+            self._start(N_("the scheduler"), [sys.executable, "-m", "trialcrf.cli", "jobs", "serve"])
+            fallen = self._wait_until_ready()
+            if fallen is None and not self._asked_to_stop:
+                self._tell_ready()
+                fallen = self._wait()
+        finally:
+            self._stop_all()
+        if fallen is None:
+            return 0
+        click.echo(here().say(fallen), err=True)
+        return 1
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self._asked_to_stop = True
+
+    def _start(self, name: str, command: list[str]) -> None:
+        # In a session of its own: Ctrl-C reaches this process alone, which then stops both in good order.
+        self._running[name] = subprocess.Popen(command, start_new_session=True)
+
+    def _fallen(self) -> Message | None:
+        for name, process in self._running.items():
+            code = process.poll()
+            if code is not None:
+                said = N_("%(what)s ended by itself (code %(code)s): everything is stopped.")
+                return Message(said, {"what": Message(name), "code": str(code)})
+        return None
+
+    def _wait_until_ready(self) -> Message | None:
+        end = time.monotonic() + PATIENCE
+        while not self._asked_to_stop:
+            fallen = self._fallen()
+            if fallen is not None:
+                return fallen
+            if self._answers():
+                return None
+            if time.monotonic() > end:
+                return Message(N_("The program does not answer: everything is stopped."))
+            time.sleep(0.2)
+        return None
+
+    def _answers(self) -> bool:
+        """Whether the web server answers and the scheduler has ticked."""
+        settings = self._shell.settings
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
+        connection = http.client.HTTPConnection(host, settings.port, timeout=5)
+        try:
+            connection.request("GET", "/healthz")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    def _tell_ready(self) -> None:
+        settings = self._shell.settings
+        if settings.demo:
+            for line in _demo_accounts():
+                click.echo(line)
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        click.echo(f"ready http://{host}:{settings.port}")
+        sys.stdout.flush()
+
+    def _wait(self) -> Message | None:
+        while not self._asked_to_stop:
+            fallen = self._fallen()
+            if fallen is not None:
+                return fallen
+            time.sleep(0.2)
+        return None
+
+    def _stop_all(self) -> None:
+        for process in self._running.values():
+            if process.poll() is None:
+                process.terminate()
+        end = time.monotonic() + PATIENCE
+        for process in self._running.values():
+            try:
+                process.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+def _demo_accounts() -> list[str]:
+    """The accounts of the synthetic trial, a line each: user name, password, role, site."""
+    rows = [(_("user name"), _("password"), _("role"), _("site"))]
+    rows += [(one.username, one.password, here().gettext(ROLES[one.role]), one.site or "–") for one in demo.ACCOUNTS]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    return ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]

@@ -1,0 +1,85 @@
+"""Commands about studies: check and publish a definition, list the subjects."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from config import STUDIES
+from trialcrf.actions.publish import publish
+from trialcrf.cli.terminal import Terminal, _, stop, terminal
+from trialcrf.core.definition.load import load
+from trialcrf.core.definition.model import Study
+from trialcrf.core.wording import N_, Message
+from trialcrf.external.files import read_study
+from trialcrf.store import subjects
+
+
+def study_of(key_or_path: str) -> Study:
+    """The definition of a shipped study, or of a folder. Raises DefinitionProblems with every problem, by file and line."""
+    shipped = STUDIES / key_or_path
+    known = key_or_path.isidentifier() and (shipped / "study.yaml").is_file()
+    folder = shipped if known else Path(key_or_path)
+    if not known and not folder.is_dir():
+        stop(Message(N_("%(what)s is neither a study of this program nor a folder."), {"what": key_or_path}))
+    return load(read_study(folder))
+
+
+@click.group(help=_("Study definitions."))
+def study() -> None:
+    """The group of commands."""
+
+
+@study.command(help=_("Check a definition: every problem with its file and line."))
+@click.argument("path", metavar="PATH")
+@terminal
+def check(shell: Terminal, path: str) -> None:
+    found = study_of(path)
+    shell.say(
+        Message(
+            N_("%(study)s is sound: %(events)s events, %(forms)s forms, %(items)s items."),
+            {
+                "study": found.oid,
+                "events": len(found.events),
+                "forms": len(found.forms),
+                "items": sum(len(form.items) for form in found.forms),
+            },
+        )
+    )
+
+
+@study.command("publish", help=_("Publish a definition: from then on this version is frozen."))
+@click.argument("key", metavar="KEY_OR_PATH")
+@terminal
+def publish_(shell: Terminal, key: str) -> None:
+    found = study_of(key)
+    with shell.write() as tx:
+        published, new = publish(tx, found)
+    said = N_("%(study)s: version %(version)s is published.") if new else N_("%(study)s: version %(version)s says the same already.")
+    shell.say(Message(said, {"study": published.study.oid, "version": str(published.version)}))
+
+
+@click.group(help=_("Subjects of a study."))
+def subject() -> None:
+    """The group of commands."""
+
+
+@subject.command("list", help=_("List the subjects, those entered in error left out."))
+@click.option("--study", "study_oid", required=True, metavar="KEY")
+@click.option("--json", "as_json", is_flag=True, help=_("As JSON, for programs."))
+@terminal
+def listed(shell: Terminal, study_oid: str, as_json: bool) -> None:
+    with shell.read() as tx:
+        shell.published(tx, study_oid)
+        found = subjects.all_of(tx, study_oid)
+    lines = [{"key": one.key, "type": one.subject_type, "site": one.site.code, "enrolled_on": one.enrolled_on.isoformat()} for one in found]
+    if as_json:
+        click.echo(json.dumps(lines, ensure_ascii=False, indent=2))
+    elif not lines:
+        shell.say(Message(N_("No subject is enrolled in %(study)s."), {"study": study_oid}))
+    else:
+        width = max(len(line["key"]) for line in lines)
+        for line in lines:
+            click.echo(f"{line['key']:<{width}}  {line['site']}  {line['enrolled_on']}  {line['type']}")

@@ -1,0 +1,64 @@
+"""Commands about jobs: run one by hand, or serve them all."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from datetime import datetime
+from types import FrameType
+
+import click
+
+from trialcrf.cli.terminal import MOMENT, Terminal, _, here, terminal
+from trialcrf.core.wording import N_, Message
+from trialcrf.external import mail
+from trialcrf.external.queue import Queue
+from trialcrf.jobs import JOBS, Means
+from trialcrf.jobs import run as run_job
+
+
+def means_of(shell: Terminal) -> Means:
+    """What jobs work with, on the checked database."""
+    settings = shell.settings
+    post = mail.post(settings.smtp_url, settings.mail_folder, settings.mail_from)
+    return Means(settings, shell.engine, post, Queue(settings.data / "queue.db"))
+
+
+@click.group(help=_("What the program does by itself."))
+def jobs() -> None:
+    """The group of commands."""
+
+
+@jobs.command("list", help=_("List the jobs."))
+def listed() -> None:
+    width = max(map(len, JOBS))
+    for job in JOBS.values():
+        click.echo(f"{job.name:<{width}}  {here().gettext(job.does)}")
+
+
+@jobs.command("run", help=_("Run one job now, whenever the scheduler ran it last."))
+@click.argument("name", type=click.Choice(list(JOBS)), metavar="NAME")
+@click.option("--now", type=MOMENT, help=_("What the job takes for the present moment; what it records keeps its true time."))
+@terminal
+def run_(shell: Terminal, name: str, now: datetime | None) -> None:
+    said = run_job(means_of(shell), JOBS[name], now or shell.now, by_hand=True)
+    shell.say(said or Message(N_("Another worker is at it.")))
+
+
+@jobs.command("serve", help=_("Run the scheduler and the worker until they are stopped (Ctrl-C)."))
+@terminal
+def serve_(shell: Terminal) -> None:
+    from trialcrf.jobs.clock import serve
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    for quiet in ("apscheduler", "huey", "weasyprint", "fontTools"):
+        logging.getLogger(quiet).setLevel(logging.WARNING)
+    stopping = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, on_signal)
+    serve(means_of(shell), stopping)

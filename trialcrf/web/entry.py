@@ -1,0 +1,363 @@
+"""Entry of study forms: one page for every form of every study, for enrolment too."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from trialcrf.actions import Impossible, enter
+from trialcrf.actions.enter import Opened, StaleSave, Typed
+from trialcrf.core import checks, schedule
+from trialcrf.core.access import may
+from trialcrf.core.checks import Context, Finding
+from trialcrf.core.definition.model import DataType, EventType, FormDef, Severity, Study
+from trialcrf.core.document import Document, FormKey, Place
+from trialcrf.core.entry import Refused
+from trialcrf.core.wording import N_, Message, Sayable
+from trialcrf.core.workflow import QueryState
+from trialcrf.store import forms, queries, replay, subjects
+from trialcrf.store.forms import Standing
+from trialcrf.store.queries import Query
+from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction
+from trialcrf.web import guard
+from trialcrf.web.drawn import Mark
+from trialcrf.web.fixed import ReasonForm
+from trialcrf.web.formview import Around, view
+from trialcrf.web.frame import shell
+from trialcrf.web.guard import page
+from trialcrf.web.history import lines_of, value_for_reading
+from trialcrf.web.page import Chip, Crumb, Step
+from trialcrf.web.subjects import form_url, key_for, may_form
+from trialcrf.web.webform import Posted, answers, is_new, key_of
+
+blueprint = Blueprint("entry", __name__)
+
+RULE = "/studies/<study>/subjects/<subject>/<event>/<int:repeat>/<form>/<int:n>"
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A save that came back: what was posted, what was found, and (stale) what someone else saved meanwhile."""
+
+    posted: Posted
+    findings: tuple[Finding, ...] = ()
+    document: Document | None = None
+    version: int | None = None
+    compared: tuple[tuple[str, tuple[Sayable | str, ...], tuple[Sayable | str, ...]], ...] = ()
+    saved: bool = False
+
+
+@page(blueprint, RULE, "form.read")
+def form(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> str:
+    return _page(FormKey(event, form, repeat, n), None)
+
+
+@page(blueprint, RULE, "form.enter", methods=["POST"], endpoint="save")
+def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> Response | tuple[str, int]:
+    """Save a form: gathers what was posted, hands it to `actions.enter`, and draws what comes of it."""
+    key = FormKey(event, form, repeat, n)
+    which: Subject = g.place.subject
+    with guard.read() as tx:
+        opened = _open(tx, key)
+    if not may_form(opened.form, "enter"):
+        abort(403)
+    posted = answers(opened.form, request.form)
+    if posted.act in ("add", "drop", "update"):
+        with guard.read() as tx:
+            document, _ = enter.preview(tx, g.place.published, which, key, typed_of(posted), g.now)
+        return _page(key, Tried(posted, (), document)), 200
+    sent = typed_of(posted)
+    try:
+        with guard.write(guard.acting(f"{opened.form.access}.enter")) as tx:
+            if sent.version is None and opened.form.repeating:
+                key = _free(tx, which, key, sent)
+            saved = enter.save_form(tx, g.place.published, which, key, sent, g.now)
+    except Refused as refused:
+        with guard.write(guard.acting(f"{opened.form.access}.enter")) as tx:
+            enter.record_refusal(tx, which, key, sent, refused.findings)
+        with guard.read() as tx:
+            document, soft = enter.preview(tx, g.place.published, which, key, sent, g.now)
+        told = (*refused.findings, *(finding for finding in soft if finding.severity is not Severity.HARD))
+        return _page(key, Tried(posted, told, document)), 422
+    except StaleSave as stale:
+        return _stale(key, opened, posted, stale), 409
+    except Impossible as problem:
+        abort(409, description=problem.message)
+    open_now = {(query.place, query.check) for query in saved.decision.opened if not query.confirmed}
+    if open_now:
+        return redirect(form_url(which, key, done="queries"), 303)
+    if posted.act == "next":
+        following = _following(key, opened)
+        if following is not None:
+            return redirect(form_url(which, following, done="saved"), 303)
+    return redirect(form_url(which, key, done="same" if saved.decision.empty else "saved"), 303)
+
+
+@page(blueprint, RULE + "/error", "form.error", methods=["POST"])
+def mark_error(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> Response | tuple[str, int]:
+    """Mark the form entered in error, with a reason."""
+    key = FormKey(event, form, repeat, n)
+    reason = ReasonForm(request.form)
+    with guard.read() as tx:
+        opened = _open(tx, key)
+    if opened.stored is None or not may_form(opened.form, "enter"):
+        abort(404)
+    try:
+        with guard.write() as tx:
+            stored = forms.by_id(tx, opened.stored.id)
+            assert stored is not None
+            enter.mark_form_error(tx, g.place.subject, stored, reason.reason.data or "")
+    except Impossible as problem:
+        problem.field = "reason"
+        return _page(key, None, problem), 422
+    except StaleSave:
+        abort(409)
+    return redirect(url_for("subjects.one", study=study, subject=subject, done="error"), 303)
+
+
+def typed_of(posted: Posted) -> Typed:
+    return Typed(posted.raws, posted.gone, posted.reasons, posted.confirmations, posted.version or None)
+
+
+def _open(tx: Transaction, key: FormKey) -> Opened:
+    """The form at this address; 404 where the study has none there, or the person may not know of it."""
+    try:
+        opened = enter.open_form(tx, g.place.published, g.place.subject, key, g.now)
+    except Impossible:
+        abort(404)
+    if not may_form(opened.form, "read"):
+        abort(404)
+    return opened
+
+
+def _free(tx: Transaction, which: Subject, key: FormKey, sent: Typed) -> FormKey:
+    """A new event whose number someone else took meanwhile gets the next one: two new events are no conflict."""
+    taken = forms.read(tx, which.id, key)
+    if taken is None:
+        return key
+    if enter.says_what_stands(tx, g.place.published, which, key, sent, g.now):
+        return key
+    return replace(key, form_repeat=forms.next_repeat(tx, which.id, key.event_oid, key.form_oid, key.event_repeat))
+
+
+def _following(key: FormKey, opened: Opened) -> FormKey | None:
+    """The next form of the visit."""
+    refs = [ref.form_oid for ref in opened.occasion.event.forms if may_form(opened.published.study.form[ref.form_oid], "enter")]
+    after = refs[refs.index(key.form_oid) + 1 :] if key.form_oid in refs else []
+    if not after or opened.form.repeating:
+        return None
+    with guard.read() as tx:
+        standing = forms.standings(tx, [g.place.subject.id])
+        gone = forms.standings(tx, [g.place.subject.id], in_error=True)
+    return key_for(opened.occasion.event, after[0], key.event_repeat, standing, gone)
+
+
+def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) -> str:
+    which: Subject = g.place.subject
+    with guard.read() as tx:
+        opened = _open(tx, key)
+        stored = opened.stored
+        document = (tried.document if tried and tried.document else None) or (stored.document if stored else Document())
+        held = queries.of_form(tx, stored.id) if stored else []
+        standing = forms.standings(tx, [which.id])
+        gone = forms.standings(tx, [which.id], in_error=True)
+        chosen = _chosen(opened.form, document)
+        past = lines_of(tx, opened.published.study, opened.form, which, stored.id, chosen) if stored and chosen else ()
+        references = {
+            item.oid: [(one, one) for one in enter.reference_choices(tx, item, which)]
+            for _, item in opened.form.items.values()
+            if item.type is DataType.REFERENCE
+        }
+    study, editable = opened.published.study, may_form(opened.form, "enter") and not which.error and not (stored and stored.error)
+    findings = tried.findings if tried and tried.findings else _standing_findings(opened, document, held, bool(tried))
+    around = Around(
+        applies=applying(opened.form, document, opened.context),
+        answered=_confirmed(study, held),
+        references=references,
+        marks=_marks(document, held),
+        url=lambda place: form_url(which, key, field=key_of(place)) + "#history",
+        chosen=chosen,
+        reasons=study.reasons,
+        confirmations=study.confirmations,
+        zone=which.site.zone,
+    )
+    it = view(
+        opened.form,
+        document,
+        g.language.code if g.language.code in study.languages else study.languages[0],
+        findings,
+        tried.posted if tried else None,
+        around,
+        editable=editable,
+        version=stored.version if stored else 0,
+    )
+    if tried and tried.version is not None:
+        it = replace(it, version=tried.version)
+    item = opened.form.items[chosen.item][1] if chosen else None
+    return render_template(
+        "form/entry.html",
+        shell=shell(),
+        crumbs=[
+            Crumb(Message(N_("Subjects")), url_for("subjects.matrix", study=study.oid, kind=which.subject_type)),
+            Crumb(which.key, url_for("subjects.one", study=study.oid, subject=which.key)),
+            Crumb(opened.occasion.event.label),
+        ],
+        it=it,
+        context=_context(tx, opened, which, standing),
+        steps=_steps(opened, which, key, standing, gone),
+        past=past,
+        chosen_label=item.label.in_(g.language.code) if item else "",
+        chosen_help=item.help.in_(g.language.code) if item else "",
+        status=_status(opened),
+        tried=tried is not None and bool(tried.findings),
+        next_step=_has_next(key, opened),
+        acts=[Chip(Message(N_("History of the form")), url_for("history.form", **_address(which, key)))] if stored else [],
+        compared=tried.compared if tried else (),
+        may_error=editable and stored is not None and may(g.session.actor, "form.error", study.oid, which.site.code),
+        error_url=url_for("entry.mark_error", **_address(which, key)),
+        in_error=(stored.error if stored else "") or which.error,
+        reason=ReasonForm(request.form if problem else None),
+        problem=problem,
+    )
+
+
+def _address(which: Subject, key: FormKey) -> dict[str, Any]:
+    return {
+        "study": which.site.study_oid,
+        "subject": which.key,
+        "event": key.event_oid,
+        "repeat": key.event_repeat,
+        "form": key.form_oid,
+        "n": key.form_repeat,
+    }
+
+
+def _standing_findings(opened: Opened, document: Document, held: Sequence[Query], drawing_again: bool) -> tuple[Finding, ...]:
+    """What a stored form has still to be told: its doubts, its notes, and what is missing. A blank form is not scolded."""
+    if opened.stored is None:
+        return ()
+    accepted = {(one.place, one.check) for one in held if one.state is QueryState.CLOSED}
+    return tuple(
+        finding
+        for finding in checks.run(opened.form, document, opened.context)
+        if (finding.place, finding.check) not in accepted and finding.severity is not Severity.HARD
+    )
+
+
+def _confirmed(study: Study, held: Sequence[Query]) -> dict[tuple[Place, str], Sayable | str]:
+    found: dict[tuple[Place, str], Sayable | str] = {}
+    for one in held:
+        if one.state is not QueryState.OPEN and one.answer:
+            found[one.place, one.check] = study.confirmations.label_of(one.answer) or one.answer
+    return found
+
+
+def _marks(document: Document, held: Sequence[Query]) -> dict[Place, Mark]:
+    found = {place: Mark("history") for place, _ in document.places()}
+    for state in (QueryState.CLOSED, QueryState.ANSWERED, QueryState.OPEN):
+        for one in held:
+            if one.state is state:
+                found[one.place] = Mark(state.value, sum(1 for other in held if other.place == one.place))
+    return found
+
+
+def applying(form_def: FormDef, document: Document, context: Context) -> Any:
+    places = checks.applicable(form_def, document, context)
+
+    def applies(place: Place) -> bool:
+        return (Place(place.item, place.group) if is_new(place.row) else place) in places
+
+    return applies
+
+
+def _chosen(form_def: FormDef, document: Document) -> Place | None:
+    wanted = request.args.get("field", "")
+    if not wanted:
+        return None
+    return next((place for place, _ in document.places() if key_of(place) == wanted), None) or (
+        Place(wanted) if wanted in form_def.items and not form_def.items[wanted][0].repeating else None
+    )
+
+
+def _context(tx: Transaction, opened: Opened, which: Subject, standing: Sequence[Standing]) -> list[Message]:
+    event = opened.occasion.event
+    if event.target is None or event.type is not EventType.SCHEDULED:
+        return []
+    with guard.read() as again:
+        record = subjects.records(again, [which])[0]
+    today = which.site.today(g.now)
+    visit = next((one for one in schedule.plan(opened.published.study, record, today) if one.event.oid == event.oid), None)
+    if visit is None:
+        return []
+    state = Message(schedule.STATES[visit.state])
+    late = Message(N_("overdue by %(days)s days"), {"days": visit.overdue_by}) if visit.overdue_by else state
+    return [Message(N_("%(state)s. %(why)s."), {"state": late, "why": visit.reason})]
+
+
+def _steps(opened: Opened, which: Subject, key: FormKey, standing: Sequence[Standing], gone: Sequence[Standing]) -> list[Step]:
+    event, study = opened.occasion.event, opened.published.study
+    refs = [ref.form_oid for ref in event.forms if may_form(study.form[ref.form_oid], "read")]
+    if len(refs) < 2:
+        return []
+    steps = []
+    for oid in refs:
+        where = key_for(event, oid, key.event_repeat, standing, gone)
+        found = next((s for s in standing if s.key == where), None)
+        if found is None:
+            state, said = "empty", Message(N_("empty"))
+        elif found.open_queries:
+            state, said = "query", Message(N_("query open"))
+        elif found.complete:
+            state, said = "complete", Message(N_("complete"))
+        else:
+            state, said = "started", Message(N_("begun"))
+        steps.append(Step(study.form[oid].label.in_(g.language.code), form_url(which, where), state, said, oid == key.form_oid))
+    return steps
+
+
+def _has_next(key: FormKey, opened: Opened) -> bool:
+    refs = [ref.form_oid for ref in opened.occasion.event.forms]
+    return key.form_oid in refs[:-1] and not opened.form.repeating
+
+
+def _status(opened: Opened) -> Message | str:
+    if opened.stored is None:
+        return Message(N_("Not saved yet"))
+    at = opened.stored.updated_at.astimezone(g.place.site.zone)
+    return Message(N_("Last saved %(at)s"), {"at": at})
+
+
+def _stale(key: FormKey, opened: Opened, posted: Posted, stale: StaleSave) -> str:
+    """Three-way: what both pages began from, what was typed here, what stands now. Only what was typed here is kept as typed."""
+    theirs = stale.theirs
+    if theirs is None:
+        abort(409)
+    which: Subject = g.place.subject
+    with guard.read() as tx:
+        base = replay.form_at_version(tx, theirs.id, posted.version or 0)
+        mine, _ = enter.preview(tx, g.place.published, which, replace(key), replace(typed_of(posted)), g.now)
+        typed_places = enter.read_typed(tx, g.place.published, which, key, typed_of(posted), g.now)
+    changed = {place for place in posted.raws if is_new(place.row) or typed_places.get(place, ...) != base.at(place)}
+    kept = {place: raw for place, raw in posted.raws.items() if place in changed}
+    language = g.language.code
+    compared = []
+    for place in posted.raws:
+        now, answer = theirs.document.at(place), typed_places.get(place)
+        if place in changed and not is_new(place.row) and now != answer:
+            label = opened.form.items[place.item][1].label.in_(language)
+            raw = posted.raws[place]
+            said = tuple(text for text in (*raw.parts.values(), *raw.choices) if text)
+            compared.append(
+                (label, said or (Message(N_("blank")),), value_for_reading(opened.form, place, now.canonical() if now else None))
+            )
+    again = replace(posted, raws=kept, present=frozenset(kept))
+    document = theirs.document
+    for place in kept:
+        if not is_new(place.row) and mine.at(place) is not None:
+            document = document.with_answer(place, theirs.document.at(place))
+    return _page(key, Tried(again, (), document, theirs.version, tuple(compared) or (("", (), ()),)))
