@@ -159,15 +159,17 @@ class _Reading:
             return self.study.event[kind.event_oid]
         holding = [event for event in self.study.events if any(ref.form_oid == self.forms[domain].oid for ref in event.forms)]
         if domain != "SV":
-            return next((event for event in holding if event.type is EventType.COMMON), None)
-        if cells["VISIT"].strip().upper().startswith("UNSCHEDULED"):
-            return next((event for event in holding if event.repeating), None)
-        number = cells["VISITNUM"].strip()
-        wanted = f"V{_shortest(number)}".replace(".", "_")
-        found = next((event for event in holding if event.oid == wanted), None)
-        if found is None:
-            self.say(domain, line, N_("The study has no visit %(number)s (%(visit)s)."), number=number, visit=cells["VISIT"].strip())
-        return found
+            fitting = [event for event in holding if event.type is EventType.COMMON]
+        elif cells["VISIT"].strip().upper().startswith("UNSCHEDULED"):
+            fitting = [event for event in holding if event.repeating]
+        else:
+            wanted = f"V{_shortest(cells['VISITNUM'].strip())}".replace(".", "_")
+            fitting = [event for event in holding if event.oid == wanted]
+        if not fitting:
+            visit = " ".join(cells[column].strip() for column in ("VISITNUM", "VISIT") if column in cells)
+            self.say(domain, line, N_("The study has no visit for this row: %(visit)s."), visit=visit)
+            return None
+        return fitting[0]
 
     def judged(self, kind: SubjectType, named: _Person) -> SourceSubject:
         """The subject with its forms, each judged by the same checks as a saved page."""

@@ -8,7 +8,8 @@ from flask import Blueprint, current_app, g, redirect, render_template, request,
 from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, administer, sign_in
-from trialcrf.core.access import may
+from trialcrf.core.access import ROLES, may
+from trialcrf.core.wording import Message
 from trialcrf.store import definitions
 from trialcrf.store.audit import Who
 from trialcrf.store.transaction import writing
@@ -113,7 +114,15 @@ def mine() -> str:
 
 
 def _mine(form: PasswordForm, problem: Impossible | None) -> str:
-    return render_template("account/mine.html", shell=shell(), actor=g.session.actor, form=form, problem=problem, themes=administer.THEMES)
+    return render_template(
+        "account/mine.html",
+        shell=shell(),
+        actor=g.session.actor,
+        form=form,
+        problem=problem,
+        themes=administer.THEMES,
+        roles={code: Message(name) for code, name in ROLES.items()},
+    )
 
 
 @page(blueprint, "/account/theme", SELF, methods=["POST"])

@@ -54,6 +54,7 @@ def shell() -> Shell:
         here=here,
         home_url=url_for("account.home"),
         study=study.oid if study else "",
+        study_label=study.protocol if study else "",
         study_title=study.title.in_(g.language.code) if study else "",
         version=place.published.version if place.published else None,
         site=place.site.code if place.site else "",

@@ -39,6 +39,7 @@ class Shell:
     home_url: str = "/"
     study: str = ""
     study_title: str = ""
+    study_label: str = ""
     version: int | None = None
     site: str = ""
     person: str = ""

@@ -1,0 +1,203 @@
+"""The synthetic trial: every state on any day, through the actions of the pages, with a clean trail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from contextlib import contextmanager
+from datetime import datetime
+
+import pytest
+from sqlalchemy import text
+
+from tests.actions.world import NOW, World, study_of
+from trialcrf.actions import Impossible, demo, publish
+from trialcrf.actions.sign_in import WrongSignIn, check_password
+from trialcrf.core.access import Grant
+from trialcrf.core.document import Place
+from trialcrf.core.safety import Cut, tabulate
+from trialcrf.core.schedule import State, plan
+from trialcrf.core.workflow import QueryState
+from trialcrf.store import accounts, audit, forms, queries, replay, sites, subjects
+from trialcrf.store.audit import Who
+from trialcrf.store.transaction import open_engine, writing
+
+STUDY = "msc_ssc"
+DAYS = (
+    "2024-02-29T23:30:00+00:00",
+    "2026-03-29T00:30:00+00:00",
+    "2026-08-31T12:00:00+00:00",
+    "2026-10-25T01:30:00+00:00",
+    "2026-12-31T23:59:00+00:00",
+    "2027-01-01T00:01:00+00:00",
+    "2027-03-01T03:00:00+00:00",
+)
+"""A leap day, both changes of the clocks, ends of months and of a year, and midnights between the two sites."""
+
+
+def filled(url: str, now: datetime = NOW) -> World:
+    world = World(open_engine(url), STUDY)
+
+    @contextmanager
+    def begin():
+        with writing(world.engine, now, Who.system("demo")) as tx:
+            yield tx
+
+    with begin() as tx:
+        published, _ = publish.publish(tx, study_of(STUDY))
+    demo.fill(begin, published, now)
+    return world
+
+
+@pytest.fixture
+def demo_world(database_url):
+    world = filled(database_url)
+    yield world
+    world.engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def shown(databases):
+    """One filled trial for the tests that only read."""
+    url = databases.fresh("sqlite")
+    world = filled(url)
+    yield world
+    world.engine.dispose()
+    databases.drop(url)
+
+
+def states(world: World, now: datetime) -> Counter[State]:
+    with world.read() as tx:
+        found = subjects.all_of(tx, STUDY)
+        study = world.published.study
+        plans = [plan(study, record, one.site.today(now)) for one, record in zip(found, subjects.records(tx, found), strict=True)]
+    return Counter(visit.state for visits in plans for visit in visits)
+
+
+def test_the_trail_is_whole_and_tells_all_that_is_stored(demo_world):
+    with demo_world.read() as tx:
+        assert audit.broken(tx.connection) is None
+        assert list(replay.differences(tx)) == []
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_every_state_of_a_visit_is_shown_on_any_day(databases, day):
+    now = datetime.fromisoformat(day)
+    url = databases.fresh("sqlite")
+    world = filled(url, now)
+    found = states(world, now)
+    world.engine.dispose()
+    databases.drop(url)
+    assert set(found) == set(State)
+    assert found[State.OVERDUE] == 3
+
+
+def test_a_trial_that_is_refused_half_way_leaves_nobody(database_url):
+    world = World(open_engine(database_url), STUDY)
+
+    @contextmanager
+    def begin():
+        with writing(world.engine, NOW, Who.system("demo")) as tx:
+            yield tx
+
+    with begin() as tx:
+        published, _ = publish.publish(tx, study_of(STUDY))
+    with pytest.raises(OverflowError):
+        demo.fill(begin, published, datetime.fromisoformat("0001-06-01T00:00:00+00:00"))
+    with world.read() as tx:
+        assert accounts.all_of(tx) == []
+    world.engine.dispose()
+
+
+def test_it_is_filled_in_once(demo_world):
+    with pytest.raises(Impossible):
+        demo.fill(lambda: writing(demo_world.engine, NOW, Who.system("demo")), demo_world.published, NOW)
+
+
+def test_the_cast_signs_in_with_the_passwords_told_and_only_where_demo_accounts_work(shown):
+    with shown.read() as tx:
+        for one in demo.ACCOUNTS:
+            assert check_password(tx, one.username, one.password, "127.0.0.1", NOW, demo_allowed=True)
+            with pytest.raises(WrongSignIn):
+                check_password(tx, one.username, one.password, "127.0.0.1", NOW, demo_allowed=False)
+        assert all(account.demo for account in accounts.all_of(tx))
+
+
+def test_the_cast_holds_the_roles_told(shown):
+    with shown.read() as tx:
+        held = {one.username: {grant.grant for grant in accounts.grants_of(tx, one.id)} for one in accounts.all_of(tx)}
+        zones = {one.code: one.zone_name for one in sites.all_of(tx, STUDY)}
+    assert held == {
+        "adam": {Grant("administrator", "*")},
+        "cora": {Grant("coordinator", STUDY, "01")},
+        "dana": {Grant("data_manager", STUDY)},
+        "ivan": {Grant("investigator", STUDY, "01")},
+        "mona": {Grant("monitor", STUDY, "01"), Grant("monitor", STUDY, "02")},
+        "olga": {Grant("coordinator", STUDY, "02")},
+        "sam": {Grant("sponsor", STUDY)},
+    }
+    assert zones == {"01": "Europe/Paris", "02": "America/Martinique"}
+
+
+def test_every_form_was_entered_by_a_coordinator_of_its_site_at_the_true_time(shown):
+    with shown.read() as tx:
+        rows = tx.read(text("SELECT DISTINCT chain, actor, role, at FROM audit_record WHERE entity = 'form' AND actor <> 'trialcrf'")).all()
+    assert {(row.chain, row.actor, row.role) for row in rows} == {
+        (f"{STUDY}/01", "cora", "coordinator"),
+        (f"{STUDY}/02", "olga", "coordinator"),
+    }
+    assert {row.at[:16] for row in rows} == {"2026-11-21T09:00"}
+
+
+def test_there_is_a_query_in_every_state(shown):
+    with shown.read() as tx:
+        found = {state: queries.count(tx, STUDY, None, [state]) for state in QueryState}
+    assert all(found.values()), found
+
+
+def test_forms_and_rows_in_error_and_missing_codes_with_reasons_are_shown(shown):
+    with shown.read() as tx:
+        assert tx.read(text("SELECT count(*) FROM form WHERE error <> ''")).scalar_one() == 1
+        live = forms.all_of(tx, [one.id for one in subjects.all_of(tx, STUDY)])
+        changed = tx.read(text("SELECT DISTINCT reason FROM audit_record WHERE op = 'set' AND reason <> ''")).scalars().all()
+    assert sum(bool(row.error) for one in live for rows in one.document.rows.values() for row in rows) == 1
+    missing = [answer for one in live for _, answer in one.document.places() if answer.missing]
+    assert len(missing) >= 5
+    assert all(answer.note for answer in missing)
+    assert changed == ["SOURCE"]
+
+
+def test_a_visit_that_is_done_need_not_be_complete(shown):
+    with shown.read() as tx:
+        live = forms.all_of(tx, [one.id for one in subjects.all_of(tx, STUDY)])
+    at_m3 = Counter(one.key.form_oid for one in live if one.key.event_oid == "M3")
+    assert at_m3["LUNG"] < at_m3["FVISIT"]
+
+
+def test_the_report_has_both_cohorts_several_classes_a_serious_event_and_a_death(shown):
+    with shown.read() as tx:
+        found = subjects.all_of(tx, STUDY)
+        people = subjects.records(tx, found)
+    cut = Cut(NOW.date(), NOW, 1, "0" * 64, "0" * 64, STUDY)
+    report = tabulate(shown.published.study, people, cut)
+    assert (report.figures.treated, report.figures.deaths, report.figures.serious_events) == (7, 1, 2)
+    assert all(line.treated for line in report.exposure)
+    assert {event.event.level for event in report.listing} >= {0, 1, 2, 4}
+    assert len({event.event.soc_key for event in report.listing}) >= 6
+    first = min(line.first for line in report.enrolment)
+    assert (NOW.date() - first).days > 400
+
+
+def test_donors_and_recipients_are_linked_on_a_form_of_its_own(shown):
+    with shown.read() as tx:
+        live = forms.all_of(tx, [one.id for one in subjects.all_of(tx, STUDY)], ["DONORLINK"])
+        donors = {one.key for one in subjects.all_of(tx, STUDY, subject_type="donor")}
+    linked = [one.document.at(Place("LINK_DONOR")).text for one in live]
+    assert len(linked) == len(set(linked)) == len(donors)
+    assert set(linked) == donors
+
+
+def test_serious_events_are_told_to_sponsor_and_investigator(shown):
+    with shown.read() as tx:
+        told = tx.read(text("SELECT kind FROM outbox")).scalars().all()
+    assert told
+    assert set(told) == {"serious"}

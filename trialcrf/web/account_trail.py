@@ -1,0 +1,86 @@
+"""The trail of an account for reading: who did what to it, and what it did besides recording data."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import groupby
+
+from trialcrf.core.access import ROLES
+from trialcrf.core.wording import N_, Message
+from trialcrf.store.audit import Past
+
+_SELF, _PROGRAM = N_("on their own account"), N_("the program")
+
+_WHAT: Mapping[tuple[str, str], str] = {
+    ("account", "create"): N_("Account created"),
+    ("account", "invite"): N_("Invited"),
+    ("account", "password"): N_("Password set"),
+    ("account", "preference"): N_("Preference changed"),
+    ("account", "sign_in"): N_("Signed in"),
+    ("account", "sign_out"): N_("Signed out"),
+    ("account", "export"): N_("Data downloaded"),
+    ("account", "activate"): N_("Account activated"),
+    ("account", "deactivate"): N_("Account deactivated"),
+    ("role_grant", "create"): N_("Role given"),
+    ("role_grant", "revoke"): N_("Role taken away"),
+}
+
+_PLACES: Mapping[str, str] = {
+    "username": N_("User name"),
+    "name": N_("Name"),
+    "email": N_("E-mail"),
+    "organisation": N_("Organisation"),
+    "language": N_("Language"),
+    "theme": N_("Theme"),
+}
+"""What is told with its values; of secrets the trail itself holds none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    label: Message
+    was: str
+    now: str
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one save did: `role` is what a person acted as, `about` the role that was given or taken, or what was downloaded."""
+
+    at: datetime
+    by: str
+    role: Message
+    what: Message
+    about: Message | str
+    changes: tuple[Change, ...]
+    why: str
+
+
+def lines_of(trail: Iterable[Past]) -> list[Line]:
+    """The lines, newest first; the records of one save are one line."""
+    records = list(trail)
+    given = {past.entity_id: _role(past.new) for past in records if past.entity == "role_grant" and past.op == "create" and not past.place}
+    groups = groupby(records, key=lambda past: (past.at, past.actor, past.entity, past.entity_id, past.op))
+    return [_line(list(group), given) for _, group in groups][::-1]
+
+
+def _line(records: list[Past], given: Mapping[str, Message]) -> Line:
+    one = records[0]
+    about: Message | str = given.get(one.entity_id, "") if one.entity == "role_grant" else ""
+    if one.op == "export":
+        about = one.place.removeprefix("export").strip()
+    role = {"self": Message(_SELF), "system": Message(_PROGRAM)}.get(one.role) or Message(ROLES.get(one.role, one.role))
+    changes = tuple(Change(Message(_PLACES[past.place]), past.old or "", past.new or "") for past in records if past.place in _PLACES)
+    what = Message(_WHAT.get((one.entity, one.op), one.op))
+    return Line(one.at, one.actor, role, what, about, changes, one.reason)
+
+
+def _role(said: str | None) -> Message:
+    known = json.loads(said or "{}")
+    params = {"role": Message(ROLES.get(known["role"], known["role"])), "study": known["study"], "site": known["site"]}
+    if known["study"] == "*":
+        return Message(N_("%(role)s, every study"), params)
+    return Message(N_("%(role)s, %(study)s, site %(site)s") if known["site"] else N_("%(role)s, %(study)s, every site"), params)

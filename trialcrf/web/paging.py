@@ -1,0 +1,43 @@
+"""Long lists in pages, and filters in the address: links that keep the rest of the address as it is."""
+
+from __future__ import annotations
+
+from flask import request, url_for
+
+from trialcrf.web.page import Pages
+
+
+FILTERS = ("state", "site")
+"""What is kept of an address when another filter or page is chosen; whatever else someone put into it is not."""
+
+
+def here(**changed: str | int | None) -> str:
+    """The address of this view with other filters; None takes one away."""
+    kept = {name: request.args[name] for name in FILTERS if request.args.get(name) and name not in changed}
+    asked = {name: str(value) for name, value in changed.items() if value is not None}
+    return url_for(request.endpoint or "", **(request.view_args or {}), **kept, **asked)
+
+
+def asked_page(total: int, size: int) -> int:
+    """The number of the page that the address asks for, at most the last one; 1 where it asks for no number."""
+    text = request.args.get("page", "")
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 1
+    return max(1, min(number, last_page(total, size)))
+
+
+def last_page(total: int, size: int) -> int:
+    return max(1, -(-total // size))
+
+
+def pages(number: int, total: int, size: int) -> Pages:
+    """Where a list of `total` lines stands, with links to the pages before and after."""
+    last = last_page(total, size)
+    return Pages(
+        number,
+        last,
+        min(total, (number - 1) * size + 1),
+        min(total, number * size),
+        total,
+        here(page=number - 1 if number > 2 else None) if number > 1 else "",
+        here(page=number + 1) if number < last else "",
+    )

@@ -1,0 +1,175 @@
+"""Reports: ordering a safety report, the archive of those that were drawn, and their files."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from pathlib import Path
+
+from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from trialcrf.actions import Impossible, report
+from trialcrf.core.definition.model import DataType, ItemDef
+from trialcrf.core.document import Answer
+from trialcrf.core.values import Raw, Unreadable, read
+from trialcrf.core.wording import N_, Message, Words
+from trialcrf.external.queue import DRAW_REPORT, Queue
+from trialcrf.store import reports
+from trialcrf.store.reports import Report
+from trialcrf.web import guard
+from trialcrf.web.fixed import ReportForm
+from trialcrf.web.frame import shell
+from trialcrf.web.guard import page
+from trialcrf.web.page import Crumb
+from trialcrf.web.paging import asked_page, pages
+
+blueprint = Blueprint("reports", __name__)
+log = logging.getLogger(__name__)
+
+ON_A_PAGE = 50
+LIST = "/studies/<study>/reports"
+DAY = ItemDef("as_of", Words(), DataType.DATE)
+"""The cut-off is read as any date of a form is."""
+
+KINDS = {report.SAFETY: N_("Safety report")}
+STATES = {reports.ORDERED: N_("being drawn"), reports.DRAWN: N_("archived"), reports.FAILED: N_("failed")}
+NAMES = {"fr": "Français", "en": "English"}
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A report for reading. `size` is in kilobytes, None where there is no file; `said` is why it failed."""
+
+    id: int
+    kind: Message
+    as_of: date
+    known_at: datetime
+    language: str
+    state: str
+    word: Message
+    said: str
+    by: str
+    ordered_at: datetime
+    version: int | None
+    checkpoint: str
+    sha256: str
+    size: Decimal | None
+    url: str
+
+
+@page(blueprint, LIST, "report.read")
+def listed(study: str) -> str:
+    """What was ordered and drawn, the newest first, and the form that orders another one."""
+    today = g.now.astimezone(UTC).date()
+    form = ReportForm(data={"day": f"{today.day:02}", "month": f"{today.month:02}", "year": str(today.year), "language": g.language.code})
+    return _page(form)
+
+
+@page(blueprint, LIST, "report.order", methods=["POST"], endpoint="order")
+def order(study: str) -> Response | tuple[str, int]:
+    """Order a report: a row, then a message. Where the queue is out of reach the row stays, and the sweep of the scheduler finds it."""
+    form = ReportForm(request.form)
+    try:
+        as_of = _day(form)
+        with guard.write() as tx:
+            ordered = report.order(tx, g.place.published, form.language.data or "", as_of, None, tx.who.actor)
+    except Impossible as problem:
+        problem.field = problem.field or "day"
+        return _page(form, problem), 422
+    if ordered is not None:
+        _tell(ordered)
+    return redirect(url_for("reports.listed", study=study, done="ordered"), 303)
+
+
+def _tell(ordered: int) -> None:
+    try:
+        Queue(Path(current_app.config["DATA"]) / "queue.db").put(DRAW_REPORT, ordered)
+    except Exception:
+        # Whatever is wrong with the queue: the order is a row, and what is ordered and not drawn is put into it again.
+        log.warning("report %s is ordered, but the queue was not reached", ordered, exc_info=True)
+
+
+def _day(form: ReportForm) -> date:
+    parts = {"d": form.day.data or "", "m": form.month.data or "", "y": form.year.data or ""}
+    typed = read(DAY, Raw(parts), UTC)
+    if isinstance(typed, Unreadable):
+        raise Impossible(typed.message, "day")
+    if not isinstance(typed, Answer):
+        raise Impossible(Message(N_("Say up to which day.")), "day")
+    return date.fromisoformat(typed.text)
+
+
+@page(blueprint, LIST + "/<int(max=2147483647):report>.pdf", "report.read")
+def download(study: str, report: int) -> Response:
+    """The archived file, if it still is what was archived."""
+    with guard.read() as tx:
+        found = reports.find(tx, report)
+    if found is None or found.study_oid != study or found.state != reports.DRAWN or not found.file:
+        abort(404)
+    path = _path(found.file)
+    try:
+        content = path.read_bytes()
+    except OSError:
+        log.critical("the archived report %s cannot be read", path, exc_info=True)
+        abort(500, description=Message(N_("The archived file is not there. Nothing was sent; tell the support the number below.")))
+    if hashlib.sha256(content).hexdigest() != found.sha256:
+        log.critical("the archived report %s is not what was archived: its SHA-256 differs", path)
+        said = N_("The archived file is not what was archived: its SHA-256 differs. It was not sent; tell the support the number below.")
+        abort(500, description=Message(said))
+    response = Response(content, mimetype="application/pdf")
+    response.headers.set("Content-Disposition", "attachment", filename=path.name)
+    return response
+
+
+def _path(file: str) -> Path:
+    return Path(current_app.config["DATA"]) / "reports" / Path(file).name
+
+
+def _page(form: ReportForm, problem: Impossible | None = None) -> str:
+    study = g.place.published.study
+    with guard.read() as tx:
+        total = reports.count(tx, study.oid)
+        number = asked_page(total, ON_A_PAGE)
+        lines = [_line(one) for one in reports.all_of(tx, study.oid, ON_A_PAGE, (number - 1) * ON_A_PAGE)]
+    form.language.choices = [(code, NAMES.get(code, code)) for code in study.languages]
+    return render_template(
+        "reports/listed.html",
+        shell=shell(),
+        crumbs=[Crumb(study.title)],
+        form=form if study.safety is not None and guard.may_here("report.order") else None,
+        counts_safety=study.safety is not None,
+        problem=problem,
+        lines=lines,
+        drawing=any(line.state == reports.ORDERED for line in lines),
+        pages=pages(number, total, ON_A_PAGE),
+    )
+
+
+def _line(one: Report) -> Line:
+    size = None
+    if one.state == reports.DRAWN and one.file:
+        try:
+            size = Decimal(max(1, round(_path(one.file).stat().st_size / 1000)))
+        except OSError:
+            log.critical("the archived report %s is not there", one.file)
+    return Line(
+        one.id,
+        Message(KINDS.get(one.kind, one.kind)),
+        one.as_of,
+        one.known_at,
+        NAMES.get(one.language, one.language),
+        one.state,
+        Message(STATES[one.state]),
+        g.language.gettext(one.said),
+        one.ordered_by,
+        one.ordered_at,
+        one.definition_version,
+        one.checkpoint or "",
+        one.sha256 or "",
+        size,
+        url_for("reports.download", study=one.study_oid, report=one.id) if size is not None else "",
+    )
