@@ -10,7 +10,8 @@ import sqlite3
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,9 +61,20 @@ def postgresql_programs() -> Path:
     return found[0].parent
 
 
+LOSSY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "autovacuum": "off"}
+"""A cluster that may lose everything at a power cut, which no test here is about."""
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Cluster]:
-    """A throw-away cluster. It may lose everything at a power cut (fsync off), which no test here is about."""
+    """A throw-away cluster."""
+    with running_postgresql(LOSSY) as cluster:
+        yield cluster
+
+
+@contextmanager
+def running_postgresql(durability: Mapping[str, str]) -> Iterator[Cluster]:
+    """A cluster with these settings; it is stopped and removed when it is left."""
     programs = postgresql_programs()
     folder = Path(tempfile.mkdtemp(prefix="trialcrf-pg-"))  # Short and in /tmp: a socket's path has at most 107 characters.
     # PostgreSQL refuses to run as root, and must not outlive a test run that was killed.
@@ -83,10 +95,7 @@ def postgresql() -> Iterator[Cluster]:
     options = {
         "listen_addresses": "",
         "unix_socket_directories": str(folder),
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
-        "autovacuum": "off",
+        **durability,
         "max_connections": "200",
         # Far from UTC on purpose, so that a time which depends on the server's zone is found out.
         "timezone": "Pacific/Auckland",

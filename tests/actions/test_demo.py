@@ -180,7 +180,7 @@ def test_the_report_has_both_cohorts_several_classes_a_serious_event_and_a_death
     cut = Cut(NOW.date(), NOW, 1, "0" * 64, "0" * 64, STUDY)
     report = tabulate(shown.published.study, people, cut)
     assert (report.figures.treated, report.figures.deaths, report.figures.serious_events) == (7, 1, 2)
-    assert all(line.treated for line in report.exposure)
+    assert [line.treated for line in report.exposure][:2] == [3, 4]
     assert {event.event.level for event in report.listing} >= {0, 1, 2, 4}
     assert len({event.event.soc_key for event in report.listing}) >= 6
     first = min(line.first for line in report.enrolment)

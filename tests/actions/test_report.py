@@ -14,8 +14,8 @@ from trialcrf.core.document import FormKey
 from trialcrf.external.archive import keep
 from trialcrf.store import definitions, forms, reports, sites
 
-MORNING = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
-NOON = MORNING + timedelta(hours=4)
+MORNING = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+NOON = MORNING + timedelta(hours=3)
 EVENING = MORNING + timedelta(hours=10)
 TODAY = date(2026, 11, 21)
 
@@ -56,7 +56,7 @@ def test_a_report_knows_what_was_known_then_and_nothing_since(salt):
     world = salt
     complain(world, subject, "Nausea", EVENING, version=1)
     volunteer(world, EVENING, "02")
-    changed = typed(2, "SLIP", **{"LIST__1__HOW_BAD": "AWFUL"})
+    changed = typed(2, "SLIP", LIST__1__HOW_BAD="AWFUL")
     world.save(subject, "COMPLAINTS", "WOES", changed, now=EVENING)
     after = made(world, EVENING)
     assert (after.figures.events, after.figures.enrolled, after.figures.severe_events) == (2, 2, 1)

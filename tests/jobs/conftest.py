@@ -7,8 +7,6 @@ import pytest
 from config import Settings
 from tests.actions.world import make_world
 from tests.mailbox import mailbox
-from trialcrf.external import mail
-from trialcrf.external.queue import Queue
 from trialcrf.jobs import Means
 from trialcrf.store.transaction import open_engine
 
@@ -30,6 +28,5 @@ def box():
 def means(database_url, tmp_path, box):
     settings = Settings.from_env({"TRIALCRF_DATA": str(tmp_path / "data"), "DATABASE_URL": database_url, "SMTP_URL": box.url})
     engine = open_engine(settings.database_url)
-    post = mail.post(settings.smtp_url, settings.mail_folder, settings.mail_from)
-    yield Means(settings, engine, post, Queue(settings.data / "queue.db"))
+    yield Means.of(settings, engine)
     engine.dispose()

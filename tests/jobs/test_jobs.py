@@ -83,7 +83,15 @@ def test_by_hand_a_job_runs_whatever_the_scheduler_did(world, means):
 
 def test_two_schedulers_at_once_scan_once(world, means):
     recipient(world)
-    said = at_once(lambda: run(replace(means, engine=open_engine(means.settings.database_url)), JOBS["overdue-scan"], OVERDUE), 4)
+
+    def scheduler():
+        engine = open_engine(means.settings.database_url)
+        try:
+            return run(replace(means, engine=engine), JOBS["overdue-scan"], OVERDUE)
+        finally:
+            engine.dispose()
+
+    said = at_once(scheduler, 4)
     assert sorted(one.params["count"] for one in said if one) == [1]
     assert states(world) == {"waiting": 1}
 
@@ -372,7 +380,7 @@ def test_the_scheduler_wakes_every_job_draws_what_is_ordered_and_stops_on_a_sign
         _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert found(world, report_id).state == reports.DRAWN, said
-    assert "Traceback" not in said
+    assert "Traceback" not in said, said
     assert states(world) == {"dropped": 1}, "by the true clock that visit is not overdue yet"
     for job in ("tick", "overdue-scan", "monthly-safety", "audit-verify"):
         assert [row[2] for row in ledger(world, job)] == ["done"], said

@@ -12,17 +12,8 @@ import click
 
 from trialcrf.cli.terminal import MOMENT, Terminal, _, here, terminal
 from trialcrf.core.wording import N_, Message
-from trialcrf.external import mail
-from trialcrf.external.queue import Queue
 from trialcrf.jobs import JOBS, Means
 from trialcrf.jobs import run as run_job
-
-
-def means_of(shell: Terminal) -> Means:
-    """What jobs work with, on the checked database."""
-    settings = shell.settings
-    post = mail.post(settings.smtp_url, settings.mail_folder, settings.mail_from)
-    return Means(settings, shell.engine, post, Queue(settings.data / "queue.db"))
 
 
 @click.group(help=_("What the program does by itself."))
@@ -42,7 +33,7 @@ def listed() -> None:
 @click.option("--now", type=MOMENT, help=_("What the job takes for the present moment; what it records keeps its true time."))
 @terminal
 def run_(shell: Terminal, name: str, now: datetime | None) -> None:
-    said = run_job(means_of(shell), JOBS[name], now or shell.now, by_hand=True)
+    said = run_job(Means.of(shell.settings, shell.engine), JOBS[name], now or shell.now, by_hand=True)
     shell.say(said or Message(N_("Another worker is at it.")))
 
 
@@ -61,4 +52,4 @@ def serve_(shell: Terminal) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, on_signal)
-    serve(means_of(shell), stopping)
+    serve(Means.of(shell.settings, shell.engine), stopping)

@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 from config import Settings
 from trialcrf.actions import remind, report
 from trialcrf.core.wording import N_, Message
-from trialcrf.external import clock, mail
+from trialcrf.external import mail
+from trialcrf.external.clock import now as read_clock  # Not the module: `trialcrf.jobs.clock` would take its name here.
 from trialcrf.external.language import Language
 from trialcrf.external.mail import Post
 from trialcrf.external.queue import DRAW_REPORT, Queue
@@ -21,7 +22,7 @@ from trialcrf.jobs.verify import NotClean, verify
 from trialcrf.store import reports, runs
 from trialcrf.store.audit import Who
 from trialcrf.store.runs import Run
-from trialcrf.store.transaction import Transaction, open_engine, reading, writing
+from trialcrf.store.transaction import Transaction, reading, writing
 
 log = logging.getLogger(__name__)
 
@@ -40,9 +41,10 @@ class Means:
     queue: Queue
 
     @classmethod
-    def of(cls, settings: Settings) -> Means:
+    def of(cls, settings: Settings, engine: Engine) -> Means:
+        """`engine` is one that was checked to be of this version."""
         post = mail.post(settings.smtp_url, settings.mail_folder, settings.mail_from)
-        return cls(settings, open_engine(settings.database_url), post, Queue(settings.data / "queue.db"))
+        return cls(settings, engine, post, Queue(settings.data / "queue.db"))
 
 
 Effects = Callable[[Transaction], Message]
@@ -64,7 +66,7 @@ class Job:
 
 
 def _tick(means: Means, now: datetime) -> Message:
-    with writing(means.engine, clock.now(), WHO) as tx:
+    with writing(means.engine, read_clock(), WHO) as tx:
         runs.tick(tx)
     return Message(N_("The scheduler is alive."))
 
@@ -152,7 +154,7 @@ def run(means: Means, job: Job, now: datetime, by_hand: bool = False) -> Message
         said = job.action(means, now)
         assert isinstance(said, Message)  # Without a run there is no transaction for effects.
         return said
-    at = clock.now()
+    at = read_clock()
     period = f"by hand {at.isoformat()}" if by_hand else job.period(now)
     with writing(means.engine, at, WHO) as tx:
         taken = runs.begin(tx, job.name, period)
@@ -160,7 +162,7 @@ def run(means: Means, job: Job, now: datetime, by_hand: bool = False) -> Message
         return None
     try:
         outcome = job.action(means, now)
-        with writing(means.engine, clock.now(), WHO) as tx:
+        with writing(means.engine, read_clock(), WHO) as tx:
             said = outcome if isinstance(outcome, Message) else outcome(tx)
             if not runs.finish(tx, taken, "done", _recorded(said)):
                 raise TakenOver(f"{job.name} {period}, attempt {taken.attempt}")
@@ -176,7 +178,7 @@ def run(means: Means, job: Job, now: datetime, by_hand: bool = False) -> Message
 def _record_failure(means: Means, taken: Run, error: Exception) -> None:
     """The next tick takes a failed run up again."""
     said = _recorded(error.message) if isinstance(error, NotClean) else f"{type(error).__name__}: {error}"[:500]
-    with writing(means.engine, clock.now(), WHO) as tx:
+    with writing(means.engine, read_clock(), WHO) as tx:
         runs.finish(tx, taken, "failed", said)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
-from trialcrf.core.access import ROLES
+from trialcrf.core.access import ROLES, Grant
 from trialcrf.core.wording import N_, Message
 from trialcrf.store.audit import Past
 
@@ -80,7 +80,13 @@ def _line(records: list[Past], given: Mapping[str, Message]) -> Line:
 
 def _role(said: str | None) -> Message:
     known = json.loads(said or "{}")
-    params = {"role": Message(ROLES.get(known["role"], known["role"])), "study": known["study"], "site": known["site"]}
-    if known["study"] == "*":
-        return Message(N_("%(role)s, every study"), params)
-    return Message(N_("%(role)s, %(study)s, site %(site)s") if known["site"] else N_("%(role)s, %(study)s, every site"), params)
+    return role_held(Grant(known["role"], known["study"], known["site"]))
+
+
+def role_held(grant: Grant) -> Message:
+    """A role in words, with where it is held."""
+    role = Message(ROLES.get(grant.role, grant.role))
+    if grant.study == "*":
+        return Message(N_("%(role)s, every study"), {"role": role})
+    said = {"role": role, "study": grant.study, "site": grant.site}
+    return Message(N_("%(role)s, %(study)s, site %(site)s") if grant.site else N_("%(role)s, %(study)s, every site"), said)

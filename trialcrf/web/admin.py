@@ -17,7 +17,7 @@ from trialcrf.store.accounts import Account
 from trialcrf.store.audit import Who
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
-from trialcrf.web.account_trail import lines_of
+from trialcrf.web.account_trail import lines_of, role_held
 from trialcrf.web.fixed import AccountForm, ReasonForm, RoleForm, SiteForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -93,10 +93,12 @@ def new() -> str:
 def create() -> Response | tuple[str, int]:
     """A new account and its invitation: both or neither."""
     form = AccountForm(request.form)
-    said = [box.data or "" for box in (form.username, form.name, form.email, form.organisation, form.language)]
+    username, name, email, organisation, language = (
+        box.data or "" for box in (form.username, form.name, form.email, form.organisation, form.language)
+    )
     try:
         with guard.write() as tx:
-            account = administer.create_account(tx, *said)
+            account = administer.create_account(tx, username, name, email, organisation, language)
             administer.invite(tx, account)
     except Impossible as problem:
         return _new_page(form, problem), 422
@@ -126,9 +128,11 @@ def set_state(account: int) -> Response | tuple[str, int]:
     if active not in ("yes", "no"):
         abort(400)
     form = ReasonForm(request.form, prefix="state-")
-    return _done(
-        account, "changed", "state-", lambda tx: administer.set_active(tx, account, active == "yes", form.reason.data or ""), state=form
-    )
+
+    def act(tx: Transaction) -> None:
+        administer.set_active(tx, account, active == "yes", form.reason.data or "")
+
+    return _done(account, "changed", "state-", act, state=form)
 
 
 @page(blueprint, PERSON + "/roles", "user.administer", methods=["POST"])
@@ -146,9 +150,11 @@ def take(account: int, grant: int) -> Response | tuple[str, int]:
     form = ReasonForm(request.form, prefix=prefix)
     with guard.read() as tx:
         study = next((held.grant.study for held in accounts.grants_of(tx, account) if held.id == grant), EVERY_STUDY)
-    return _done(
-        account, "changed", prefix, lambda tx: administer.take_role(tx, account, grant, form.reason.data or ""), _by(study), taken={grant: form}
-    )
+
+    def act(tx: Transaction) -> None:
+        administer.take_role(tx, account, grant, form.reason.data or "")
+
+    return _done(account, "changed", prefix, act, _by(study), taken={grant: form})
 
 
 def _done(
@@ -196,7 +202,7 @@ def _person_page(
         held=[
             Held(
                 one.id,
-                held_role(one.grant),
+                role_held(one.grant),
                 ((taken or {}).get(one.id) or ReasonForm(prefix=f"take-{one.id}-")) if _may(one.grant.study) else None,
             )
             for one in held
@@ -258,18 +264,9 @@ def _sites_page(form: SiteForm, problem: Impossible | None = None) -> str:
     )
 
 
-def held_role(grant: Grant) -> Message:
-    """A role in words, with where it is held."""
-    role = Message(ROLES.get(grant.role, grant.role))
-    if grant.study == EVERY_STUDY:
-        return Message(N_("%(role)s, every study"), {"role": role})
-    said = {"role": role, "study": grant.study, "site": grant.site}
-    return Message(N_("%(role)s, %(study)s, site %(site)s") if grant.site else N_("%(role)s, %(study)s, every site"), said)
-
-
 def _person(one: Account, held: list[Grant]) -> Person:
     state = _state(one)
-    roles = tuple(held_role(grant) for grant in held)
+    roles = tuple(role_held(grant) for grant in held)
     mine = one.id == g.session.actor.id
     return Person(one.id, one.username, one.name, one.email, one.organisation, state, Message(STATES[state]), one.demo, mine, roles)
 

@@ -44,7 +44,7 @@ class SiteForm(Form):
     study = SelectField(N_("Study"), validate_choice=False)
     code = StringField(N_("Site code"), render_kw={"maxlength": "10"})
     name = StringField(N_("Name"))
-    zone = StringField(N_("Time zone"), default="Europe/Paris", render_kw={"spellcheck": "false"})
+    zone = StringField(N_("Time zone"), default="Europe/Paris", render_kw={"spellcheck": "false", "list": "zones"})
 
 
 class ReportForm(Form):

@@ -36,8 +36,8 @@ def done_notices(with_categories: bool = True) -> list[tuple[str, str]]:
     return [("good", g.language.gettext(DONE[code]))] if code in DONE else []
 
 
-def shell() -> Shell:
-    """The frame for this request, as far as the door let it come."""
+def shell(alone: bool = False) -> Shell:
+    """The frame for this request, as far as the door let it come; `alone` asks nothing of the database, for when that is what failed."""
     session, place = g.get("session"), g.get("place") or guard.Place()
     here = request.full_path.rstrip("?") if request.method in guard.SAFE else request.path
     if session is None:
@@ -60,7 +60,7 @@ def shell() -> Shell:
         site=place.site.code if place.site else "",
         person=session.actor.name or session.actor.username,
         role=role,
-        nav=_navigation(study.oid if study else None),
+        nav=() if alone else _navigation(study.oid if study else None),
         language_url=url_for("account.choose_language"),
         account_url=url_for("account.mine"),
         sign_out_url=url_for("account.sign_out"),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import request, url_for
 
 from trialcrf.web.page import Pages
-
 
 FILTERS = ("state", "site")
 """What is kept of an address when another filter or page is chosen; whatever else someone put into it is not."""
@@ -13,8 +14,8 @@ FILTERS = ("state", "site")
 
 def here(**changed: str | int | None) -> str:
     """The address of this view with other filters; None takes one away."""
-    kept = {name: request.args[name] for name in FILTERS if request.args.get(name) and name not in changed}
-    asked = {name: str(value) for name, value in changed.items() if value is not None}
+    kept: dict[str, Any] = {name: request.args[name] for name in FILTERS if request.args.get(name) and name not in changed}
+    asked: dict[str, Any] = {name: str(value) for name, value in changed.items() if value is not None}
     return url_for(request.endpoint or "", **(request.view_args or {}), **kept, **asked)
 
 

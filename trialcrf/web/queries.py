@@ -216,7 +216,7 @@ def _find(tx: Transaction, query_id: int) -> Found:
     site = sites.find(tx, study, query.site)
     assert site is not None
     g.place.site = site
-    if not guard.may_here("query.read") or query.form_key.form_oid in _link_forms(tx, study, ()) and not guard.may_here("link.read"):
+    if not guard.may_here("query.read") or (query.form_key.form_oid in _link_forms(tx, study, ()) and not guard.may_here("link.read")):
         abort(404)
     stored, subject = forms.by_id(tx, query.form_id), subjects.find(tx, study, query.subject)
     assert stored is not None
