@@ -306,3 +306,52 @@ def test_no_test_freezes_the_time_or_mocks_our_own_code() -> None:
     for path in sorted((ROOT / "tests").rglob("*.py")):
         assert not {name.split(".")[0] for name in _imports(path)} & {"freezegun", "time_machine", "mock"}, path.name
         assert "unittest.mock" not in set(_imports(path)), path.name
+
+
+# --- Doors and jobs ---------------------------------------------------------------------------------------------------
+
+
+def test_every_route_names_a_verb_of_the_permission_table(databases, tmp_path) -> None:
+    from tests.web.site import settings_for
+    from trialcrf.core.access import VERBS
+    from trialcrf.web import create_app
+    from trialcrf.web.guard import PUBLIC, SELF, needed_by
+
+    url = databases.fresh("sqlite")
+    app = create_app(settings_for(url, tmp_path))
+    with app.app_context():
+        needed = {rule.endpoint: needed_by(rule.endpoint) for rule in app.url_map.iter_rules()}
+    assert set(needed.values()) <= {*VERBS, PUBLIC, SELF}
+    public = {endpoint for endpoint, verb in needed.items() if verb == PUBLIC}
+    assert public == {
+        "static", "health.healthz", "account.sign_in_page", "account.sign_in_post", "account.choose_language",
+        "account.invitation_page", "account.accept",
+    }  # fmt: skip
+    app.extensions["trialcrf.engine"].dispose()
+
+
+def test_every_data_type_has_a_reader_a_value_and_a_widget() -> None:
+    from zoneinfo import ZoneInfo
+
+    from trialcrf.core.definition.model import CodeList, CodeListItem, DataType, ItemDef
+    from trialcrf.core.document import Answer
+    from trialcrf.core.values import Raw, Unreadable, read, typed
+    from trialcrf.core.wording import Words
+    from trialcrf.web.webform import widget_of
+
+    codes = CodeList("C", (CodeListItem("A", Words({"en": "a"})),))
+    for kind in DataType:
+        item = ItemDef("X", Words({"en": "x"}), kind, codelist=codes, refers_to="subject:donor")
+        assert widget_of(item)
+        found = read(item, Raw({"": "1", "d": "1", "m": "1", "y": "2026", "t": "10:00"}), ZoneInfo("Europe/Paris"))
+        assert found is None or isinstance(found, Answer | Unreadable)
+        typed(item, found if isinstance(found, Answer) else None)
+
+
+def test_every_job_says_what_it_does() -> None:
+    from trialcrf.jobs import JOBS
+
+    assert JOBS
+    for name, job in JOBS.items():
+        assert re.fullmatch(r"[a-z]+(-[a-z]+)*", name)
+        assert str(getattr(job, "purpose", "") or getattr(job, "about", "") or job.__doc__).strip(), name

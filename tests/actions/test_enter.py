@@ -205,7 +205,7 @@ def test_a_query_closes_with_trace_when_the_value_is_corrected(world):
 
 
 def test_a_form_marked_in_error_leaves_lists_and_counts_and_stays_in_the_trail(world):
-    subject, query = doubted(world)
+    subject, _ = doubted(world)
     made = stored(world, subject, "RENROL", "SCR")
     with world.write() as tx, pytest.raises(Impossible):
         enter.mark_form_error(tx, subject, made, "  ")
@@ -262,7 +262,9 @@ def test_what_is_stored_is_the_replay_of_the_trail_until_someone_alters_it_by_sq
         assert audit.broken(tx.connection) is None
 
 
-@pytest.mark.parametrize("attack", ["UPDATE fact SET text = '1999-01'", "UPDATE query SET state = 'closed'", "UPDATE account SET name = 'Eve'"])
+@pytest.mark.parametrize(
+    "attack", ["UPDATE fact SET text = '1999-01'", "UPDATE query SET state = 'closed'", "UPDATE account SET name = 'Eve'"]
+)
 def test_a_projection_altered_by_sql_is_found(world, attack):
     doubted(world)
     with world.engine.begin() as connection:

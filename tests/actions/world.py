@@ -25,7 +25,11 @@ from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction, open_engine, reading, writing
 
 ROOT = Path(__file__).resolve().parents[2]
-STUDIES = {"msc_ssc": ROOT / "trialcrf/studies/msc_ssc", "salt": ROOT / "tests/studies/tiny", "cdisc_pilot": ROOT / "trialcrf/studies/cdisc_pilot"}
+STUDIES = {
+    "msc_ssc": ROOT / "trialcrf/studies/msc_ssc",
+    "salt": ROOT / "tests/studies/tiny",
+    "cdisc_pilot": ROOT / "trialcrf/studies/cdisc_pilot",
+}
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 CAST = {
     "cora": ("coordinator", "01"),
@@ -87,7 +91,17 @@ class World:
             subject, _ = enrol.enrol(tx, published, where, kind, typed(**boxes), now)
         return subject
 
-    def save(self, subject: Subject, form: str, event: str, sent: Typed, repeat: int = 1, now: datetime = NOW, name: str = "cora", event_repeat: int = 1) -> Saved:
+    def save(
+        self,
+        subject: Subject,
+        form: str,
+        event: str,
+        sent: Typed,
+        repeat: int = 1,
+        now: datetime = NOW,
+        name: str = "cora",
+        event_repeat: int = 1,
+    ) -> Saved:
         published = self.published
         with self.write(name, now) as tx:
             return enter.save_form(tx, published, subject, FormKey(event, form, event_repeat, repeat), sent, now)

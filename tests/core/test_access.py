@@ -18,7 +18,8 @@ EXPECTED = {
     },
     "monitor": {"subject.list", "form.read", "history.read", "link.read", "query.read", "query.review"},
     "data_manager": {
-        "subject.list", "form.read", "history.read", "link.read", "query.read", "query.review", "data.export", "report.read", "report.order",
+        "subject.list", "form.read", "history.read", "link.read", "query.read", "query.review", "data.export", "report.read",
+        "report.order",
     },
     "sponsor": {"report.read", "report.order"},
     "administrator": {"user.administer", "site.administer"},

@@ -12,8 +12,8 @@ from trialcrf.core.checks import Context
 from trialcrf.core.document import Answer, Document, Place, Row
 from trialcrf.core.entry import Occasion, Refused, StandingQuery, Submitted, decide
 from trialcrf.core.values import Raw, Unreadable
-from trialcrf.core.workflow import QueryState
 from trialcrf.core.wording import Message
+from trialcrf.core.workflow import QueryState
 
 CONTEXT = Context(today=date(2026, 6, 1), zone=ZoneInfo("Europe/Paris"))
 PULSE, UPPER, LOWER, GAP = Place("PULSE"), Place("UPPER"), Place("LOWER"), Place("GAP")

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from trialcrf.core.boxes import raw_of
 from trialcrf.core.definition.model import CodeList, CodeListItem, DataType, ItemDef
 from trialcrf.core.document import Answer
 from trialcrf.core.expr import parse
-from trialcrf.core.values import MISSING_CODES, DateInterval, Missing, Raw, Unreadable, Value, fits, interval, raw_of, read, typed
+from trialcrf.core.values import MISSING_CODES, DateInterval, Missing, Raw, Unreadable, Value, fits, interval, read, typed
 from trialcrf.core.wording import Words
 
 PARIS = ZoneInfo("Europe/Paris")

@@ -21,7 +21,8 @@ CORA = Who("cora", "coordinator", "Hospital", "127.0.0.1")
 def engine(database_url):
     made = open_engine(database_url)
     with writing(made, NOW, CORA) as tx:
-        study_id = tx.create(study, {"oid": "s", "created_at": NOW}, lambda key: [Entry("s", "create", "study", str(key), "oid", "s", first=True)])
+        entries = [Entry("s", "create", "study", "1", "oid", "s", first=True)]
+        study_id = tx.create(study, {"oid": "s", "created_at": NOW}, lambda _: entries)
         sites.create(tx, study_id, "01", "Paris", "Europe/Paris")
     yield made
     made.dispose()
@@ -64,7 +65,8 @@ def test_the_database_itself_refuses_to_change_or_delete(engine, attack):
             columns = "site_id, subject_id, event_oid, event_repeat, form_oid, form_repeat, definition_id, version, document, complete"
             for parent in (
                 "INSERT INTO definition (id, study_id, version, hash, canonical, published_at) VALUES (1, 1, 1, '', '', '')",
-                "INSERT INTO subject (id, study_id, site_id, subject_type, number, key, enrolled_on, error) VALUES (1, 1, 1, 't', 1, 'k', '', '')",
+                "INSERT INTO subject (id, study_id, site_id, subject_type, number, key, enrolled_on, error) "
+                "VALUES (1, 1, 1, 't', 1, 'k', '', '')",
                 f"INSERT INTO form ({columns}, error, created_at, updated_at) VALUES ({values})",
             ):
                 connection.execute(text(parent))
@@ -125,7 +127,8 @@ def test_the_migrations_make_the_tables_that_the_program_uses(engine):
 
 def test_old_and_new_values_and_every_who_when_where_are_told(engine):
     with writing(engine, NOW, CORA) as tx:
-        tx.change(site, update(site).where(site.c.code == "01").values(name="Lyon"), [Entry("system", "set", "site", "1", "name", "Lyon", reason="moved")])
+        entry = Entry("system", "set", "site", "1", "name", "Lyon", reason="moved")
+        tx.change(site, update(site).where(site.c.code == "01").values(name="Lyon"), [entry])
     with reading(engine) as tx:
         last = audit.history(tx.connection, "site", "1", "name")[-1]
     assert (last.actor, last.role, last.organisation, last.address, last.at) == ("cora", "coordinator", "Hospital", "127.0.0.1", NOW)
@@ -152,7 +155,8 @@ def test_the_chain_has_no_gap_when_two_people_write_at_once(engine):
     def work(number):
         for turn in range(10):
             with writing(engine, NOW, CORA) as tx:
-                tx.change(site, update(site).values(name=f"{number}-{turn}"), [Entry("system", "set", "site", "1", "name", f"{number}-{turn}")])
+                name = f"{number}-{turn}"
+                tx.change(site, update(site).values(name=name), [Entry("system", "set", "site", "1", "name", name)])
 
     threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
     for thread in threads:
@@ -161,7 +165,7 @@ def test_the_chain_has_no_gap_when_two_people_write_at_once(engine):
         thread.join()
     with reading(engine) as tx:
         assert audit.broken(tx.connection) is None
-        assert dict((chain, size) for chain, size, _ in audit.chains(tx.connection))["system"] == 3 + 40
+        assert {chain: size for chain, size, _ in audit.chains(tx.connection)}["system"] == 3 + 40
 
 
 @pytest.mark.parametrize("pragma,expected", [("journal_mode", "wal"), ("synchronous", 2), ("foreign_keys", 1), ("recursive_triggers", 1)])

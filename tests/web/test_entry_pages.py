@@ -77,7 +77,15 @@ def test_a_refused_enrolment_keeps_everything_typed(each_house):
 def test_it_saves_a_comma_a_point_and_a_missing_code(each_house):
     cora = each_house.client("cora")
     enrol(cora)
-    sent = {"p": ["WT", "HT", "PULSE"], "i.WT": "62,5", "i.HT": "171.0", "i.PULSE": "", "i.PULSE.missing": "ND", "i.PULSE.note": "broken", "version": "0"}
+    sent = {
+        "p": ["WT", "HT", "PULSE"],
+        "i.WT": "62,5",
+        "i.HT": "171.0",
+        "i.PULSE": "",
+        "i.PULSE.missing": "ND",
+        "i.PULSE.note": "broken",
+        "version": "0",
+    }
     assert cora.post(VITALS, sent).status_code == 303
     document = stored(each_house).document
     assert document.at(Place("WT")) == Answer("62.5")
@@ -228,7 +236,11 @@ def test_a_form_and_a_subject_in_error_leave_the_lists_and_stay_readable(each_ho
 def test_a_link_names_a_donor_of_the_site_that_exists(each_house):
     cora = each_house.client("cora")
     enrol(cora)
-    donor = {key.replace("ICF", "DICF").replace("BIRTH", "DBIRTH").replace("SEX_D", "DSEX_"): value for key, value in CONSENT.items() if key != "p"}
+    donor = {
+        key.replace("ICF", "DICF").replace("BIRTH", "DBIRTH").replace("SEX_D", "DSEX_"): value
+        for key, value in CONSENT.items()
+        if key != "p"
+    }
     donor = {
         "i.DICF_DATE.d": "2", "i.DICF_DATE.m": "11", "i.DICF_DATE.y": "2026", "i.DICF_VERSION": "1", "i.DICF_LANG": "fr", "i.DICF_SIGNED": "Y",
         "i.DBIRTH_MONTH.m": "1", "i.DBIRTH_MONTH.y": "1985", "i.DSEX_BIRTH": "M",
@@ -294,7 +306,14 @@ def test_reading_pages_writes_nothing_to_the_trail(house):
     cora = house.client("cora")
     enrol(cora)
     before = records(house)
-    for path in (f"{STUDY}/subjects", f"{STUDY}/subjects?state=overdue", f"{STUDY}/subjects/R-01-001", VITALS, ENROLMENT, ENROLMENT + "/history"):
+    for path in (
+        f"{STUDY}/subjects",
+        f"{STUDY}/subjects?state=overdue",
+        f"{STUDY}/subjects/R-01-001",
+        VITALS,
+        ENROLMENT,
+        ENROLMENT + "/history",
+    ):
         assert cora.get(path).status_code == 200
     assert records(house) == before
 

@@ -271,10 +271,10 @@ def _unknown_references(tx: Transaction, form: FormDef, subject: Subject, submit
     found = []
     for place, answer in submitted.answers.items():
         item = form.items[place.item][1]
-        if item.type is DataType.REFERENCE and isinstance(answer, Answer) and answer.text:
-            if answer.text not in reference_choices(tx, item, subject):
-                message = Message(N_("There is no record %(key)s here."), {"key": answer.text})
-                found.append(Finding(place, Severity.HARD, "reference", message))
+        named = answer.text if item.type is DataType.REFERENCE and isinstance(answer, Answer) else ""
+        if named and named not in reference_choices(tx, item, subject):
+            message = Message(N_("There is no record %(key)s here."), {"key": named})
+            found.append(Finding(place, Severity.HARD, "reference", message))
     return found
 
 

@@ -171,7 +171,7 @@ class _Children:
     def _tell_ready(self) -> None:
         settings = self._shell.settings
         if settings.demo:
-            for line in _demo_accounts():
+            for line in _demo_accounts(self._shell):
                 click.echo(line)
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         click.echo(f"ready http://{host}:{settings.port}")
@@ -198,9 +198,16 @@ class _Children:
                 process.wait()
 
 
-def _demo_accounts() -> list[str]:
-    """The accounts of the synthetic trial, a line each: user name, password, role, site."""
+def _demo_accounts(shell: Terminal) -> list[str]:
+    """The accounts of the synthetic trial that are in this database, a line each: user name, password, role, site."""
+    with shell.read() as tx:
+        here_too = {one.username for one in accounts.all_of(tx) if one.demo and one.active}
+    shell.engine.dispose()
+    if not here_too:
+        return []
     rows = [(_("user name"), _("password"), _("role"), _("site"))]
-    rows += [(one.username, one.password, here().gettext(ROLES[one.role]), one.site or "–") for one in demo.ACCOUNTS]
+    rows += [
+        (one.username, one.password, here().gettext(ROLES[one.role]), one.site or "–") for one in demo.ACCOUNTS if one.username in here_too
+    ]
     widths = [max(len(row[column]) for row in rows) for column in range(4)]
     return ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]

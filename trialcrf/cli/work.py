@@ -43,7 +43,7 @@ def serve_(shell: Terminal) -> None:
     from trialcrf.jobs.clock import serve
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    for quiet in ("apscheduler", "huey", "weasyprint", "fontTools"):
+    for quiet in ("alembic", "apscheduler", "huey", "weasyprint", "fontTools"):
         logging.getLogger(quiet).setLevel(logging.WARNING)
     stopping = threading.Event()
 

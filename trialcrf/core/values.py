@@ -1,4 +1,4 @@
-"""What a person types becomes canonical text or a refusal that says why; canonical text becomes a typed value, and boxes again."""
+"""What a person types becomes canonical text or a refusal that says why; canonical text becomes a typed value."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ __all__ = [
     "asks_day",
     "fits",
     "interval",
-    "raw_of",
     "read",
     "typed",
 ]
@@ -69,7 +68,7 @@ _SPACES = "[ \u00a0\u2007\u2009\u202f]"
 _DIGITS = rf"[0-9]{{1,3}}(?:{_SPACES}[0-9]{{3}})+|[0-9]+"
 _INTEGER = re.compile(rf"([+\-\u2212]?)({_DIGITS})")
 _DECIMAL = re.compile(rf"([+\-\u2212]?)({_DIGITS}|)(?:[.,]([0-9]+))?")
-_CANONICAL_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
+CANONICAL_NUMBER = re.compile(r"-?[0-9]+(?:\.[0-9]+)?")
 _CANONICAL_TIME = re.compile(r"[0-9]{2}:[0-9]{2}(?::[0-9]{2})?")
 _CANONICAL_DATETIME = re.compile(rf"[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T{_CANONICAL_TIME.pattern}[+-]{_CANONICAL_TIME.pattern}")
 
@@ -303,7 +302,7 @@ def _as_text(item: ItemDef, text: str) -> Value:
 
 
 def _as_number(item: ItemDef, text: str) -> Value:
-    if not _CANONICAL_NUMBER.fullmatch(text):
+    if not CANONICAL_NUMBER.fullmatch(text):
         raise ValueError(text)
     return Decimal(text)
 
@@ -349,7 +348,7 @@ def _as_derived(item: ItemDef, text: str) -> Value:
         return text
     if kind == "boolean":
         return _as_boolean(item, text)
-    if _CANONICAL_NUMBER.fullmatch(text) and not (kind == "date" and len(text) == 4):
+    if CANONICAL_NUMBER.fullmatch(text) and not (kind == "date" and len(text) == 4):
         return Decimal(text)
     try:
         return _as_datetime(item, text) if "T" in text else interval(text)
@@ -371,39 +370,3 @@ _TYPES: Mapping[DataType, Callable[[ItemDef, str], Value]] = {
     DataType.REFERENCE: _as_text,
     DataType.DERIVED: _as_derived,
 }
-
-
-def raw_of(item: ItemDef, answer: Answer | None, language: str, zone: tzinfo | None = None) -> Raw:
-    """The boxes that show an answer for correction; reading them again gives the same answer.
-
-    With the site's `zone`, a datetime shows its offset only where the clocks show that time twice; without, always.
-    """
-    if answer is None:
-        return Raw()
-    if answer.missing:
-        return Raw({"missing": answer.missing, "note": answer.note})
-    text = answer.text
-    if item.type is DataType.MULTICHOICE:
-        return Raw({}, tuple(text.split("|")))
-    if item.type in (DataType.DECIMAL, DataType.DERIVED) and language.startswith("fr") and _CANONICAL_NUMBER.fullmatch(text):
-        return Raw({"": text.replace(".", ",")})
-    if item.type in (DataType.DATE, DataType.PARTIAL_DATE):
-        return Raw(_boxes(text, asks_day(item)))
-    if item.type is DataType.DATETIME:
-        day, _, clock = text.partition("T")
-        if zone is not None and (shown := OFFSET.fullmatch(clock)):
-            try:
-                offset_of(f"{day}T{shown[1]}", "", zone)
-                clock = shown[1] if f"{shown[1]}{offset_of(f'{day}T{shown[1]}', '', zone)}" == clock else clock
-            except (NotRead, ValueError):
-                pass
-        return Raw({**_boxes(day, True), "t": clock})
-    return Raw({"": text})
-
-
-def _boxes(text: str, day_asked: bool) -> dict[str, str]:
-    found = DAY.fullmatch(text)
-    if found is None:
-        return {"": text}
-    day = found[3] or ("UNK" if day_asked else "")
-    return {"d": day, "m": found[2] or "UNK", "y": found[1]}

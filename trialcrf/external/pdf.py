@@ -80,7 +80,7 @@ def _folder(document: str) -> Path:
     return folder
 
 
-class _FolderOnly(URLFetcher):  # type: ignore[misc]  # the library has no types
+class _FolderOnly(URLFetcher):
     """Gives a document the files of its own folder and nothing else: no network, no other file; whatever fails, fails loudly."""
 
     def __init__(self, folder: Path) -> None:

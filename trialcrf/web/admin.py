@@ -219,15 +219,14 @@ def _person_page(
 def _role_form(tx: Transaction, typed: RoleForm | None) -> RoleForm:
     """The form that gives a role, with the studies that the reader administers and their sites."""
     form, say = typed or RoleForm(), g.language
-    form.role.choices = [("", ""), *((code, say.gettext(label)) for code, label in ROLES.items())]
+    form.role.choices = {"": "", **{code: say.gettext(label) for code, label in ROLES.items()}}
     mine = [one.study for one in definitions.all_of(tx) if _may(one.study.oid)]
-    form.study.choices = [("", ""), *((one.oid, f"{one.oid}: {say.say(one.title)}") for one in mine)]
+    form.study.choices = {"": "", **{one.oid: f"{one.oid}: {say.say(one.title)}" for one in mine}}
     if _may_all():
-        form.study.choices.append((EVERY_STUDY, say.gettext(N_("every study (administrators only)"))))
-    every: dict[str, list[tuple[str, str]]] = {"": [("", say.gettext(N_("every site")))]}
+        form.study.choices[EVERY_STUDY] = say.gettext(N_("every study (administrators only)"))
+    form.site.choices = {"": say.gettext(N_("every site"))}
     for one in mine:
-        every[one.oid] = [(at.code, f"{at.code} {at.name}") for at in sites.all_of(tx, one.oid)]
-    form.site.choices = {heading: places for heading, places in every.items() if places}
+        form.site.choices[one.oid] = {at.code: f"{at.code} {at.name}" for at in sites.all_of(tx, one.oid)}
     return form
 
 
@@ -253,7 +252,7 @@ def _sites_page(form: SiteForm, problem: Impossible | None = None) -> str:
     with guard.read() as tx:
         mine = [one.study for one in definitions.all_of(tx) if _may(one.study.oid, "site.administer")]
         found = [(one, sites.all_of(tx, one.oid)) for one in mine]
-    form.study.choices = [(one.oid, f"{one.oid}: {g.language.say(one.title)}") for one in mine]
+    form.study.choices = {one.oid: f"{one.oid}: {g.language.say(one.title)}" for one in mine}
     return render_template(
         "admin/sites.html",
         shell=shell(),

@@ -6,6 +6,9 @@ from wtforms import EmailField, Form, HiddenField, PasswordField, SelectField, S
 
 from trialcrf.core.wording import N_
 
+NAMES = {"fr": "Français", "en": "English"}
+"""What the languages call themselves."""
+
 
 class SignInForm(Form):
     username = StringField(N_("User name"), render_kw={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"})
@@ -27,7 +30,7 @@ class AccountForm(Form):
     name = StringField(N_("Name"))
     email = EmailField(N_("E-mail"))
     organisation = StringField(N_("Organisation"))
-    language = SelectField(N_("Language"), choices=[("fr", "Français"), ("en", "English")], validate_choice=False)
+    language = SelectField(N_("Language"), choices=NAMES, validate_choice=False)
 
 
 class RoleForm(Form):
@@ -51,7 +54,7 @@ class ReportForm(Form):
     day = StringField(N_("Day"), render_kw={"inputmode": "numeric", "size": "2"})
     month = StringField(N_("Month"), render_kw={"inputmode": "numeric", "size": "2"})
     year = StringField(N_("Year"), render_kw={"inputmode": "numeric", "size": "4"})
-    language = SelectField(N_("Language"), choices=[("fr", "Français"), ("en", "English")], validate_choice=False)
+    language = SelectField(N_("Language"), choices=NAMES, validate_choice=False)
 
 
 class AnswerForm(Form):

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
 
+from trialcrf.core.boxes import raw_of
 from trialcrf.core.checks import Finding
 from trialcrf.core.definition.model import CodeList, DataType, FormDef, ItemDef, ItemGroupDef, Range, Severity
 from trialcrf.core.document import Answer, Document, Place, Row
-from trialcrf.core.values import MISSING_CODES, Raw, asks_day, raw_of
+from trialcrf.core.values import MISSING_CODES, Raw, asks_day
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.web.drawn import (
     Box,

@@ -74,9 +74,11 @@ def _navigation(study: str | None) -> tuple[NavLink, ...]:
     links = []
 
     def link(label: str, endpoint: str, count: int | None = None, means: str = "", **values: Any) -> None:
-        current = (request.endpoint or "").partition(".")[0] == endpoint.partition(".")[0]
+        area, url = endpoint.partition(".")[0], url_for(endpoint, **values)
+        # People and sites are one area with two links: there the address says which of them is meant.
+        current = (request.endpoint or "").partition(".")[0] == area and (area != "admin" or request.path.startswith(url))
         count_means = Message(means) if means else None
-        links.append(NavLink(Message(label), url_for(endpoint, **values), current, count, count_means, bool(count)))
+        links.append(NavLink(Message(label), url, current, count, count_means, bool(count)))
 
     if study:
         if may(actor, "subject.list", study):

@@ -9,9 +9,10 @@ from flask import Blueprint, abort, g, render_template, url_for
 
 from trialcrf.actions import Impossible, enter
 from trialcrf.core.access import ROLES
+from trialcrf.core.boxes import raw_of
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Answer, FormKey, Place
-from trialcrf.core.values import MISSING_CODES, raw_of
+from trialcrf.core.values import MISSING_CODES
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import audit, queries
 from trialcrf.store.subjects import Subject

@@ -174,7 +174,7 @@ def _page(query_id: int, problem: Impossible | None = None, answered: AnswerForm
     query, study, oid = found.query, found.study, g.place.published.study.oid
     line = _line(query, study, found.site)
     answers = answered or AnswerForm()
-    answers.code.choices = [("", ""), *((code.code, g.language.say(code.label)) for code in study.confirmations.items)]
+    answers.code.choices = {"": "", **{code.code: g.language.say(code.label) for code in study.confirmations.items}}
     recorded = found.stored.document.at(query.place)
     value: tuple[Sayable | str, ...] = (Message(N_("blank")),)
     if recorded is not None and found.form is not None:

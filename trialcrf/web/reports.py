@@ -21,7 +21,7 @@ from trialcrf.external.queue import DRAW_REPORT, Queue
 from trialcrf.store import reports
 from trialcrf.store.reports import Report
 from trialcrf.web import guard
-from trialcrf.web.fixed import ReportForm
+from trialcrf.web.fixed import NAMES, ReportForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Crumb
@@ -37,7 +37,6 @@ DAY = ItemDef("as_of", Words(), DataType.DATE)
 
 KINDS = {report.SAFETY: N_("Safety report")}
 STATES = {reports.ORDERED: N_("being drawn"), reports.DRAWN: N_("archived"), reports.FAILED: N_("failed")}
-NAMES = {"fr": "Français", "en": "English"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +134,7 @@ def _page(form: ReportForm, problem: Impossible | None = None) -> str:
         total = reports.count(tx, study.oid)
         number = asked_page(total, ON_A_PAGE)
         lines = [_line(one) for one in reports.all_of(tx, study.oid, ON_A_PAGE, (number - 1) * ON_A_PAGE)]
-    form.language.choices = [(code, NAMES.get(code, code)) for code in study.languages]
+    form.language.choices = {code: NAMES.get(code, code) for code in study.languages}
     return render_template(
         "reports/listed.html",
         shell=shell(),

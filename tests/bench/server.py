@@ -1,0 +1,62 @@
+"""The web server as an installation runs it, on a free port of this machine, stopped by its own process id."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from config import ROOT
+
+PATIENCE = 60.0
+
+
+@contextmanager
+def serving(url: str, data: Path) -> Iterator[int]:
+    """`trialcrf serve` (two workers of one thread) over this database; gives its port."""
+    port = _free_port()
+    settings = {"TRIALCRF_DATA": str(data), "DATABASE_URL": url, "HOST": "127.0.0.1", "PORT": str(port), "TRIALCRF_DEMO": "no"}
+    log = data / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "trialcrf.cli", "serve"],
+            cwd=ROOT,
+            env={**os.environ, **settings},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait(server, port, log)
+        yield port
+    finally:
+        server.terminate()
+        try:
+            server.wait(timeout=30)
+        except subprocess.TimeoutExpired:
+            server.kill()
+            server.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait(server: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            if server.poll() is not None or time.monotonic() > end:
+                raise RuntimeError(f"the server does not start:\n{log.read_text(errors='replace')}") from None
+            time.sleep(0.05)

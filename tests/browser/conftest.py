@@ -1,0 +1,113 @@
+"""A real Chromium before the real program: started once for all tests of this folder, each test with pages of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, StorageState, sync_playwright
+
+from tests.browser.person import Person
+from tests.browser.program import Program
+from trialcrf.actions import administer, demo
+from trialcrf.store import accounts
+
+CHROMIUM = Path("/usr/bin/chromium")
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+SCREENS = Path(__file__).resolve().parents[2] / ".pytest_cache" / "screens"
+"""Where a failed test leaves a picture of its pages."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.browser)
+
+
+@pytest.fixture(scope="session")
+def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
+    """The program with the synthetic trial, its people reading English."""
+    running = Program(tmp_path_factory.mktemp("program"))
+    running.start()
+    with running.world.write("trialcrf", datetime.now(UTC)) as tx:
+        for one in demo.ACCOUNTS:
+            account = accounts.find(tx, one.username)
+            assert account
+            administer.set_preferences(tx, account.id, language="en")
+    yield running
+    assert running.stop() == 0, running.said
+    assert "Traceback" not in running.said, running.said
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.fail("Chromium is missing: run `make dev`, or install the Debian package chromium", pytrace=False)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def signed_in() -> dict[str, StorageState]:
+    """The cookies of those who signed in already: most tests are not about signing in."""
+    return {}
+
+
+AtBrowser = Callable[..., Person]
+
+
+@pytest.fixture
+def at_browser(
+    request: pytest.FixtureRequest, program: Program, chromium: Browser, signed_in: dict[str, StorageState]
+) -> Iterator[AtBrowser]:
+    """`at_browser("cora")` is Cora, signed in; `fresh=True` is a session of this test's own, `script=False` a browser without script.
+
+    After the test nobody's browser may have complained.
+    """
+    people: list[Person] = []
+
+    def arrive(name: str = "", *, fresh: bool = False, script: bool = True, url: str = "", **context: object) -> Person:
+        shared = bool(name) and not fresh
+        state = signed_in.get(name) if shared else None
+        opened = chromium.new_context(
+            java_script_enabled=script, storage_state=state, locale="en-GB", viewport={"width": 1366, "height": 900}, **context
+        )  # type: ignore[arg-type]
+        person = Person(opened, program, name, url, script)
+        people.append(person)
+        if name and state is None:
+            person.open("/sign-in")
+            answer = person.sign_in()
+            assert answer is not None
+            assert answer.ok, person.reads()
+            if shared:
+                signed_in[name] = opened.storage_state()
+        return person
+
+    yield arrive
+    failed = getattr(request.node, "failed", False)
+    for number, person in enumerate(people, 1):
+        if failed:
+            SCREENS.mkdir(parents=True, exist_ok=True)
+            person.page.screenshot(path=SCREENS / f"{request.node.name[:80]}-{number}-{person.name}.png", full_page=True)
+        person.context.close()
+    assert [one for person in people for one in person.complaints] == []
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()  # type: ignore[attr-defined]
+    if report.when == "call" and report.failed:
+        item.failed = True  # type: ignore[attr-defined]

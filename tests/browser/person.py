@@ -1,0 +1,126 @@
+"""A person at a browser: pages opened, boxes filled and buttons pressed as that person would, and what the browser complained of."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Response
+
+from tests.browser.program import Program
+
+PASSWORD = "only-for-the-demo"
+
+_LISTEN = """document.addEventListener("securitypolicyviolation", (event) => {
+  console.error("policy: " + event.violatedDirective + " " + event.blockedURI + " " + event.sourceFile + ":" + event.lineNumber);
+});"""
+_AXE = Axe()
+# Best practices too: they say how landmarks and headings go together.
+_RULES = {"resultTypes": ["violations"], "runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]}
+
+
+class Person:
+    """One page of one browser context. `complaints` are console errors, script errors and violations of the policy: none is expected."""
+
+    def __init__(self, context: BrowserContext, program: Program, name: str, url: str = "", script: bool = True) -> None:
+        self.context, self.program, self.name, self.url = context, program, name, url or program.url
+        self.complaints: list[str] = []
+        self.script = script
+        if script:
+            context.add_init_script(_LISTEN)
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(15_000)
+        self.page.on("console", self._on_console)
+        self.page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
+
+    def _on_console(self, message: ConsoleMessage) -> None:
+        # A page that answers 401 to 422 is an answer, which Chromium reports all the same; a missing picture or script is not.
+        text, where = message.text, message.location.get("url", "")
+        refused = re.match(r"Failed to load resource: the server responded with a status of 4\d\d", text)
+        if message.type == "error" and not (refused and "/static/" not in where):
+            self.complaints.append(f"{self.page.url}: {text} ({where})")
+
+    def open(self, address: str) -> Response:
+        answer = self.page.goto(self.url + address)
+        assert answer is not None
+        return answer
+
+    def path(self) -> str:
+        return self.page.url.removeprefix(self.url)
+
+    def press(self, button: Locator) -> Response | None:
+        """Press a button or follow a link that leads to another page."""
+        with self.page.expect_navigation() as moved:
+            button.click()
+        return moved.value
+
+    def save(self) -> Response | None:
+        return self.press(self.page.locator("[data-save]"))
+
+    def sign_in(self, password: str = PASSWORD, username: str = "") -> Response | None:
+        """Fill in the sign-in page that is open."""
+        self.page.locator("#username").fill(username or self.name)
+        self.page.locator("#password").fill(password)
+        return self.press(self.page.locator("main button.main"))
+
+    # The form of a study: a field is named by its item, or GROUP.row.ITEM within a row.
+
+    def box(self, key: str, part: str = "") -> Locator:
+        return self.page.locator(f'[name="{_name(key)}{"." + part if part else ""}"]')
+
+    def type(self, key: str, text: str, part: str = "") -> None:
+        self.box(key, part).fill(text)
+
+    def date(self, key: str, day: date | tuple[str, str, str], time: str = "") -> None:
+        parts = day if isinstance(day, tuple) else (f"{day.day:02}", f"{day.month:02}", f"{day.year:04}")
+        for part, text in zip("dmy", parts, strict=True):
+            self.type(key, text, part)
+        if time:
+            self.type(key, time, "t")
+
+    def choose(self, key: str, code: str) -> None:
+        self.page.locator(f'input[name="{_name(key)}"][value="{code}"]').check()
+
+    def pick(self, key: str, code: str, part: str = "") -> None:
+        self.box(key, part).select_option(code)
+
+    def missing(self, key: str, code: str, note: str = "") -> None:
+        self.pick(key, code, "missing")
+        self.type(key, note, "note")
+
+    def value(self, key: str, part: str = "") -> str:
+        return self.box(key, part).input_value()
+
+    def item(self, key: str) -> Locator:
+        """The whole of a field: question, boxes, messages."""
+        return self.page.locator(f"#{_name(key).replace('.', '-')}-item")
+
+    def say_why(self, key: str, code: str) -> None:
+        self.page.locator(f'select[name="why.{key}"]').select_option(code)
+
+    def confirm(self, key: str, check: str, code: str) -> None:
+        self.page.locator(f'select[name="ok.{key}.{check}"]').select_option(code)
+
+    # What a page says.
+
+    def reads(self, selector: str = "main") -> str:
+        """The text of a part of the page as it is seen, single spaces."""
+        return " ".join(self.page.locator(selector).first.inner_text().split())
+
+    def hears(self, part: Locator) -> str:
+        """The text of a part of the page for someone who only hears it: what is hidden from them is left out."""
+        told: str = part.evaluate(
+            "part => { const copy = part.cloneNode(true); "
+            "copy.querySelectorAll('[aria-hidden=true]').forEach(one => one.remove()); return copy.textContent; }"
+        )
+        return " ".join(told.split())
+
+    def violations(self) -> list[str]:
+        """What axe-core finds, a line each."""
+        found = _AXE.run(self.page, options=_RULES).response["violations"]
+        return [f"{one['id']}: {node['html'][:160]} {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+
+def _name(key: str) -> str:
+    return ("r." if "." in key else "i.") + key

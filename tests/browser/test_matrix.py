@@ -1,0 +1,101 @@
+"""Step 1: the coordinator of a site sees the visit matrix of the site."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.browser.conftest import AtBrowser
+from tests.browser.program import STUDY
+
+MATRIX = f"/studies/{STUDY}/subjects"
+WORDS = {
+    "done": "done",
+    "done_out": "done out of window",
+    "due": "due",
+    "overdue": "overdue by",
+    "planned": "planned",
+    "missed": "missed",
+    "not_applicable": "not applicable",
+}
+WINDOWED = {"due": r"days? left|last day today", "overdue": r"by \d+ days?"}
+
+
+def test_signing_in_leads_the_coordinator_to_the_matrix_of_the_site(at_browser: AtBrowser) -> None:
+    cora = at_browser("cora", fresh=True)
+    assert cora.path() == MATRIX
+    subjects = cora.page.locator("table.matrix tbody th a").all_inner_texts()
+    assert len(subjects) >= 6
+    assert all(re.fullmatch(r"R-01-\d{3}", key) for key in subjects), "only recipients of site 01"
+
+
+@pytest.mark.parametrize("kind", ["recipient", "donor"])
+def test_every_cell_of_the_matrix_is_a_link_that_says_its_state_in_words_and_by_a_shape(at_browser: AtBrowser, kind: str) -> None:
+    cora = at_browser("cora")
+    cora.open(f"{MATRIX}?kind={kind}")
+    seen = set()
+    for cell in cora.page.locator("table.matrix td a.cell").all():
+        state = (cell.get_attribute("class") or "").split()[1]
+        said = cora.hears(cell)
+        assert WORDS[state] in said, said
+        assert re.match(r"[RD]-01-\d{3}, .+, ", said), "who listens hears subject and visit too"
+        assert re.search(r"\d+ of \d+ forms complete", said), "and, apart from the state, whether the forms are complete"
+        assert cell.locator("svg use").get_attribute("href", timeout=1000).endswith(f"states.svg#{state}")  # type: ignore[union-attr]
+        assert "/subjects/" in (cell.get_attribute("href") or "")
+        if state in WINDOWED:
+            assert re.search(WINDOWED[state], said), said
+        seen.add(state)
+    rows, columns = cora.page.locator("table.matrix tbody tr").count(), cora.page.locator("table.matrix thead th").count()
+    assert cora.page.locator("table.matrix td a.cell").count() == rows * (columns - 2), "no cell but subject and sum is without a link"
+    if kind == "recipient":
+        assert seen == set(WORDS), "the synthetic trial shows every state"
+
+
+def test_a_shape_of_the_matrix_is_drawn_and_not_only_named(at_browser: AtBrowser) -> None:
+    cora = at_browser("cora")
+    cora.open(MATRIX)
+    shape = cora.page.locator("a.cell.overdue svg").first.bounding_box()
+    assert shape
+    assert shape["width"] >= 10
+    assert shape["height"] >= 10
+    sprite = cora.page.request.get(cora.url + "/static/states.svg").text()
+    assert all(f'id="{state}"' in sprite for state in WORDS)
+
+
+def test_the_matrix_filtered_by_its_address_keeps_only_subjects_with_an_overdue_visit(at_browser: AtBrowser) -> None:
+    cora = at_browser("cora")
+    cora.open(MATRIX)
+    late = [
+        row.locator("th a").inner_text()
+        for row in cora.page.locator("table.matrix tbody tr").all()
+        if row.locator("a.cell.overdue").count()
+    ]
+    cora.open(f"{MATRIX}?state=overdue")
+    assert cora.page.locator("table.matrix tbody th a").all_inner_texts() == late
+    assert late
+    assert len(late) < 6
+
+
+def test_the_search_box_finds_a_subject_by_a_part_of_its_number(at_browser: AtBrowser) -> None:
+    cora = at_browser("cora")
+    cora.open(MATRIX)
+    cora.page.keyboard.press("/")
+    cora.page.keyboard.type("01-002")
+    with cora.page.expect_navigation():
+        cora.page.keyboard.press("Enter")
+    assert "q=01-002" in cora.path()
+    assert cora.page.locator("table.matrix tbody th a").all_inner_texts() == ["R-01-002"]
+
+
+def test_another_site_is_absent_from_the_matrix_whatever_the_address_asks(at_browser: AtBrowser) -> None:
+    cora = at_browser("cora")
+    for address in (MATRIX, f"{MATRIX}?site=02", f"{MATRIX}?q=R-02", f"{MATRIX}?kind=donor", f"{MATRIX}?state=overdue&site=02"):
+        cora.open(address)
+        assert "-02-" not in cora.reads("body"), address
+
+
+def test_a_matrix_without_any_match_says_so(at_browser: AtBrowser) -> None:
+    cora = at_browser("cora")
+    cora.open(f"{MATRIX}?q=nobody")
+    assert "No subject matches this view." in cora.reads()

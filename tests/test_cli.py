@@ -1,0 +1,417 @@
+"""The command line on both databases: what it does, what it says, and one plain sentence for whatever goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import select
+
+from tests.actions.world import ROOT, STUDIES, World, make_world, typed
+from trialcrf.cli import main
+from trialcrf.external import clock
+from trialcrf.store import accounts, outbox, reports, sites, subjects
+from trialcrf.store.models import audit_record
+from trialcrf.store.transaction import open_engine
+
+CONSENT = {
+    "ICF_DATE": (2, 9, 2026), "ICF_VERSION": "1.0", "ICF_LANG": "fr", "ICF_SIGNED": "Y", "BIRTH_MONTH": ("", 5, 1980), "SEX_BIRTH": "F",
+}  # fmt: skip
+
+
+class Cli:
+    """Runs commands as a terminal would; in this process unless a whole one is asked for."""
+
+    def __init__(self, url: str, data: Path) -> None:
+        self.env = {"TRIALCRF_DATA": str(data), "DATABASE_URL": url, "LC_ALL": "en_GB.UTF-8", "SMTP_URL": "", "TRIALCRF_DEMO": ""}
+
+    def __call__(self, *arguments: str, code: int = 0, given: str | None = None, **env: str) -> str:
+        result = CliRunner(env={**self.env, **env}).invoke(main, arguments, input=given, prog_name="trialcrf")
+        assert result.exit_code == code, result.output + str(result.exception)
+        assert "Traceback" not in result.output
+        return result.stdout if code == 0 else result.stderr
+
+    def process(self, *arguments: str, **env: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "trialcrf.cli", *arguments],
+            cwd=ROOT, env={**os.environ, **self.env, **env}, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+
+
+@pytest.fixture
+def cli(database_url, tmp_path):
+    return Cli(database_url, tmp_path / "data")
+
+
+@pytest.fixture
+def world(database_url):
+    made = make_world(database_url)
+    yield made
+    made.engine.dispose()
+
+
+def recipient(world: World, **more: object):
+    return world.enrol("recipient", now=clock.now(), **{**CONSENT, **more})
+
+
+# --- The database -----------------------------------------------------------------------------------------------------------------------
+
+
+def test_init_builds_an_empty_database_and_leaves_a_ready_one_alone(empty_database_url, tmp_path):
+    cli = Cli(empty_database_url, tmp_path / "new" / "folder")
+    assert "trialcrf init" in cli("subject", "list", "--study", "msc_ssc", code=1)
+    assert cli("init") == cli("init") == "The database is ready.\n"
+    assert "version 1 is published" in cli("study", "publish", "msc_ssc")
+
+
+@pytest.mark.parametrize("command", [["init"], ["study", "publish", "msc_ssc"], ["jobs", "run", "overdue-scan"], ["audit", "verify"]])
+def test_no_command_touches_a_database_whose_triggers_were_changed(cli, database_url, database_kind, command):
+    engine = open_engine(database_url)
+    with engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql("DROP TRIGGER form_no_delete" + (" ON form" if database_kind == "postgresql" else ""))
+    engine.dispose()
+    assert "form_no_delete" in cli(*command, code=1)
+
+
+def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path):
+    cli = Cli("postgresql://nobody@127.0.0.1:1/nothing", tmp_path)
+    said = cli("audit", "verify", code=1)
+    assert said.count("\n") == 1
+    assert said.startswith("The database cannot be used")
+
+
+def test_bad_settings_are_told_all_at_once(cli):
+    said = cli("audit", "verify", code=1, PORT="many", MAIL_FROM="nobody")
+    assert "PORT" in said and "MAIL_FROM" in said
+
+
+def test_an_unforeseen_error_is_a_sentence_too_unless_its_trace_is_asked_for(cli, monkeypatch):
+    def broken(_tx):
+        raise ZeroDivisionError("by zero")
+
+    monkeypatch.setattr("trialcrf.cli.reports.verify", broken)
+    assert cli("audit", "verify", code=1) == "This was not foreseen: ZeroDivisionError: by zero\n"
+    result = CliRunner(env=cli.env).invoke(main, ["--trace", "audit", "verify"])
+    assert isinstance(result.exception, ZeroDivisionError)
+
+
+# --- Studies, people, places ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_sound_study_is_counted_and_an_unsound_one_told_in_full_with_file_and_line(cli, tmp_path):
+    assert "salt is sound" in cli("study", "check", str(STUDIES["salt"]))
+    folder = tmp_path / "broken"
+    (folder / "forms").mkdir(parents=True)
+    for path in STUDIES["salt"].rglob("*.yaml"):
+        (folder / path.relative_to(STUDIES["salt"])).write_text(path.read_text())
+    plate, schedule = folder / "forms/plate.yaml", folder / "schedule.yaml"
+    plate.write_text(plate.read_text().replace("type: datetime", "type: someday"))
+    schedule.write_text(schedule.read_text().replace("anchor: DRAW", "anchor: DROW"))
+    said = cli("study", "check", str(folder), code=1).splitlines()
+    assert [line for line in said if re.match(r"forms/plate\.yaml:7: ", line)]
+    assert len([line for line in said if re.match(r"schedule\.yaml:\d+: .*DROW", line)]) == 2
+    assert cli("study", "publish", str(folder), code=1).splitlines() == said, "and nothing is published"
+    assert cli("study", "check", str(tmp_path / "nowhere"), code=1).count("\n") == 1
+
+
+def test_publishing_the_same_twice_is_one_version(cli):
+    assert "version 1 is published" in cli("study", "publish", str(STUDIES["salt"]))
+    assert "version 1 says the same already" in cli("study", "publish", str(STUDIES["salt"]))
+
+
+def test_subjects_are_listed_for_people_and_for_programs(cli, world):
+    assert json.loads(cli("subject", "list", "--study", "msc_ssc", "--json")) == []
+    recipient(world)
+    (line,) = json.loads(cli("subject", "list", "--study", "msc_ssc", "--json"))
+    assert (line["key"], line["site"], line["type"]) == ("R-01-001", "01", "recipient")
+    assert cli("subject", "list", "--study", "msc_ssc").startswith("R-01-001  01  ")
+    assert "no study nothing" in cli("subject", "list", "--study", "nothing", code=1)
+
+
+def test_an_administrator_is_made_by_options_and_a_file_and_the_trail_names_the_terminal(cli, world, tmp_path):
+    (tmp_path / "password").write_text("correct horse battery\n")
+    options = ["--username", "Adam", "--name", "Adam A", "--email", "adam@example.org", "--organisation", "Sponsor"]
+    said = cli("user", "create-admin", *options, "--password-file", str(tmp_path / "password"))
+    assert said == "The administrator adam can sign in now.\n"
+    with world.read() as tx:
+        adam = accounts.find(tx, "adam")
+        assert [held.grant.role for held in accounts.grants_of(tx, adam.id)] == ["administrator"]
+        record = tx.read(select(audit_record).where(audit_record.c.entity == "account", audit_record.c.entity_id == str(adam.id))).first()
+    assert (record.actor, record.role) == ("trialcrf", "system")
+    assert record.address.startswith("cli:")
+    assert "in use" in cli("user", "create-admin", *options, "--password-file", str(tmp_path / "password"), code=1)
+
+
+def test_a_password_that_is_asked_for_is_not_shown(cli, world):
+    typed_in = "adam\nAdam\nadam@example.org\nSponsor\ncorrect horse battery\ncorrect horse battery\n"
+    said = cli("user", "create-admin", given=typed_in)
+    assert "correct horse" not in said
+    assert "adam can sign in" in said
+
+
+def test_a_weak_password_makes_no_account(cli, world):
+    options = ["--username", "adam", "--name", "Adam A", "--email", "adam@example.org", "--organisation", "Sponsor"]
+    assert "at least 12" in cli("user", "create-admin", *options, "--password-file", "-", given="short\n", code=1)
+    with world.read() as tx:
+        assert accounts.find(tx, "adam") is None
+
+
+def test_a_site_is_made_with_its_zone(cli, world):
+    cli("site", "create", "--study", "msc_ssc", "--code", "03", "--name", "Fort-de-France", "--zone", "America/Martinique")
+    with world.read() as tx:
+        assert sites.find(tx, "msc_ssc", "03").zone_name == "America/Martinique"
+    assert "time zone" in cli("site", "create", "--study", "msc_ssc", "--code", "04", "--name", "X", "--zone", "Paris", code=1)
+
+
+# --- Jobs and reminders -----------------------------------------------------------------------------------------------------------------
+
+
+def test_the_overdue_scan_by_hand_queues_once_and_the_mail_is_delivered(cli, world):
+    recipient(world)
+    assert cli("jobs", "run", "overdue-scan") == "Reminders queued: 3.\n"
+    assert cli("jobs", "run", "overdue-scan") == "Reminders queued: 0.\n"
+    assert cli("jobs", "run", "deliver-mail").startswith("Mails sent: 3;")
+    with world.read() as tx:
+        assert outbox.counts(tx) == {"sent": 3}
+    assert len(list((Path(cli.env["TRIALCRF_DATA"]) / "mail").glob("*.eml"))) == 3
+
+
+def test_another_moment_can_be_given(cli, world):
+    recipient(world, ICF_DATE=(clock.now().day, clock.now().month, clock.now().year))
+    assert cli("jobs", "run", "overdue-scan") == "Reminders queued: 0.\n"
+    later = clock.now() + timedelta(days=40)
+    assert cli("jobs", "run", "overdue-scan", "--now", later.strftime("%Y-%m-%dT%H:%MZ")) == "Reminders queued: 2.\n"
+    assert "not a moment" in cli("jobs", "run", "overdue-scan", "--now", "tomorrow", code=2)
+
+
+def test_a_job_that_does_not_exist_is_a_wrong_use(cli):
+    assert "overdue-scan" in cli("jobs", "run", "no-such-job", code=2)
+
+
+# --- Reports and the trail --------------------------------------------------------------------------------------------------------------
+
+
+def safety(cli: Cli, out: Path, *more: str, **env: str) -> bytes:
+    today = clock.now().date().isoformat()
+    done = cli.process("report", "safety", "--study", "msc_ssc", "--as-of", today, "--out", str(out), *more, **env)
+    assert done.returncode == 0, done.stderr
+    drawing = out.read_bytes()
+    assert hashlib.sha256(drawing).hexdigest() in done.stdout
+    return drawing
+
+
+def adverse(world: World, subject, repeat: int = 1) -> None:
+    boxes = {"AE_WORDS": f"Fever {repeat}", "AE_GRADE": "1", "AE_ONSET": (20, 9, 2026), "AE_SERIOUS": "N"}
+    world.save(subject, "ADVERSE", "AE", typed(**boxes), repeat, now=clock.now())
+
+
+def test_a_report_has_the_same_bytes_in_another_process_zone_and_locale_and_whatever_is_recorded_later(cli, world, tmp_path):
+    subject = recipient(world)
+    adverse(world, subject)
+    known = clock.now().isoformat()
+    first = safety(cli, tmp_path / "1.pdf", "--known-at", known, "--lang", "fr")
+    adverse(world, subject, 2)
+    again = safety(
+        cli, tmp_path / "2.pdf", "--known-at", known, "--lang", "fr", TZ="Pacific/Auckland", LC_ALL="C", LANG="C", PYTHONHASHSEED="7"
+    )
+    assert first.startswith(b"%PDF-")
+    assert again == first
+    assert safety(cli, tmp_path / "3.pdf", "--lang", "fr") != first
+
+
+def test_a_report_that_cannot_be_made_leaves_no_file(cli, world, tmp_path):
+    out = ["--study", "msc_ssc", "--out", str(tmp_path / "report.pdf")]
+    assert "after the day" in cli("report", "safety", *out, "--as-of", "2999-01-01", code=1)
+    assert "later" in cli("report", "safety", *out, "--as-of", "2026-09-01", "--known-at", "2999-01-01", code=1)
+    assert "No definition" in cli("report", "safety", *out, "--as-of", "2019-09-01", "--known-at", "2020-01-01", code=1)
+    assert "languages" in cli("report", "safety", *out, "--as-of", "2026-09-01", "--lang", "de", code=1)
+    assert "not a day" in cli("report", "safety", *out, "--as-of", "31/02/2026", code=2)
+    assert not (tmp_path / "report.pdf").exists()
+
+
+def test_a_clean_trail_is_counted(cli, world):
+    recipient(world)
+    assert re.fullmatch(r"The trail is clean: 3 chains, \d+ records\.\n", cli("audit", "verify"))
+
+
+@pytest.mark.parametrize(
+    ("statement", "named"),
+    [
+        ("UPDATE audit_record SET actor = 'mallory' WHERE chain = 'msc_ssc/01' AND seq = 3", "Chain msc_ssc/01, record 3: the record was altered"),
+        ("UPDATE audit_value SET value = '\"2.0\"' WHERE chain = 'msc_ssc/01' AND seq = 4", "Chain msc_ssc/01, record 4: the value"),
+        ("DELETE FROM audit_record WHERE chain = 'msc_ssc/01' AND seq = 2", "Chain msc_ssc/01, record 2: the record is missing"),
+        ("DELETE FROM audit_record WHERE chain = 'msc_ssc/01' AND seq > 5", "Chain msc_ssc/01, record 6: the end of the chain"),
+        ("UPDATE form SET document = replace(document, '1.0', '2.0')", "form 1, at “ICF_VERSION”"),
+        ("UPDATE fact SET text = '2026-09-03' WHERE alias = 'RFICDAT'", "fact 1"),
+        ("UPDATE subject SET error = 'gone'", "subject 1, at “error”"),
+        ("UPDATE account SET active = false WHERE username = 'cora'", "at “active”"),
+    ],
+)  # fmt: skip
+def test_a_record_that_was_altered_behind_the_programs_back_is_named(cli, world, database_kind, statement, named):
+    recipient(world)
+    tamper(world, database_kind, statement)
+    assert named in cli("audit", "verify", code=1)
+
+
+def tamper(world: World, kind: str, statement: str) -> None:
+    """What somebody with every right on the database could do: lift the guard, change, put the guard back."""
+    with world.engine.connect() as connection, connection.begin():
+        if kind == "postgresql":
+            tables = ("audit_record", "audit_value", "form", "subject", "account")
+            for table in tables:
+                connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+            connection.exec_driver_sql(statement)
+            for table in tables:
+                names = connection.exec_driver_sql(
+                    f"SELECT tgname FROM pg_trigger WHERE tgrelid = '{table}'::regclass AND NOT tgisinternal"
+                )
+                for (name,) in names.all():
+                    connection.exec_driver_sql(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}")
+            return
+        triggers = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'").all()
+        for name, _ in triggers:
+            connection.exec_driver_sql(f"DROP TRIGGER {name}")
+        connection.exec_driver_sql(statement)
+        for _, sql in triggers:
+            connection.exec_driver_sql(sql)
+
+
+# --- Data out and in --------------------------------------------------------------------------------------------------------------------
+
+
+def test_an_export_counts_and_an_empty_one_says_so(cli, world, tmp_path):
+    assert "nothing to export" in cli("export", "csv", "--study", "msc_ssc", "--out", str(tmp_path / "empty"))
+    recipient(world)
+    assert "subjects 1" in cli("export", "csv", "--study", "msc_ssc", "--out", str(tmp_path / "full"))
+    assert (tmp_path / "full" / "manifest.json").is_file()
+    assert "not empty" in cli("export", "csv", "--study", "msc_ssc", "--out", str(tmp_path / "full"), code=1)
+
+
+def test_an_import_of_tables_that_are_not_there_names_each(cli, tmp_path):
+    cli("study", "publish", "cdisc_pilot")
+    (tmp_path / "tables").mkdir()
+    said = cli("import", "sdtm", str(tmp_path / "tables"), "--study", "cdisc_pilot", code=1)
+    assert [line.partition(":")[0] for line in said.splitlines() if re.match(r"\w+\.csv:1: ", line)]
+    assert "no study" in cli("import", "sdtm", str(tmp_path / "tables"), "--study", "nothing", code=1)
+
+
+# --- Languages --------------------------------------------------------------------------------------------------------------------------
+
+
+def test_the_terminal_decides_the_language(cli, world):
+    recipient(world)
+    french, english = (cli("audit", "verify", LC_ALL="", LC_MESSAGES="", LANG=language) for language in ("fr_FR.UTF-8", "C"))
+    assert french != english
+    assert english.startswith("The trail is clean")
+
+
+# --- The whole program ------------------------------------------------------------------------------------------------------------------
+
+
+class Running:
+    """`trialcrf run` as a person starts it, in a session of its own so that a signal reaches nobody else."""
+
+    def __init__(self, cli: Cli, data: Path) -> None:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        self.said = data.parent / "said.txt"
+        self.errors = data.parent / "errors.txt"
+        env = {**os.environ, **cli.env, "PORT": str(self.port), "TRIALCRF_DEMO": "yes", "HOST": ""}
+        with self.said.open("w") as out, self.errors.open("w") as err:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "trialcrf.cli", "run"], cwd=ROOT, env=env, stdout=out, stderr=err, start_new_session=True
+            )
+
+    def lines(self) -> list[str]:
+        return self.said.read_text().splitlines()
+
+    def wait_until_ready(self) -> None:
+        end = time.monotonic() + 150
+        while not any(line.startswith("ready ") for line in self.lines()):
+            assert self.process.poll() is None, self.errors.read_text()
+            assert time.monotonic() < end, self.errors.read_text()
+            time.sleep(0.2)
+
+    def health(self) -> tuple[int, dict[str, object]]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection.request("GET", "/healthz")
+        answer = connection.getresponse()
+        found = answer.status, json.loads(answer.read())
+        connection.close()
+        return found
+
+    def children(self) -> list[int]:
+        listed = subprocess.run(["ps", "-o", "pid=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False)
+        return [int(pid) for pid in listed.stdout.split()]
+
+    def stop(self, number: int = signal.SIGINT) -> int:
+        self.process.send_signal(number)
+        return self.process.wait(timeout=120)
+
+
+@pytest.fixture
+def running(empty_database_url, tmp_path):
+    started: list[Running] = []
+
+    def start() -> Running:
+        data = tmp_path / "data"
+        started.append(Running(Cli(empty_database_url, data), data))
+        return started[-1]
+
+    yield start
+    for one in started:
+        if one.process.poll() is None:
+            one.stop(signal.SIGTERM)
+
+
+def test_run_makes_everything_ready_serves_it_keeps_it_and_stops_cleanly(running, tmp_path, empty_database_url):
+    first = running()
+    first.wait_until_ready()
+    assert first.lines().count(f"ready http://127.0.0.1:{first.port}") == 1
+    assert any(re.match(r"cora +only-for-the-demo +Coordinator +01$", line) for line in first.lines())
+    status, told = first.health()
+    assert (status, told["status"]) == (200, "ok")
+    children = first.children()
+    assert len(children) == 2
+    assert list((tmp_path / "data" / "reports").glob("msc_ssc-safety-*.pdf"))
+    assert first.stop() == 0
+    assert all(not Path(f"/proc/{pid}").exists() for pid in children)
+    assert "Traceback" not in first.errors.read_text()
+
+    engine = open_engine(empty_database_url)
+    world = World(engine, "msc_ssc")
+    with world.read() as tx:
+        kept, drawn = subjects.count(tx, "msc_ssc"), len(reports.all_of(tx, "msc_ssc"))
+    engine.dispose()
+    assert kept > 0
+
+    second = running()
+    second.wait_until_ready()
+    with world.read() as tx:
+        assert (subjects.count(tx, "msc_ssc"), len(reports.all_of(tx, "msc_ssc"))) == (kept, drawn)
+    engine.dispose()
+    second.children()
+    os.kill(second.children()[0], signal.SIGKILL)
+    assert second.process.wait(timeout=120) == 1, "the other part does not go on alone"
+    assert "ended by itself" in second.errors.read_text()
+    with pytest.raises(OSError):
+        second.health()
+
+
+def test_run_refuses_a_port_that_is_taken(cli):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        said = cli("run", code=1, PORT=str(taken.getsockname()[1]))
+    assert "Another PORT" in said
