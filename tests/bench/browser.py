@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import unescape
 from urllib.parse import urlencode
 
-_TOKEN = re.compile(r'name="token" value="([^"]+)"')
+TOKEN = re.compile(r'name="token" value="([^"]+)"')
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
 _COOKIE = re.compile(rb"\r\nset-cookie: *(trialcrf=[^;\r]+)", re.I)
 
@@ -41,7 +41,7 @@ class Browser:
         if answer.status != 303 or cookie is None:
             raise RuntimeError(f"{username} cannot sign in: {answer.status}")
         self._cookie = b"Cookie: " + cookie[1] + b"\r\n"
-        found = _TOKEN.search(self.get("/account").text)
+        found = TOKEN.search(self.get("/account").text)
         if found is None:
             raise RuntimeError("no page shows the token of the session")
         self.token = unescape(found[1])

@@ -110,7 +110,7 @@ def test_a_hard_error_enrols_nobody(at_browser: AtBrowser, program: Program) -> 
     assert answer.status == 422
     assert cora.value("BIRTH_MONTH", "y") == "1850"
     assert cora.value("ICF_VERSION") == "2.0"
-    assert "The year of birth cannot lie before 1900." in cora.reads("#summary")
+    assert "The year has four digits, from 1900 to 2100." in cora.reads("#summary")
     assert program.ask("SELECT count(*) FROM subject") == before
 
 

@@ -15,13 +15,15 @@ SERIOUS_ROLES = ("investigator", "sponsor")
 def queue_serious(
     tx: Transaction, published: Published, subject: Subject, form_id: int, form: FormDef, before: Document, after: Document
 ) -> None:
-    """An adverse event that became serious is told to investigator and sponsor, once a form and person (ICH E2A; CTR article 41)."""
+    """An adverse event that became serious is told to investigator and sponsor, once an event (a form, or a row of one) and person (ICH E2A; CTR article 41)."""
     item = form.with_alias("AESER")
     if item is None or form.with_alias("AETERM") is None:
         return
-    was, now = before.items.get(item.oid), after.items.get(item.oid)
-    if now is None or now.text != "Y" or (was is not None and was.text == "Y"):
-        return
-    for one in accounts.holders(tx, SERIOUS_ROLES, published.study.oid, subject.site.code):
-        params = {"study": published.study.oid, "site": subject.site.code, "form": form_id}
-        outbox.add(tx, f"serious|{published.study.oid}|{form_id}|{one.username}", "serious", one.id, params)
+    for place, answer in after.places():
+        row = after.row(place.group, place.row) if place.row else None
+        was = before.at(place)
+        if place.item != item.oid or answer.text != "Y" or (row is not None and row.error) or (was is not None and was.text == "Y"):
+            continue
+        for one in accounts.holders(tx, SERIOUS_ROLES, published.study.oid, subject.site.code):
+            params = {"study": published.study.oid, "site": subject.site.code, "form": form_id}
+            outbox.add(tx, f"serious|{published.study.oid}|{form_id}|{place.row}|{one.username}", "serious", one.id, params)

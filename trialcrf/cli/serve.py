@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import http.client
 import os
 import signal
@@ -9,6 +10,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from types import FrameType
 
 import click
@@ -101,6 +103,16 @@ def _web(shell: Terminal) -> list[str]:
     return [sys.executable, "-m", "granian", *how, *where, "wsgi:app"]
 
 
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _end_with_parent() -> None:
+    """Linux asks a process to end when its parent died without having been able to stop it."""
+    if sys.platform == "linux":
+        _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+
+
 class _Children:
     """The web server and the scheduler as two processes that live and end together."""
 
@@ -132,7 +144,7 @@ class _Children:
 
     def _start(self, name: str, command: list[str]) -> None:
         # In a session of its own: Ctrl-C reaches this process alone, which then stops both in good order.
-        self._running[name] = subprocess.Popen(command, start_new_session=True)
+        self._running[name] = subprocess.Popen(command, start_new_session=True, preexec_fn=_end_with_parent)
 
     def _fallen(self) -> Message | None:
         for name, process in self._running.items():
@@ -191,11 +203,12 @@ class _Children:
                 process.terminate()
         end = time.monotonic() + PATIENCE
         for process in self._running.values():
-            try:
+            with suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.1, end - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+            # Its session holds whatever it started: workers of a server that was killed would go on answering without it.
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def _demo_accounts(shell: Terminal) -> list[str]:

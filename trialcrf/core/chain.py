@@ -10,6 +10,8 @@ from dataclasses import asdict, dataclass
 
 GENESIS = "0" * 64
 
+_CANONICAL = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
 
 @dataclass(frozen=True, slots=True)
 class Leaf:
@@ -35,8 +37,7 @@ class Leaf:
 
     def hash(self) -> str:
         """SHA-256 of 0x00 and the canonical JSON of the record, in hexadecimal."""
-        text = json.dumps(_plain(self), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(b"\x00" + text.encode()).hexdigest()
+        return hashlib.sha256(b"\x00" + _CANONICAL.encode(_plain(self)).encode()).hexdigest()
 
 
 def _plain(leaf: Leaf) -> Mapping[str, object]:
@@ -45,7 +46,7 @@ def _plain(leaf: Leaf) -> Mapping[str, object]:
 
 def commitment(salt: str, value: str) -> str:
     """HMAC-SHA-256 of the value under its own salt (both text), in hexadecimal: the value can be erased and the chain still verifies."""
-    return hmac.new(salt.encode(), value.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(salt.encode(), value.encode(), "sha256").hex()
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 
+_TEXT = json.JSONEncoder(ensure_ascii=False)
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
     """Where an answer stands within its form: `row` is empty for an item outside repeating groups."""
@@ -36,7 +39,7 @@ class Answer:
         """The JSON text that is stored, audited and hashed."""
         if self.missing:
             return json.dumps({"missing": self.missing, "note": self.note}, ensure_ascii=False, sort_keys=True)
-        return json.dumps(self.text, ensure_ascii=False)
+        return _TEXT.encode(self.text)
 
     @classmethod
     def from_plain(cls, plain: object) -> Answer:

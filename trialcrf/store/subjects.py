@@ -62,6 +62,11 @@ def find(tx: Transaction, study_oid: str, key: str) -> Subject | None:
     return _made(row) if row else None
 
 
+def by_id(tx: Transaction, subject_id: int) -> Subject | None:
+    row = tx.read(_select().where(subject.c.id == subject_id)).first()
+    return _made(row) if row else None
+
+
 def by_token(tx: Transaction, at_site: Site, once: str) -> Subject | None:
     """The subject that a page with this token enrolled at the site."""
     row = tx.read(_select().where(subject.c.site_id == at_site.id, subject.c.once == once)).first() if once else None

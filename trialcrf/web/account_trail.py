@@ -11,6 +11,7 @@ from itertools import groupby
 from trialcrf.core.access import ROLES, Grant
 from trialcrf.core.wording import N_, Message
 from trialcrf.store.audit import Past
+from trialcrf.web.fixed import NAMES
 
 _SELF, _PROGRAM = N_("on their own account"), N_("the program")
 
@@ -40,13 +41,6 @@ _PLACES: Mapping[str, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
-    label: Message
-    was: str
-    now: str
-
-
-@dataclass(frozen=True, slots=True)
 class Line:
     """What one save did: `role` is what a person acted as, `about` the role that was given or taken, or what was downloaded."""
 
@@ -55,7 +49,7 @@ class Line:
     role: Message
     what: Message
     about: Message | str
-    changes: tuple[Change, ...]
+    changes: tuple[Message, ...]
     why: str
 
 
@@ -73,9 +67,18 @@ def _line(records: list[Past], given: Mapping[str, Message]) -> Line:
     if one.op == "export":
         about = one.place.removeprefix("export").strip()
     role = {"self": Message(_SELF), "system": Message(_PROGRAM)}.get(one.role) or Message(ROLES.get(one.role, one.role))
-    changes = tuple(Change(Message(_PLACES[past.place]), past.old or "", past.new or "") for past in records if past.place in _PLACES)
+    changes = tuple(_change(past) for past in records if past.place in _PLACES)
     what = Message(_WHAT.get((one.entity, one.op), one.op))
     return Line(one.at, one.actor, role, what, about, changes, one.reason)
+
+
+def _change(past: Past) -> Message:
+    said = {
+        "field": Message(_PLACES[past.place]),
+        "what": NAMES.get(past.new or "", past.new or ""),
+        "was": NAMES.get(past.old or "", past.old or ""),
+    }
+    return Message(N_("%(field)s: %(was)s, then %(what)s") if past.old else N_("%(field)s: %(what)s"), said)
 
 
 def _role(said: str | None) -> Message:

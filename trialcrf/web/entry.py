@@ -57,6 +57,19 @@ def form(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
     return _page(FormKey(event, form, repeat, n), None)
 
 
+@page(blueprint, "/studies/<study>/forms/<int:form_id>", "form.read")
+def by_number(study: str, form_id: int) -> Response:
+    """Where a mail leads: its address carries a number and no subject key. A form of another site does not exist."""
+    with guard.read() as tx:
+        stored = forms.by_id(tx, form_id)
+        which = subjects.by_id(tx, stored.subject_id) if stored else None
+    if stored is None or which is None or which.site.study_oid != study:
+        abort(404)
+    if not may(g.session.actor, "form.read", study, which.site.code):
+        abort(404)
+    return redirect(form_url(which, stored.key))
+
+
 @page(blueprint, RULE, "form.enter", methods=["POST"], endpoint="save")
 def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> Response | tuple[str, int]:
     """Save a form: gathers what was posted, hands it to `actions.enter`, and draws what comes of it."""
@@ -173,10 +186,12 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
             for _, item in opened.form.items.values()
             if item.type is DataType.REFERENCE
         }
+        # Checks and conditions may ask for answers of other forms: they are run while the transaction is open.
+        findings = tried.findings if tried and tried.findings else _standing_findings(opened, document, held, bool(tried))
+        applies = applying(opened.form, document, opened.context)
     study, editable = opened.published.study, may_form(opened.form, "enter") and not which.error and not (stored and stored.error)
-    findings = tried.findings if tried and tried.findings else _standing_findings(opened, document, held, bool(tried))
     around = Around(
-        applies=applying(opened.form, document, opened.context),
+        applies=applies,
         answered=_confirmed(study, held),
         references=references,
         marks=_marks(document, held),
