@@ -74,9 +74,9 @@ def test_a_serious_row_is_mailed_once_and_counted_in_its_report(salt):
         assert tx.read(text("SELECT count(*) FROM outbox WHERE kind = 'serious'")).scalar() == 2  # Investigator and sponsor.
     salt.save(subject, "COMPLAINTS", "WOES", Typed(event("new3", "dizzy", "LOT", "N"), version=first.version), now=NOW)
     with salt.read() as tx:
-        study, known, cut = report.gather(tx, "salt", date(2026, 3, 20), LATER)
+        found = report.gather(tx, "salt", date(2026, 3, 20), LATER)
         assert tx.read(text("SELECT count(*) FROM outbox WHERE kind = 'serious'")).scalar() == 2
-    value = safety.tabulate(study, known, cut)
+    value = safety.tabulate(found.study, found.subjects, found.cut)
     assert len(value.listing) == 3
     assert sum("fainted" in str(line) for line in value.serious_listing) == 1
     with salt.read() as tx:

@@ -126,17 +126,23 @@ def test_a_section_is_asked_only_where_its_condition_holds(at_browser: AtBrowser
     subject = program.recipient(infused=20)
     cora = at_browser("cora", script=script)
     cora.open(form_address(subject.key, "AE", "ADVERSE"))
-    assert cora.page.locator('[name="i.AE_HOSPITAL"]').count() == 0
     cora.type("AE_WORDS", "Pneumonia")
-    cora.choose("AE_SERIOUS", "Y")
-    cora.press(cora.page.locator('button[name="act"][value="update"]').first)
-    assert cora.value("AE_WORDS") == "Pneumonia"
-    assert program.stored(subject, "AE", "ADVERSE") is None
-    cora.choose("AE_HOSPITAL", "Y")
-    cora.choose("AE_DEATH", "N")
+    cora.choose("AE_SERIOUS", "N")
     cora.date("AE_ONSET", program.today - timedelta(days=2))
     cora.save()
+    assert cora.page.locator('[name="i.AE_HOSPITAL"]').count() == 0, "not serious: its criteria are not asked"
+    assert "6 more questions depend on the answers above" in cora.reads("#g-CRITERIA")
+    cora.choose("AE_SERIOUS", "Y")
+    cora.press(cora.page.locator('#g-CRITERIA button[value="update"]'))
+    assert cora.page.locator('[name="i.AE_HOSPITAL"]').count() == 2
+    assert program.value(subject, "AE", "ADVERSE", "AE_SERIOUS") == "N", "showing the questions saves nothing"
+    cora.choose("AE_HOSPITAL", "Y")
+    cora.choose("AE_DEATH", "N")
+    cora.save()
+    cora.say_why("AE_SERIOUS", "LATE")
+    cora.save()
     assert program.value(subject, "AE", "ADVERSE", "AE_HOSPITAL") == "Y"
+    assert program.value(subject, "AE", "ADVERSE", "AE_SERIOUS") == "Y"
 
 
 @SCRIPT
@@ -360,7 +366,6 @@ def test_a_saved_form_is_reached_from_the_visit_and_leads_to_the_next_one(at_bro
     cora = at_browser("cora")
     cora.open(form_address(subject.key, "SCR", "VISIT"))
     cora.choose("VIS_DONE", "Y")
-    cora.press(cora.page.locator('button[name="act"][value="update"]').first)
     cora.date("VIS_DATE", program.today - timedelta(days=10))
     cora.press(cora.page.locator('button[name="act"][value="next"]'))
     assert re.search(r"/SCR/1/RENROL/1\?done=saved", cora.path())
