@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from tests.actions.world import World, typed
 from trialcrf.actions import administer, enrol, enter, remind
+from trialcrf.actions.enter import Typed
 from trialcrf.actions.sign_in import hash_of
 from trialcrf.core.document import FormKey
 from trialcrf.store import accounts, forms, outbox, sites
@@ -205,6 +206,24 @@ def test_an_event_entered_in_error_is_not_told(world, mark):
         else:
             enrol.mark_subject_error(tx, subject, "wrong person")
     assert deliver_next(world, utc(2026, 11, 21, 10)) is None
+
+
+def test_an_event_that_is_a_row_is_told_unless_the_row_was_entered_in_error(salt):
+    subject = salt.enrol("volunteer", now=ENROLLED, AGREED=(1, 11, 2026), BORN=("", 5, 1980), GENDER="F")
+    boxes = {
+        "OUCH": "Fainted",
+        "WHERE": "HEAD",
+        "HOW_BAD": "AWFUL",
+        "SINCE": (2, 11, 2026),
+        "HOW_IT_ENDED": "RECOVERED/RESOLVED",
+        "GRAVE": "Y",
+    }
+    rows = {f"LIST__new{number}__{oid}": text for number in (1, 2) for oid, text in boxes.items()}
+    salt.save(subject, "COMPLAINTS", "WOES", typed(**rows))
+    salt.save(subject, "COMPLAINTS", "WOES", Typed(removed={("LIST", "1"): "twice"}, version=1))
+    now = utc(2026, 11, 21, 10)
+    letters = [deliver_next(salt, now) for _ in range(4)]
+    assert [letter and letter.to for letter in letters] == [None, None, "ivan@example.org", "sam@example.org"]
 
 
 def test_an_invitation_carries_a_token_that_is_stored_nowhere_and_opens_the_account_once(world):

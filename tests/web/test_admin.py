@@ -50,16 +50,24 @@ def test_the_list_can_be_filtered_by_state_in_the_address(house):
 
 
 @pytest.mark.parametrize("name", NEVER)
-@pytest.mark.parametrize("url", ["/people", "/people/new", "/people/1", "/sites"])
-def test_nobody_but_an_administrator_sees_people_and_sites(house, name, url):
-    assert house.client(name).get(url).status_code == 403
+def test_nobody_but_an_administrator_sees_people_and_sites(house, name):
+    someone = house.client(name)
+    for url in ("/people", "/people/new", "/people/1", "/sites"):
+        assert someone.get(url).status_code == 403
 
 
-@pytest.mark.parametrize(
-    "url", ["/studies/msc_ssc/subjects", "/studies/msc_ssc/queries", "/studies/msc_ssc/reports", "/studies/msc_ssc/data"]
-)
-def test_an_administrator_sees_no_clinical_data(house, url):
-    assert house.client("adam").get(url).status_code == 403
+def test_an_administrator_sees_no_clinical_data(house):
+    adam = house.client("adam")
+    for area in ("subjects", "queries", "reports", "data"):
+        assert adam.get(f"/studies/msc_ssc/{area}").status_code == 403
+
+
+def test_the_navigation_marks_people_or_sites_and_never_both(house):
+    adam = house.client("adam")
+    for url, area in (("/people", "/people"), ("/people/1", "/people"), ("/sites", "/sites")):
+        page = adam.get(url).text
+        assert f'href="{area}" aria-current="page"' in page
+        assert page.count('aria-current="page"') == 1
 
 
 def test_the_pages_of_administrators_name_no_subject(house):
@@ -102,22 +110,28 @@ def test_what_cannot_be_recorded_is_told_at_its_box(each_house, box, typed):
     assert f'id="error-{box}"' in answer.text
 
 
-@pytest.mark.parametrize(
-    "url", ["/people/new", "/people/{}/invitation", "/people/{}/state", "/people/{}/roles", "/people/{}/roles/1/end", "/sites"]
-)
-def test_a_post_without_the_token_changes_nothing(house, url):
-    adam = house.client("adam")
+POSTED = ("/people/{}/invitation", "/people/{}/state", "/people/{}/roles", "/people/{}/roles/1/end")
+
+
+def test_a_post_without_the_token_changes_nothing(house):
+    adam, cora = house.client("adam"), house.account("cora")
     sent = ZOE | {"role": "monitor", "study": "msc_ssc", "code": "03", "active": "no", "state-reason": "x", "take-1-reason": "x"}
-    assert adam.post(url.format(house.account("cora")), sent, token=None).status_code == 400
+    for url in (*POSTED, "/people/new", "/sites"):
+        assert adam.post(url.format(cora), sent, token=None).status_code == 400
     assert grants(house, "cora") == [Grant("coordinator", "msc_ssc", "01")]
     assert mails(house) == []
 
 
-@pytest.mark.parametrize(
-    "url", ["/people/{}/invitation", "/people/{}/state?active=no&state-reason=x", "/people/{}/roles", "/people/{}/roles/1/end"]
-)
-def test_a_get_does_not_write(house, url):
-    assert house.client("adam").get(url.format(house.account("cora"))).status_code == 405
+def test_a_get_does_not_write(house):
+    adam, cora = house.client("adam"), house.account("cora")
+    for url in POSTED:
+        assert adam.get(url.format(cora), query_string={"active": "no", "state-reason": "x", "take-1-reason": "x"}).status_code == 405
+    assert adam.get("/people/new", query_string=ZOE).status_code == 200
+    assert adam.get("/sites", query_string={"study": "msc_ssc", "code": "03", "name": "Lyon", "zone": "Europe/Paris"}).status_code == 200
+    with house.world.read() as tx:
+        assert accounts.find(tx, "zoe") is None
+        assert [one.code for one in sites.all_of(tx, "msc_ssc")] == ["01", "02"]
+    assert mails(house) == []
 
 
 @pytest.mark.parametrize("name", NEVER)
@@ -197,6 +211,14 @@ def test_an_invitation_can_be_sent_again(house):
     adam, cora = house.client("adam"), house.account("cora")
     assert adam.post(f"/people/{cora}/invitation").status_code == 303
     assert mails(house) == ["cora"]
+
+
+def test_choosing_the_language_one_has_leaves_no_record(house):
+    adam, me = house.client("adam"), house.account("adam")
+    adam.post("/language", {"language": "fr"})
+    adam.post("/language", {"language": "en"})
+    with house.world.read() as tx:
+        assert [past.new for past in accounts.trail(tx, me) if past.op == "preference"] == ["en"]
 
 
 def test_the_trail_tells_that_a_password_was_set_and_never_which(house):

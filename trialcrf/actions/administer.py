@@ -163,6 +163,10 @@ def set_preferences(tx: Transaction, account_id: int, language: str | None = Non
     """One's own language and theme. Raises Impossible."""
     if (language is not None and language not in LANGUAGES) or (theme is not None and theme not in THEMES):
         raise Impossible(Message(N_("Choose one of the languages offered.")), "language")
-    values = {name: value for name, value in (("language", language), ("theme", theme)) if value is not None}
+    found = accounts.by_id(tx, account_id)
+    assert found is not None
+    # Choosing what is chosen already is no change, and leaves no record.
+    asked = (("language", language, found.language), ("theme", theme, found.theme))
+    values = {name: value for name, value, before in asked if value not in (None, before)}
     if values:
         accounts.set_values(tx, account_id, "preference", **values)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, tzinfo
+from datetime import date, datetime, tzinfo
 
 from trialcrf.actions import Impossible
 from trialcrf.actions.notify import queue_serious
 from trialcrf.core import checks, schedule
 from trialcrf.core.checks import Context, Finding
-from trialcrf.core.definition.model import DataType, FormDef, ItemDef, Severity, Study
+from trialcrf.core.definition.model import DataType, FormDef, ItemDef, Severity, Study, StudyEventDef
 from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.entry import Decision, Occasion, Refused, Submitted, decide, typed_in
 from trialcrf.core.expr import Ref
@@ -47,7 +47,7 @@ class Opened:
     form: FormDef
     stored: StoredForm | None
     context: Context
-    occasion: Occasion
+    event: StudyEventDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class StaleSave(Exception):
 def open_form(tx: Transaction, published: Published, subject: Subject, key: FormKey, now: datetime) -> Opened:
     """Gather what the form is judged beside. Raises Impossible where the study has no such form at this occasion."""
     stored = forms.read(tx, subject.id, key)
-    pinned = definitions.read(tx, stored.definition_id) if stored else published
+    pinned = definitions.read(tx, stored.definition_id) if stored and stored.definition_id != published.id else published
     study = pinned.study
     event = study.event.get(key.event_oid)
     form = study.form.get(key.form_oid)
@@ -82,13 +82,10 @@ def open_form(tx: Transaction, published: Published, subject: Subject, key: Form
         raise Impossible(Message(N_("This visit happens once only.")))
     if key.form_repeat > 1 and not form.repeating and stored is None and not _all_in_error(tx, subject, key):
         raise Impossible(Message(N_("This form is filled once only.")))
-    anchor = None
-    if event.anchor and form.with_alias(event.date_alias):
-        anchor = schedule.anchor_days(study, subjects.records(tx, [subject])[0]).get(event.anchor)
     about = {"type": subject.subject_type, "site": subject.site.code, "key": subject.key}
     others = _others(tx, study, form, subject, key)
     context = Context(subject.site.today(now), subject.site.zone, about, others)
-    return Opened(pinned, form, stored, context, Occasion(event, anchor))
+    return Opened(pinned, form, stored, context, event)
 
 
 def save_form(tx: Transaction, published: Published, subject: Subject, key: FormKey, sent: Typed, now: datetime) -> Saved:
@@ -114,8 +111,9 @@ def save_form(tx: Transaction, published: Published, subject: Subject, key: Form
         submitted = Submitted()
     standing = queries.standing(tx, stored.id) if stored else []
     unknown = _unknown_references(tx, opened.form, subject, submitted)
+    occasion = Occasion(opened.event, _anchor(tx, opened, subject))
     try:
-        decision = decide(opened.form, stored.document if stored else None, submitted, standing, opened.context, opened.occasion, unknown)
+        decision = decide(opened.form, stored.document if stored else None, submitted, standing, opened.context, occasion, unknown)
     except Refused as refused:
         raise Refused([_as_sent(finding, new_rows) for finding in refused.findings]) from None
     if stored is not None and decision.empty:
@@ -265,6 +263,14 @@ def _all_in_error(tx: Transaction, subject: Subject, key: FormKey) -> bool:
     """Whether every earlier form of this address was marked in error: only then is there one more of a form that is filled once."""
     earlier = [forms.read(tx, subject.id, replace(key, form_repeat=number)) for number in range(1, key.form_repeat)]
     return all(one is not None and one.error for one in earlier)
+
+
+def _anchor(tx: Transaction, opened: Opened, subject: Subject) -> date | None:
+    """The day that the visit is counted from, if it has one and the form dates the visit."""
+    event = opened.event
+    if not event.anchor or event.target is None or opened.form.with_alias(event.date_alias) is None:
+        return None
+    return schedule.anchor_days(opened.published.study, subjects.records(tx, [subject])[0]).get(event.anchor)
 
 
 def _unknown_references(tx: Transaction, form: FormDef, subject: Subject, submitted: Submitted) -> list[Finding]:

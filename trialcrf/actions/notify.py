@@ -15,7 +15,7 @@ SERIOUS_ROLES = ("investigator", "sponsor")
 def queue_serious(
     tx: Transaction, published: Published, subject: Subject, form_id: int, form: FormDef, before: Document, after: Document
 ) -> None:
-    """An adverse event that became serious is told to investigator and sponsor, once an event (a form, or a row of one) and person (ICH E2A; CTR article 41)."""
+    """An event (a form, or a row of one) that became serious is told to investigator and sponsor, once (ICH E2A; CTR article 41)."""
     item = form.with_alias("AESER")
     if item is None or form.with_alias("AETERM") is None:
         return
@@ -25,5 +25,5 @@ def queue_serious(
         if place.item != item.oid or answer.text != "Y" or (row is not None and row.error) or (was is not None and was.text == "Y"):
             continue
         for one in accounts.holders(tx, SERIOUS_ROLES, published.study.oid, subject.site.code):
-            params = {"study": published.study.oid, "site": subject.site.code, "form": form_id}
+            params = {"study": published.study.oid, "site": subject.site.code, "form": form_id, "place": str(place)}
             outbox.add(tx, f"serious|{published.study.oid}|{form_id}|{place.row}|{one.username}", "serious", one.id, params)

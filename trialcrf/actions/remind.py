@@ -12,6 +12,7 @@ from trialcrf.actions.notify import SERIOUS_ROLES
 from trialcrf.core import schedule
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import Study
+from trialcrf.core.document import Place
 from trialcrf.core.schedule import Visit
 from trialcrf.core.wording import N_
 from trialcrf.external import mail as letters
@@ -138,7 +139,9 @@ def _serious(tx: Transaction, account: Account, params: Mapping[str, Any], now: 
         raise NoLongerDue(N_("The recipient is not to be told of this any more."))
     stored = forms.by_id(tx, params["form"])
     living = {subject.id for subject in subjects.all_of(tx, study.oid, [site.code])}
-    if stored is None or stored.error or stored.subject_id not in living:
+    place = Place.parse(params["place"])
+    row = stored.document.row(place.group, place.row) if stored and place.row else None
+    if stored is None or stored.error or stored.subject_id not in living or (row is not None and row.error):
         raise NoLongerDue(N_("The event was marked entered in error."))
     # A sponsor opens no form: the reports are what a sponsor may read.
     reads = may(accounts.actor(tx, account), "form.read", study.oid, site.code)

@@ -42,9 +42,14 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+def _name(typed: str) -> str:
+    """A user name as it may be looked for: whatever was typed, no account has a NUL or more than 80 letters in its name."""
+    return typed.replace("\x00", "").strip().lower()[:80]
+
+
 def check_password(tx: Transaction, username: str, password: str, address: str, now: datetime, demo_allowed: bool) -> int:
     """The id of the account that this password opens. Reads only; raises WrongSignIn, after the same work whoever it was."""
-    username = username.strip().lower()[:80]
+    username = _name(username)
     of_account, of_address = accounts.failures(tx, now, WITHIN, username, address)
     if of_account >= TRIES_OF_ACCOUNT or of_address >= TRIES_OF_ADDRESS:
         raise WrongSignIn(Message(N_("Too many attempts from here. Wait %(minutes)s minutes and try again."), {"minutes": 15}))
@@ -69,7 +74,7 @@ def begin(tx: Transaction, account_id: int, address: str) -> SignedIn:
 
 
 def note_failure(tx: Transaction, username: str, address: str) -> None:
-    accounts.note_failure(tx, username.strip().lower()[:80], address)
+    accounts.note_failure(tx, _name(username), address)
 
 
 def end(tx: Transaction, session: sessions.Session) -> None:

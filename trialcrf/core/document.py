@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
-
 _TEXT = json.JSONEncoder(ensure_ascii=False)
 
 

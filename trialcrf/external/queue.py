@@ -68,7 +68,7 @@ class Queue:
         for number, action in before.items():
             signal.signal(number, action)
 
-    def stop(self, patience: float = 20.0) -> None:
+    def stop(self, patience: float = 10.0) -> None:
         """Take no more messages and wait so many seconds for the one at hand; a drawing that is not done by then is ended."""
         if self._consumer is None:
             return

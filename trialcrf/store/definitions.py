@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from functools import lru_cache
+from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import bindparam, select
 
 from trialcrf.core.definition.canonical import canonical, from_canonical
 from trialcrf.core.definition.model import Study
@@ -26,43 +26,42 @@ class Published:
     study: Study
 
 
-@lru_cache(maxsize=64)
-def _study_of(hash_: str, text: str) -> Study:
-    return from_canonical(text)
+_STUDIES: dict[str, Study] = {}
+"""By hash; of the few versions that a study has, those that this process met."""
 
 
-def _select() -> Select[tuple[int, int, int, str, str]]:
-    return select(definition.c.id, definition.c.study_id, definition.c.version, definition.c.hash, definition.c.canonical)
+def _made(tx: Transaction, row: Any) -> Published:
+    """The text is long and never changes, so it is fetched only for a version that this process has not met yet."""
+    known = _STUDIES.get(row.hash)
+    if known is None:
+        text = tx.read(select(definition.c.canonical).where(definition.c.id == row.id)).scalar_one()
+        known = _STUDIES[row.hash] = from_canonical(text)
+    return Published(row.id, row.study_id, row.version, row.hash, known)
 
 
-@lru_cache(maxsize=256)
-def _published(id_: int, study_id: int, version: int, hash_: str, text: str) -> Published:
-    return Published(id_, study_id, version, hash_, _study_of(hash_, text))
+_SELECT = select(definition.c.id, definition.c.study_id, definition.c.version, definition.c.hash)
+_OF_STUDY = (
+    _SELECT.join(study, study.c.id == definition.c.study_id).where(study.c.oid == bindparam("oid")).order_by(definition.c.version.desc())
+)
+_CURRENT = _OF_STUDY.limit(1)
+_BY_ID = _SELECT.where(definition.c.id == bindparam("definition_id"))
 
 
 def current(tx: Transaction, oid: str) -> Published | None:
     """The newest published version of the study."""
-    row = tx.read(
-        _select().join(study, study.c.id == definition.c.study_id).where(study.c.oid == oid).order_by(definition.c.version.desc()).limit(1)
-    ).first()
-    return _published(*row) if row else None
+    row = tx.read(_CURRENT, {"oid": oid}).first()
+    return _made(tx, row) if row else None
 
 
 def read(tx: Transaction, definition_id: int) -> Published:
     """A version by its id: the one that a form was filled under."""
-    return _published(*tx.read(_select().where(definition.c.id == definition_id)).one())
+    return _made(tx, tx.read(_BY_ID, {"definition_id": definition_id}).one())
 
 
 def version_at(tx: Transaction, oid: str, moment: object) -> Published | None:
     """The newest version that was published by that moment."""
-    row = tx.read(
-        _select()
-        .join(study, study.c.id == definition.c.study_id)
-        .where(study.c.oid == oid, definition.c.published_at <= moment)
-        .order_by(definition.c.version.desc())
-        .limit(1)
-    ).first()
-    return _published(*row) if row else None
+    row = tx.read(_CURRENT.where(definition.c.published_at <= moment), {"oid": oid}).first()
+    return _made(tx, row) if row else None
 
 
 def all_of(tx: Transaction) -> list[Published]:
@@ -91,12 +90,9 @@ def publish(tx: Transaction, new: Study) -> Published:
         {"study_id": study_id, "version": version, "hash": digest, "canonical": text, "published_at": tx.at},
         lambda key: [Entry(new.oid, "publish", "definition", str(key), "hash", digest, first=True)],
     )
-    return _published(definition_id, study_id, version, digest, text)
+    return read(tx, definition_id)
 
 
 def versions_of(tx: Transaction, oid: str) -> list[Published]:
     """Every published version of the study, newest first: an export needs the questions of all of them."""
-    rows = tx.read(
-        _select().join(study, study.c.id == definition.c.study_id).where(study.c.oid == oid).order_by(definition.c.version.desc())
-    )
-    return [_published(*row) for row in rows]
+    return [_made(tx, row) for row in tx.read(_OF_STUDY, {"oid": oid}).all()]

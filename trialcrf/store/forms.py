@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from trialcrf.core.definition.model import Study
@@ -64,16 +64,24 @@ def _made(row: Any) -> StoredForm:
     return StoredForm(row.id, row.subject_id, key, row.definition_id, row.version, document, row.complete, row.error, row.updated_at)
 
 
+_BY_KEY = select(*_COLUMNS).where(
+    form.c.subject_id == bindparam("subject_id"),
+    form.c.event_oid == bindparam("event_oid"),
+    form.c.form_oid == bindparam("form_oid"),
+    form.c.event_repeat == bindparam("event_repeat"),
+    form.c.form_repeat == bindparam("form_repeat"),
+)
+
+
 def read(tx: Transaction, subject_id: int, key: FormKey) -> StoredForm | None:
-    row = tx.read(
-        select(*_COLUMNS).where(
-            form.c.subject_id == subject_id,
-            form.c.event_oid == key.event_oid,
-            form.c.form_oid == key.form_oid,
-            form.c.event_repeat == key.event_repeat,
-            form.c.form_repeat == key.form_repeat,
-        )
-    ).first()
+    asked = {
+        "subject_id": subject_id,
+        "event_oid": key.event_oid,
+        "form_oid": key.form_oid,
+        "event_repeat": key.event_repeat,
+        "form_repeat": key.form_repeat,
+    }
+    row = tx.read(_BY_KEY, asked).first()
     return _made(row) if row else None
 
 
@@ -82,15 +90,19 @@ def by_id(tx: Transaction, form_id: int) -> StoredForm | None:
     return _made(row) if row else None
 
 
+_ALL = select(*_COLUMNS).where(form.c.subject_id.in_(bindparam("ids", expanding=True)), form.c.error == "").order_by(form.c.id)
+_ALL_OF_THESE = _ALL.where(form.c.form_oid.in_(bindparam("form_oids", expanding=True)))
+
+
 def all_of(tx: Transaction, subject_ids: Collection[int], form_oids: Collection[str] | None = None) -> list[StoredForm]:
     """The forms of these subjects, those in error left out, oldest first."""
     found: list[StoredForm] = []
     ids = sorted(subject_ids)
     for start in range(0, len(ids), 500):
-        statement = select(*_COLUMNS).where(form.c.subject_id.in_(ids[start : start + 500]), form.c.error == "")
+        asked: dict[str, Any] = {"ids": ids[start : start + 500]}
         if form_oids is not None:
-            statement = statement.where(form.c.form_oid.in_(sorted(form_oids)))
-        found.extend(_made(row) for row in tx.read(statement.order_by(form.c.id)))
+            asked["form_oids"] = sorted(form_oids)
+        found.extend(_made(row) for row in tx.read(_ALL if form_oids is None else _ALL_OF_THESE, asked))
     return found
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Select, func, or_, select, update
+from sqlalchemy import Select, bindparam, func, or_, select, update
 
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.entry import Decision, StandingQuery
@@ -43,11 +43,14 @@ class Query:
     opened_at: datetime
 
 
+_STANDING = (
+    select(query.c.id, query.c.place, query.c.check_oid, query.c.state).where(query.c.form_id == bindparam("form_id")).order_by(query.c.id)
+)
+
+
 def standing(tx: Transaction, form_id: int) -> list[StandingQuery]:
     """Every query of the form with its state: the closed ones too, so that an accepted value is not doubted twice."""
-    rows = tx.read(
-        select(query.c.id, query.c.place, query.c.check_oid, query.c.state).where(query.c.form_id == form_id).order_by(query.c.id)
-    )
+    rows = tx.read(_STANDING, {"form_id": form_id})
     latest = {(row.place, row.check_oid): row for row in rows}
     return [StandingQuery(row.id, Place.parse(row.place), row.check_oid, QueryState(row.state)) for row in latest.values()]
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select, update
+from sqlalchemy import Select, and_, bindparam, func, select, update
 
 from trialcrf.core.facts import Recorded, SubjectRecord
 from trialcrf.store.audit import Entry
@@ -56,9 +56,12 @@ def _made(row: Any) -> Subject:
     return Subject(row.id, row.key, row.subject_type, row.number, row.enrolled_on, row.error, at)
 
 
+_BY_KEY = _select().where(study.c.oid == bindparam("study_oid"), subject.c.key == bindparam("key"))
+
+
 def find(tx: Transaction, study_oid: str, key: str) -> Subject | None:
     """The subject with this key, one marked in error too: its trail stays readable."""
-    row = tx.read(_select().where(study.c.oid == study_oid, subject.c.key == key)).first()
+    row = tx.read(_BY_KEY, {"study_oid": study_oid, "key": key}).first()
     return _made(row) if row else None
 
 
@@ -141,20 +144,24 @@ def mark_error(tx: Transaction, which: Subject, reason: str) -> None:
     )
 
 
+_UNDERSTOOD = (
+    select(
+        form.c.subject_id, form.c.id, form.c.event_oid, form.c.event_repeat, form.c.form_oid, form.c.form_repeat, fact.c.alias, fact.c.row,
+        fact.c.text, fact.c.missing,
+    )
+    .select_from(form.outerjoin(fact, fact.c.form_id == form.c.id))
+    .where(and_(form.c.subject_id.in_(bindparam("ids", expanding=True)), form.c.error == ""))
+    .order_by(form.c.id)
+)  # fmt: skip
+
+
 def records(tx: Transaction, subjects: Iterable[Subject]) -> list[SubjectRecord]:
     """What is understood of these subjects, in their order; forms and rows in error are not in it."""
     wanted = list(subjects)
     gathered: dict[int, dict[tuple[int, str], Recorded]] = {one.id: {} for one in wanted}
-    columns = (form.c.subject_id, form.c.id, form.c.event_oid, form.c.event_repeat, form.c.form_oid, form.c.form_repeat)
     ids = list(gathered)
     for start in range(0, len(ids), 500):
-        rows = tx.read(
-            select(*columns, fact.c.alias, fact.c.row, fact.c.text, fact.c.missing)
-            .select_from(form.outerjoin(fact, fact.c.form_id == form.c.id))
-            .where(and_(form.c.subject_id.in_(ids[start : start + 500]), form.c.error == ""))
-            .order_by(form.c.id)
-        )
-        for row in rows:
+        for row in tx.read(_UNDERSTOOD, {"ids": ids[start : start + 500]}):
             of_subject = gathered[row.subject_id]
             key = (row.id, row.row or "")
             if key not in of_subject:

@@ -81,7 +81,7 @@ class Transaction:
 
     def create(self, table: Table, values: Mapping[str, Any], entries: Callable[[int], Iterable[Entry]]) -> int:
         """Insert one row; `entries` makes its audit records from the new id. Raises Unaudited without any."""
-        result = self._permitted(table.name, insert(table).values(**values))
+        result = self._permitted(table.name, insert(table), values)
         key = result.inserted_primary_key
         assert key is not None
         self._record(table.name, entries(key[0]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from zoneinfo import available_timezones
 
@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, administer, who
 from trialcrf.core.access import ROLES, Grant, may
+from trialcrf.core.definition.model import Study
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import accounts, definitions, sites
 from trialcrf.store.accounts import Account
@@ -221,13 +222,17 @@ def _role_form(tx: Transaction, typed: RoleForm | None) -> RoleForm:
     form, say = typed or RoleForm(), g.language
     form.role.choices = {"": "", **{code: say.gettext(label) for code, label in ROLES.items()}}
     mine = [one.study for one in definitions.all_of(tx) if _may(one.study.oid)]
-    form.study.choices = {"": "", **{one.oid: f"{one.oid}: {say.say(one.title)}" for one in mine}}
+    form.study.choices = {"": "", **_titles(mine)}
     if _may_all():
         form.study.choices[EVERY_STUDY] = say.gettext(N_("every study (administrators only)"))
     form.site.choices = {"": say.gettext(N_("every site"))}
     for one in mine:
         form.site.choices[one.oid] = {at.code: f"{at.code} {at.name}" for at in sites.all_of(tx, one.oid)}
     return form
+
+
+def _titles(studies: Iterable[Study]) -> dict[str, str]:
+    return {one.oid: g.language.say(Message(N_("%(field)s: %(what)s"), {"field": one.oid, "what": one.title})) for one in studies}
 
 
 @page(blueprint, "/sites", "site.administer")
@@ -252,7 +257,7 @@ def _sites_page(form: SiteForm, problem: Impossible | None = None) -> str:
     with guard.read() as tx:
         mine = [one.study for one in definitions.all_of(tx) if _may(one.study.oid, "site.administer")]
         found = [(one, sites.all_of(tx, one.oid)) for one in mine]
-    form.study.choices = {one.oid: f"{one.oid}: {g.language.say(one.title)}" for one in mine}
+    form.study.choices = _titles(mine)
     return render_template(
         "admin/sites.html",
         shell=shell(),

@@ -160,14 +160,14 @@ def _free(tx: Transaction, which: Subject, key: FormKey, sent: Typed) -> FormKey
 
 def _following(key: FormKey, opened: Opened) -> FormKey | None:
     """The next form of the visit."""
-    refs = [ref.form_oid for ref in opened.occasion.event.forms if may_form(opened.published.study.form[ref.form_oid], "enter")]
+    refs = [ref.form_oid for ref in opened.event.forms if may_form(opened.published.study.form[ref.form_oid], "enter")]
     after = refs[refs.index(key.form_oid) + 1 :] if key.form_oid in refs else []
     if not after or opened.form.repeating:
         return None
     with guard.read() as tx:
         standing = forms.standings(tx, [g.place.subject.id])
         gone = forms.standings(tx, [g.place.subject.id], in_error=True)
-    return key_for(opened.occasion.event, after[0], key.event_repeat, standing, gone)
+    return key_for(opened.event, after[0], key.event_repeat, standing, gone)
 
 
 def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) -> str:
@@ -220,7 +220,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         crumbs=[
             Crumb(Message(N_("Subjects")), url_for("subjects.matrix", study=study.oid, kind=which.subject_type)),
             Crumb(which.key, url_for("subjects.one", study=study.oid, subject=which.key)),
-            Crumb(opened.occasion.event.label),
+            Crumb(opened.event.label),
         ],
         it=it,
         context=_context(tx, opened, which, standing),
@@ -300,7 +300,7 @@ def _chosen(form_def: FormDef, document: Document) -> Place | None:
 
 
 def _context(tx: Transaction, opened: Opened, which: Subject, standing: Sequence[Standing]) -> list[Message]:
-    event = opened.occasion.event
+    event = opened.event
     if event.target is None or event.type is not EventType.SCHEDULED:
         return []
     with guard.read() as again:
@@ -315,7 +315,7 @@ def _context(tx: Transaction, opened: Opened, which: Subject, standing: Sequence
 
 
 def _steps(opened: Opened, which: Subject, key: FormKey, standing: Sequence[Standing], gone: Sequence[Standing]) -> list[Step]:
-    event, study = opened.occasion.event, opened.published.study
+    event, study = opened.event, opened.published.study
     refs = [ref.form_oid for ref in event.forms if may_form(study.form[ref.form_oid], "read")]
     if len(refs) < 2:
         return []
@@ -336,7 +336,7 @@ def _steps(opened: Opened, which: Subject, key: FormKey, standing: Sequence[Stan
 
 
 def _has_next(key: FormKey, opened: Opened) -> bool:
-    refs = [ref.form_oid for ref in opened.occasion.event.forms]
+    refs = [ref.form_oid for ref in opened.event.forms]
     return key.form_oid in refs[:-1] and not opened.form.repeating
 
 

@@ -147,7 +147,10 @@ class _Drawing:
         removable = self.editable and not row.error and not is_new(row.id)
         chosen = self.posted.gone.get((group.oid, row.id), "")
         gone = self.coded("gone." + key, "gone." + key, self.around.reasons, chosen) if removable else None
-        return RowView(row.id, key, number, is_new(row.id), fields, row.error, gone)
+        # A row is taken out with a coded reason: it is shown in words, as every coded answer is.
+        said = self.around.reasons.label_of(row.error) if self.around.reasons else None
+        error = said.in_(self.language) if said else row.error
+        return RowView(row.id, key, number, is_new(row.id), fields, error, gone)
 
     def drawn(self, place: Place) -> bool:
         return self.around.applies(place) or self.document.at(place) is not None or place in self.posted.raws or place in self.findings

@@ -147,6 +147,8 @@ def open_door() -> AnyResponse | None:
     g.language = Language(_preferred())
     if request.endpoint is None or request.endpoint == "static":
         return None
+    if "\x00" in request.full_path:
+        abort(404)  # No name has a NUL in it, and PostgreSQL would not even look.
     needed = needed_by(request.endpoint)
     if needed == PUBLIC and request.path == "/healthz":
         return None
@@ -154,24 +156,29 @@ def open_door() -> AnyResponse | None:
     if token:
         with read() as tx:
             g.session = sessions.find(tx, sign_in.hash_of(token), g.now)
-    if g.session is not None:
-        g.language = Language(current_app.config["PSEUDO"] or g.session.language)
-        if g.session.seen_at < g.now - sessions.TOUCH:
-            with writing(engine(), g.now, Who.nobody()) as tx:
-                sessions.touch(tx, g.session.id)
-    if request.method not in SAFE:
-        refused = _check_origin()
-        if refused is not None:
-            return refused
+            if g.session is not None:
+                _let_in(tx, needed)
+                return None
+    _check_origin()
     if needed == PUBLIC:
         return None
-    if g.session is None:
-        if request.method in SAFE:
-            return redirect(url_for("account.sign_in_page", next=request.full_path.rstrip("?")))
-        return _sign_in_and_go_on()
+    if request.method in SAFE:
+        return redirect(url_for("account.sign_in_page", next=request.full_path.rstrip("?")))
+    return _sign_in_and_go_on()
+
+
+def _let_in(tx: Transaction, needed: str) -> None:
+    """Someone who is signed in: the token of the page must be that of the session, and the place one of theirs."""
+    g.language = Language(current_app.config["PSEUDO"] or g.session.language)
+    if g.session.seen_at < g.now - sessions.TOUCH:
+        with writing(engine(), g.now, Who.nobody()) as touching:
+            sessions.touch(touching, g.session.id)
+    _check_origin()
+    if needed == PUBLIC:
+        return
     if request.method not in SAFE and not hmac.compare_digest(request.form.get("token", ""), g.session.csrf):
         abort(400, description=Message(N_("This page is from another session: open it again. Nothing was changed.")))
-    return _find_place(needed)
+    _find_place(tx, needed)
 
 
 def _preferred() -> str:
@@ -181,11 +188,9 @@ def _preferred() -> str:
     return pseudo or (chosen if chosen in ("fr", "en") else request.accept_languages.best_match(["fr", "en"]) or "fr")
 
 
-def _check_origin() -> AnyResponse | None:
-    site = request.headers.get("Sec-Fetch-Site")
-    if site not in (None, "same-origin", "none"):
+def _check_origin() -> None:
+    if request.method not in SAFE and request.headers.get("Sec-Fetch-Site") not in (None, "same-origin", "none"):
         abort(403, description=Message(N_("This was sent by another site: it was refused.")))
-    return None
 
 
 def _sign_in_and_go_on() -> AnyResponse | None:
@@ -201,8 +206,9 @@ def _sign_in_and_go_on() -> AnyResponse | None:
             g.fresh_token = signed_in.token
             with read() as tx:
                 g.session = sessions.find(tx, sign_in.hash_of(signed_in.token), g.now)
-            g.language = Language(current_app.config["PSEUDO"] or g.session.language)
-            return _find_place(needed_by(request.endpoint or ""))
+                g.language = Language(current_app.config["PSEUDO"] or g.session.language)
+                _find_place(tx, needed_by(request.endpoint or ""))
+            return None
     fields = [(name, value) for name, values in request.form.lists() for value in values if name not in (*CARRIED_NAMES, "token")]
     page = render_template(
         "sign_in.html", shell=current_app.extensions["trialcrf.shell"](), replay=True, fields=fields, problem=problem, username=username
@@ -226,39 +232,37 @@ def check_and_begin(username: str, password: str) -> sign_in.SignedIn:
         return sign_in.begin(tx, account_id, address())
 
 
-def _find_place(needed: str) -> AnyResponse | None:
+def _find_place(tx: Transaction, needed: str) -> None:
     """Find the study, site and subject of the address. What the person may do nowhere is 403; what is another site's does not exist."""
     g.place.verb = needed
     if needed == SELF:
-        return None
+        return
     args = request.view_args or {}
     actor = g.session.actor
     if "study" not in args:
         if not any(grant.role in VERBS[needed] for grant in actor.grants):
             abort(403)
-        return None
-    with read() as tx:
-        published = definitions.current(tx, args["study"])
-        if published is None or not any(grant.study in (args["study"], "*") for grant in actor.grants):
+        return
+    published = definitions.current(tx, args["study"])
+    if published is None or not any(grant.study in (args["study"], "*") for grant in actor.grants):
+        abort(404)
+    g.place.published = published
+    if not may(actor, needed, published.study.oid):
+        abort(403)
+    site: Site | None = None
+    if "subject" in args:
+        subject = subjects.find(tx, published.study.oid, args["subject"])
+        if subject is None:
             abort(404)
-        g.place.published = published
-        if not may(actor, needed, published.study.oid):
-            abort(403)
-        site: Site | None = None
-        if "subject" in args:
-            subject = subjects.find(tx, published.study.oid, args["subject"])
-            if subject is None:
-                abort(404)
-            g.place.subject, site = subject, subject.site
-        elif "site" in args:
-            site = sites.find(tx, published.study.oid, args["site"])
-            if site is None:
-                abort(404)
-        if site is not None:
-            if not may(actor, needed, published.study.oid, site.code):
-                abort(404)
-            g.place.site = site
-    return None
+        g.place.subject, site = subject, subject.site
+    elif "site" in args:
+        site = sites.find(tx, published.study.oid, args["site"])
+        if site is None:
+            abort(404)
+    if site is not None:
+        if not may(actor, needed, published.study.oid, site.code):
+            abort(404)
+        g.place.site = site
 
 
 def close_door(response: Response) -> Response:
