@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, StorageState, sync_playwright
 
-from tests.browser.person import Person
-from tests.browser.program import Program
-from trialcrf.actions import administer, demo
+from tests.browser.person import PASSWORD, Person
+from tests.browser.program import STUDY, Program
+from trialcrf.actions import administer, demo, sign_in
 from trialcrf.store import accounts
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -44,6 +44,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
             account = accounts.find(tx, one.username)
             assert account
             administer.set_preferences(tx, account.id, language="en")
+        nora = administer.create_account(tx, "nora", "Nora of two sites", "nora@example.org", "Centres 01 et 02 (démo)", "en")
+        sign_in.set_password(tx, nora, "nora", PASSWORD)
+        for site in ("01", "02"):
+            administer.give_role(tx, nora, "coordinator", STUDY, site)
     yield running
     assert running.stop() == 0, running.said
     assert "Traceback" not in running.said, running.said

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import subprocess
 from datetime import timedelta
@@ -53,8 +54,6 @@ def test_the_sponsor_orders_a_safety_report_and_downloads_the_right_numbers(at_b
     assert "Heart failure" in said
     assert "Entered twice" not in said, "what was entered in error leaves every count"
     sha = sam.page.locator("tbody tr").first.locator("details.hash").last.text_content() or ""
-    import hashlib
-
     assert hashlib.sha256(path.read_bytes()).hexdigest() in sha
 
 
@@ -99,15 +98,3 @@ def test_a_future_cut_off_is_refused(at_browser: AtBrowser, program: Program) ->
     assert answer
     assert answer.status == 422
 
-
-def test_the_command_draws_the_same_report_for_the_same_moment(program: Program, tmp_path: Path) -> None:
-    """Reproducible byte for byte, in two new processes."""
-    known = "2099-01-01T00:00:00+00:00"
-    del known
-    day = program.today.isoformat()
-    moment = str(program.ask("SELECT known_at FROM report WHERE state = 'drawn' ORDER BY id LIMIT 1")[0][0]).replace(" ", "T")
-    moment = moment if moment.endswith(("Z", "+00:00")) else moment + "+00:00"
-    files = [tmp_path / "one.pdf", tmp_path / "two.pdf"]
-    for path in files:
-        program.command("report", "safety", "--study", STUDY, "--as-of", day, "--known-at", moment, "--lang", "fr", "--out", str(path))
-    assert files[0].read_bytes() == files[1].read_bytes()

@@ -93,7 +93,7 @@ def test_parameters_are_written_by_their_type() -> None:
     inner = Message("inner %(n)s", {"n": 1500})
     params = {"a": Decimal("1.50"), "b": 2026, "c": "2026", "d": date(2026, 3, 1), "e": inner, "f": Words({"fr": "Visite", "en": "Visit"})}
     message = Message("%(a)s %(b)s %(c)s %(d)s %(e)s %(f)s", params)
-    assert FR.say(message) == f"1,50 2{NNBSP}026 2026 1 mars 2026 inner 1{NNBSP}500 Visite"
+    assert FR.say(message) == f"1,50 2{NNBSP}026 2026 1er mars 2026 inner 1{NNBSP}500 Visite"
     assert EN.say(message) == "1.50 2,026 2026 1 Mar 2026 inner 1,500 Visit"
 
 
@@ -126,3 +126,10 @@ def test_the_pseudo_language_marks_whatever_was_translated_and_keeps_parameters_
     assert QPS.day(date(2026, 1, 5)) == "⟦5 Jan 2026⟧"
     assert QPS.number(1191) == "1,191"
     assert QPS.tag == "en"
+
+
+def test_french_writes_the_first_of_a_month_as_an_ordinal() -> None:
+    assert FR.day(date(2026, 1, 1)) == "1er janv. 2026"
+    assert FR.day(date(2026, 1, 11)) == "11 janv. 2026"
+    assert FR.moment(datetime(2026, 2, 1, 8, tzinfo=UTC)).startswith("1er févr. 2026")
+    assert EN.day(date(2026, 1, 1)) == "1 Jan 2026"

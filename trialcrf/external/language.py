@@ -101,7 +101,11 @@ class Language:
 
     def day(self, on: date) -> str:
         """A day with its month in letters, so that no reader can swap day and month: `5 janv. 2026`, `5 Jan 2026`."""
-        return self._marked(format_date(on, _DAY, locale=self._locale))
+        return self._marked(self._ordinal(format_date(on, _DAY, locale=self._locale)))
+
+    def _ordinal(self, day: str) -> str:
+        """French writes the first of a month as an ordinal, `1er janv. 2026`, and every other day as a number."""
+        return "1er " + day[2:] if self.code == "fr" and day.startswith("1 ") else day
 
     def month(self, on: date) -> str:
         """The month of a day: `janvier 2026`, `January 2026`."""
@@ -115,7 +119,8 @@ class Language:
         if at.tzinfo is None:
             raise ValueError("a moment needs a zone")
         local = at.astimezone(zone or at.tzinfo)
-        return self._marked(f"{format_datetime(local, _MOMENT, locale=self._locale)} {local.tzname() or ''}".rstrip())
+        day = self._ordinal(format_datetime(local, _MOMENT, locale=self._locale))
+        return self._marked(f"{day} {local.tzname() or ''}".rstrip())
 
     def written(self, value: object) -> str:
         """A parameter of a message, by its type; what is not known here is written as `str` writes it."""

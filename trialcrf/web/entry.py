@@ -95,7 +95,10 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
             enter.record_refusal(tx, which, key, sent, refused.findings)
         with guard.read() as tx:
             document, soft = enter.preview(tx, g.place.published, which, key, sent, g.now)
-        told = (*refused.findings, *(finding for finding in soft if finding.severity is not Severity.HARD))
+        # What could not be read is no answer yet, but it is not a question that was forgotten either.
+        stopped = {finding.place for finding in refused.findings}
+        beside = (one for one in soft if one.severity is not Severity.HARD and not (one.check == "mandatory" and one.place in stopped))
+        told = (*refused.findings, *beside)
         return _page(key, Tried(posted, told, document)), 422
     except StaleSave as stale:
         return _stale(key, opened, posted, stale), 409
@@ -310,8 +313,10 @@ def _context(tx: Transaction, opened: Opened, which: Subject, standing: Sequence
     if visit is None:
         return []
     state = Message(schedule.STATES[visit.state])
-    late = Message(N_("overdue by %(days)s days"), {"days": visit.overdue_by}) if visit.overdue_by else state
-    return [Message(N_("%(state)s. %(why)s."), {"state": late, "why": visit.reason})]
+    if visit.overdue_by:
+        by = Message(N_("overdue by %(days)s days"), {"days": visit.overdue_by})
+        state = Message(N_("overdue by 1 day")) if visit.overdue_by == 1 else by
+    return [Message(N_("Visit %(state)s. %(why)s."), {"state": state, "why": visit.reason})]
 
 
 def _steps(opened: Opened, which: Subject, key: FormKey, standing: Sequence[Standing], gone: Sequence[Standing]) -> list[Step]:

@@ -35,7 +35,7 @@ _OPS = {
     "answer": N_("Query answered"),
     "accept": N_("Answer accepted"),
     "reject": N_("Answer not accepted"),
-    "resolve": N_("Query closed: the value is right now"),
+    "resolve": N_("Query closed: the value is now right"),
 }
 
 
@@ -110,7 +110,7 @@ def _line(study: Study, form_def: FormDef, past: audit.Past, place: Place | None
         was = value_for_reading(form_def, place, past.old) if past.old is not None else ()
     elif past.op == "refused":
         now = (json.loads(past.new or "{}").get("typed", ""),)
-    role = Message(ROLES[past.role]) if past.role in ROLES else past.role
+    role = Message(ROLES[past.role]) if past.role in ROLES else Message(N_("the program"))
     return Past(what, past.actor, role, past.at, now, was, reason_for_reading(study, past.reason))
 
 

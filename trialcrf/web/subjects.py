@@ -168,9 +168,11 @@ def _detail(visit: Visit, one: Subject) -> Message | None:
         return Message(N_("out of window"))
     if visit.state is State.DUE and visit.closes:
         left = (visit.closes - one.site.today(g.now)).days
-        return Message(N_("last day today")) if left == 0 else Message(N_("%(days)s days left"), {"days": left})
+        if left < 2:
+            return Message(N_("1 day left")) if left else Message(N_("last day today"))
+        return Message(N_("%(days)s days left"), {"days": left})
     if visit.state is State.OVERDUE:
-        return Message(N_("by %(days)s days"), {"days": visit.overdue_by})
+        return Message(N_("by 1 day")) if visit.overdue_by == 1 else Message(N_("by %(days)s days"), {"days": visit.overdue_by})
     if visit.state is State.PLANNED and visit.target:
         return Message("%(on)s", {"on": visit.target})
     return None

@@ -1,0 +1,136 @@
+"""Every page of the program with a reader who may see it: the list that the tests of all pages go through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.browser.person import Person
+from tests.browser.program import STUDY, Program, form_address, subject_address
+
+LIST = f"/studies/{STUDY}"
+PERSON_OF_DEMO = "SELECT min(id) FROM account WHERE username = '{}'"
+QUERY_IN = "SELECT min(q.id) FROM query q JOIN site s ON s.id = q.site_id WHERE s.code = '01' AND q.state = '{}'"
+
+
+@dataclass(frozen=True)
+class Known:
+    """A page in one state. `found` completes the address by a number from the database; `then` is what is done on it before it is looked at."""
+
+    endpoint: str
+    name: str
+    address: str
+    status: int = 200
+    found: str = ""
+    then: Callable[[Person], object] | None = None
+
+    def at(self, program: Program) -> str:
+        return self.address.format(program.ask(self.found)[0][0]) if self.found else self.address
+
+    def open(self, person: Person, program: Program) -> None:
+        answer = person.open(self.at(program))
+        assert answer.status == self.status, (self, answer.status)
+        if self.then:
+            self.then(person)
+
+    def __str__(self) -> str:
+        state = f" {self.then.__name__}" if self.then else ""
+        return f"{self.endpoint} {self.name}{state} {self.status}"
+
+
+def saved_with_errors(person: Person) -> None:
+    person.type("WT", "7,25")
+    person.date("BP.new1.BP_AT", ("31", "2", "2026"), "9:05")
+    person.type("BP.new1.SBP", "many")
+    person.press(person.page.locator('button[name="add"]'))
+    person.save()
+    assert person.page.locator("#summary .blocking li").count() >= 3
+
+
+def asked_for_a_reason(person: Person) -> None:
+    person.type("HT", "172")
+    person.type("WT", "60")
+    person.save()
+    assert person.page.locator("#summary .blocking li").count() >= 2
+
+
+def refused(person: Person) -> None:
+    person.press(person.page.locator("main form[method=post] button").last)
+
+
+def enrolled_with_errors(person: Person) -> None:
+    person.save()
+    person.type("BIRTH_MONTH", "13", "m")
+    person.type("BIRTH_MONTH", "79", "y")
+    person.save()
+
+
+def session_lost(person: Person) -> None:
+    person.context.clear_cookies()
+    person.type("HT", "172")
+    person.save()
+    assert person.page.locator("#password").count() == 1
+
+
+PAGES = (
+    Known("account.sign_in_page", "", "/sign-in"),
+    Known("account.sign_in_page", "", "/sign-in", then=refused),
+    Known("account.invitation_page", "", "/invitation/unknown"),
+    Known("account.invitation_page", "", "/invitation/unknown", then=refused),
+    Known("account.studies", "cora", "/studies"),
+    Known("account.mine", "cora", "/account"),
+    Known("account.mine", "sam", "/account", then=refused),
+    Known("subjects.matrix", "cora", f"{LIST}/subjects"),
+    Known("subjects.matrix", "mona", f"{LIST}/subjects?kind=donor&site=02"),
+    Known("subjects.matrix", "cora", f"{LIST}/subjects?q=nobody"),
+    Known("subjects.one", "cora", subject_address("R-01-001")),
+    Known("subjects.one", "mona", subject_address("R-02-001")),
+    Known("enrolment.where", "nora", f"{LIST}/enrol/recipient"),
+    Known("enrolment.form", "cora", f"{LIST}/enrol/recipient/01"),
+    Known("enrolment.form", "cora", f"{LIST}/enrol/donor/01"),
+    Known("enrolment.form", "cora", f"{LIST}/enrol/recipient/01", then=enrolled_with_errors),
+    *(Known("entry.form", "cora", form_address("R-01-001", "M6", form)) for form in ("FVISIT", "VITALS", "SKIN", "LUNG", "LABS", "MALIGNANCY")),
+    Known("entry.form", "cora", form_address("R-01-001", "D0", "INFUSION") + "?field=INF_START"),
+    Known("entry.form", "cora", form_address("R-01-001", "AE", "ADVERSE")),
+    Known("entry.form", "cora", form_address("R-01-001", "AE", "ADVERSE", 9)),
+    Known("entry.form", "cora", form_address("R-01-001", "CM", "CONMEDS")),
+    Known("entry.form", "cora", form_address("R-01-001", "LINK", "DONORLINK")),
+    Known("entry.form", "cora", form_address("R-01-006", "END", "ENDSTUDY")),
+    Known("entry.form", "cora", form_address("D-01-001", "H0", "HARVEST")),
+    Known("entry.form", "cora", form_address("D-01-001", "F7", "DONORFUP")),
+    Known("entry.form", "cora", form_address("R-01-001", "M12", "VITALS"), then=saved_with_errors),
+    Known("entry.form", "cora", form_address("R-01-001", "SCR", "VITALS"), then=asked_for_a_reason),
+    Known("entry.form", "ivan", form_address("R-01-002", "SCR", "VITALS"), then=session_lost),
+    Known("entry.form", "mona", form_address("R-02-001", "SCR", "SKIN")),
+    Known("entry.form", "mona", form_address("R-01-001", "M6", "VITALS")),
+    Known("history.form", "cora", form_address("R-01-001", "M6", "VITALS") + "/history"),
+    Known("history.form", "mona", form_address("R-01-001", "CM", "CONMEDS") + "/history"),
+    Known("queries.listed", "cora", f"{LIST}/queries"),
+    Known("queries.listed", "mona", f"{LIST}/queries?state=all"),
+    Known("queries.one", "cora", f"{LIST}/queries/{{}}", found=QUERY_IN.format("open")),
+    Known("queries.one", "cora", f"{LIST}/queries/{{}}", found=QUERY_IN.format("open"), then=refused),
+    Known("queries.one", "mona", f"{LIST}/queries/{{}}", found=QUERY_IN.format("answered")),
+    Known("queries.one", "mona", f"{LIST}/queries/{{}}", found=QUERY_IN.format("closed")),
+    Known("reports.listed", "sam", f"{LIST}/reports"),
+    Known("export.page", "dana", f"{LIST}/data"),
+    Known("admin.people", "adam", "/people"),
+    Known("admin.people", "adam", "/people?state=invited"),
+    Known("admin.new", "adam", "/people/new"),
+    Known("admin.new", "adam", "/people/new", then=refused),
+    Known("admin.person", "adam", "/people/{}", found=PERSON_OF_DEMO.format("cora")),
+    Known("admin.person", "adam", "/people/{}", found=PERSON_OF_DEMO.format("adam")),
+    Known("admin.person", "adam", "/people/{}", found=PERSON_OF_DEMO.format("cora"), then=refused),
+    Known("admin.sites_page", "adam", "/sites"),
+    Known("admin.sites_page", "adam", "/sites", then=refused),
+    Known("error", "olga", subject_address("R-01-001"), 404),
+    Known("error", "sam", subject_address("R-01-001"), 403),
+)
+
+NO_PAGES = {
+    "static": "files",
+    "health.healthz": "JSON for a watcher",
+    "account.home": "leads to the start of each role",
+    "entry.by_number": "leads from a mail to a form",
+    "reports.download": "a PDF",
+}
+"""GET routes that draw no page, and why."""

@@ -1,0 +1,123 @@
+"""Every page, in the states that matter: accessible, well built, quiet under the strict policy, in both themes."""
+
+from __future__ import annotations
+
+import pytest
+
+from config import Settings
+from tests.browser.conftest import AtBrowser
+from tests.browser.pages import NO_PAGES, PAGES, Known
+from tests.browser.program import Program, form_address
+from trialcrf.web import create_app
+
+_STRUCTURE = """() => {
+  const wrong = [];
+  const say = (what, one) => wrong.push(what + ": " + (one ? one.outerHTML.slice(0, 160) : ""));
+  const all = (selector, within) => [...(within || document).querySelectorAll(selector)];
+  const known = (ids) => ids.split(/\\s+/).filter(Boolean).every((id) => document.getElementById(id));
+  const focusable = "a[href], button, input:not([type=hidden]), select, textarea, [tabindex]";
+
+  if (all("h1").length !== 1 || !document.querySelector("main h1")) say("not one h1 in main");
+  if (!document.querySelector("h1").textContent.trim() || !document.title.trim()) say("no heading or title");
+  if (!document.documentElement.lang) say("no language");
+  if (!document.querySelector(".skip[href='#main']") || !document.querySelector("#main")) say("no way to skip to the content");
+
+  const ids = all("[id]").map((one) => one.id);
+  ids.filter((id, at) => ids.indexOf(id) !== at).forEach((id) => say("an id used twice: " + id));
+  for (const name of ["aria-describedby", "aria-labelledby", "aria-controls"])
+    all(`[${name}]`).filter((one) => !known(one.getAttribute(name))).forEach((one) => say(name + " leads nowhere", one));
+  all("label[for]").filter((one) => !known(one.htmlFor)).forEach((one) => say("a label of nothing", one));
+
+  const controls = all("input:not([type=hidden]), select, textarea").filter((one) => !one.closest("[hidden]") && !one.hidden);
+  for (const one of controls) {
+    const named = [...(one.labels || [])].some((label) => label.textContent.trim()) || one.getAttribute("aria-label");
+    if (!named) say("a control without a label", one);
+    if (one.placeholder && !named) say("a placeholder in place of a label", one);
+  }
+  const sets = {};
+  all("input[type=radio], input[type=checkbox]").forEach((one) => (sets[one.name] ||= []).push(one));
+  for (const set of Object.values(sets).filter((set) => set.length > 1)) {
+    const around = set[0].closest("fieldset");
+    if (!around?.querySelector("legend")?.textContent.trim() || !set.every((one) => around.contains(one))) say("a set without fieldset and legend", set[0]);
+  }
+  for (const days of all(".days")) if (!days.closest("fieldset")?.querySelector("legend")?.textContent.trim()) say("a date without its question", days);
+
+  for (const link of all("#summary a, .notice.bad a[href^='#']")) {
+    const target = document.getElementById(link.hash.slice(1));
+    if (!target?.matches(focusable)) say("a link of the summary that lands on nothing", link);
+  }
+  for (const item of all(".item.err, .one.err")) {
+    const described = all("[aria-describedby]", item).concat(item.matches("[aria-describedby]") ? [item] : [])
+      .flatMap((one) => one.getAttribute("aria-describedby").split(/\\s+/));
+    for (const said of all(".msg.hard, p.msg[id^=error], .hint[id]", item)) if (!described.includes(said.id)) say("said to the eye alone", said);
+    if (!all("[aria-invalid=true]", item).length) say("an error that is not marked as one", item);
+  }
+  for (const item of all(".item.ask")) {
+    const described = all("[aria-describedby]", item).flatMap((one) => one.getAttribute("aria-describedby").split(/\\s+/));
+    for (const said of all(".msg.soft", item)) if (all("input:not([type=hidden]), select, textarea", item).length && !described.includes(said.id)) say("a doubt said to the eye alone", said);
+  }
+  for (const unit of all(".item .unit")) {
+    const question = unit.closest(".item").querySelector(".lab").textContent;
+    if (!question.includes(unit.textContent.trim())) say("a unit that is not in the label", unit);
+  }
+  for (const table of all("table")) {
+    if (!table.caption?.textContent.trim()) say("a table without a caption", table);
+    all("th", table).filter((one) => !one.scope).forEach((one) => say("a header without scope", one));
+    if (!all("thead th[scope=col]", table).length) say("a table without column headers", table);
+    all("tbody tr", table).filter((row) => table.matches(".matrix") && !row.querySelector("th[scope=row]")).forEach((row) => say("a row without a header", row));
+  }
+  all("[style], style, script:not([src]), [onclick], [onchange], [onsubmit]").forEach((one) => say("inline style or script", one));
+  all("[src], link[href], use[href]").map((one) => one.getAttribute("src") || one.getAttribute("href"))
+    .filter((address) => !address.startsWith("/") && !address.startsWith("#")).forEach((address) => say("loaded from outside: " + address));
+  return wrong;
+}"""
+
+
+def test_every_page_of_the_program_is_in_the_list(program: Program) -> None:
+    """A new page fails here until it is in `pages.py`, and so is looked at by every test of this file."""
+    app = create_app(Settings.from_env(program.environment))
+    try:
+        drawn = {rule.endpoint for rule in app.url_map.iter_rules() if "GET" in (rule.methods or set())}
+    finally:
+        app.extensions["trialcrf.engine"].dispose()
+    assert drawn == {one.endpoint for one in PAGES if one.endpoint != "error"} | set(NO_PAGES)
+
+
+@pytest.mark.parametrize("known", PAGES, ids=str)
+def test_a_page_is_accessible_well_built_and_quiet(at_browser: AtBrowser, program: Program, known: Known) -> None:
+    reader = at_browser(known.name)
+    known.open(reader, program)
+    assert reader.page.evaluate(_STRUCTURE) == []
+    assert reader.violations() == []
+    reader.page.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
+    assert reader.violations("color-contrast") == []
+
+
+@pytest.mark.parametrize("theme", ["dark", "light", "auto"])
+def test_everyone_chooses_a_theme_that_the_server_keeps(at_browser: AtBrowser, theme: str) -> None:
+    ivan = at_browser("ivan", fresh=True, color_scheme="dark")
+    ivan.open("/account")
+    ivan.page.locator(f'input[name="theme"][value="{theme}"]').check()
+    ivan.press(ivan.page.get_by_role("button", name="Change the appearance"))
+    assert ivan.page.locator("html").get_attribute("data-bs-theme") == theme
+    ground = ivan.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    red, green, blue = (int(part) for part in ground.removeprefix("rgb(").removesuffix(")").split(","))
+    assert (red + green + blue < 200) == (theme != "light"), ground
+
+
+def test_a_page_is_read_in_one_column_on_a_small_screen(at_browser: AtBrowser) -> None:
+    cora = at_browser("cora")
+    cora.page.set_viewport_size({"width": 400, "height": 800})
+    for known in PAGES:
+        if known.name == "cora" and known.then is None:
+            cora.open(known.address if not known.found else "/account")
+            wide = cora.page.evaluate("document.documentElement.scrollWidth")
+            assert wide <= 400, (known.address, wide)
+
+
+def test_the_error_page_of_a_forged_address_is_plain(at_browser: AtBrowser) -> None:
+    cora = at_browser("cora")
+    for address in (form_address("R-01-001", "NONE", "VITALS"), form_address("R-01-001", "SCR", "NONE"), form_address("R-01-999", "SCR", "VITALS")):
+        assert cora.open(address).status == 404
+        assert "Traceback" not in cora.page.content()
+        assert cora.reads("h1") == "There is no such page"
