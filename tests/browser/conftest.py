@@ -48,6 +48,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         sign_in.set_password(tx, nora, "nora", PASSWORD)
         for site in ("01", "02"):
             administer.give_role(tx, nora, "coordinator", STUDY, site)
+    running.saved(running.recipient(), "SCR", "VITALS", {"PULSE": 151})  # So that site 01 has an open query too.
     yield running
     assert running.stop() == 0, running.said
     assert "Traceback" not in running.said, running.said

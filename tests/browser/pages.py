@@ -15,7 +15,7 @@ QUERY_IN = "SELECT min(q.id) FROM query q JOIN site s ON s.id = q.site_id WHERE 
 
 @dataclass(frozen=True)
 class Known:
-    """A page in one state. `found` completes the address by a number from the database; `then` is what is done on it before it is looked at."""
+    """A page in one state. `found` completes the address by a number from the database; `then` is done before the page is looked at."""
 
     endpoint: str
     name: str
@@ -39,10 +39,10 @@ class Known:
 
 
 def saved_with_errors(person: Person) -> None:
+    person.press(person.page.locator('button[name="add"]'))
     person.type("WT", "7,25")
     person.date("BP.new1.BP_AT", ("31", "2", "2026"), "9:05")
     person.type("BP.new1.SBP", "many")
-    person.press(person.page.locator('button[name="add"]'))
     person.save()
     assert person.page.locator("#summary .blocking li").count() >= 3
 
@@ -59,7 +59,6 @@ def refused(person: Person) -> None:
 
 
 def enrolled_with_errors(person: Person) -> None:
-    person.save()
     person.type("BIRTH_MONTH", "13", "m")
     person.type("BIRTH_MONTH", "79", "y")
     person.save()
@@ -89,7 +88,7 @@ PAGES = (
     Known("enrolment.form", "cora", f"{LIST}/enrol/recipient/01"),
     Known("enrolment.form", "cora", f"{LIST}/enrol/donor/01"),
     Known("enrolment.form", "cora", f"{LIST}/enrol/recipient/01", then=enrolled_with_errors),
-    *(Known("entry.form", "cora", form_address("R-01-001", "M6", form)) for form in ("FVISIT", "VITALS", "SKIN", "LUNG", "LABS", "MALIGNANCY")),
+    *(Known("entry.form", "cora", form_address("R-01-001", "M6", form)) for form in ("FVISIT", "VITALS", "SKIN", "LUNG")),
     Known("entry.form", "cora", form_address("R-01-001", "D0", "INFUSION") + "?field=INF_START"),
     Known("entry.form", "cora", form_address("R-01-001", "AE", "ADVERSE")),
     Known("entry.form", "cora", form_address("R-01-001", "AE", "ADVERSE", 9)),

@@ -39,7 +39,7 @@ def free_port() -> int:
 
 
 class Program:
-    """`trialcrf run` in a folder of its own. What a test only needs to be there is recorded through the actions, straight to its database."""
+    """`trialcrf run` in a folder of its own. What a test only needs to be there is recorded through the actions, in its database."""
 
     def __init__(self, data: Path) -> None:
         self.data, self.port = data, free_port()
@@ -180,5 +180,3 @@ def subject_address(key: str) -> str:
 
 def form_address(key: str, event: str, form: str, repeat: int = 1, event_repeat: int = 1) -> str:
     return f"{subject_address(key)}/{event}/{event_repeat}/{form}/{repeat}"
-
-

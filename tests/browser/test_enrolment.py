@@ -114,6 +114,17 @@ def test_a_hard_error_enrols_nobody(at_browser: AtBrowser, program: Program) -> 
     assert program.ask("SELECT count(*) FROM subject") == before
 
 
+def test_a_blank_page_enrols_nobody(at_browser: AtBrowser, program: Program) -> None:
+    cora = at_browser("cora")
+    before = program.ask("SELECT count(*) FROM subject")
+    cora.open(f"{ENROL}/recipient")
+    answer = cora.save()
+    assert answer
+    assert answer.status == 422
+    assert "An answer is needed here." in cora.reads("#summary .blocking")
+    assert program.ask("SELECT count(*) FROM subject") == before
+
+
 def test_an_enrolment_with_a_doubt_is_saved_and_asks_on_the_form(at_browser: AtBrowser, program: Program) -> None:
     cora = at_browser("cora")
     cora.open(f"{ENROL}/recipient")

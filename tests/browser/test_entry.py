@@ -194,6 +194,22 @@ def test_the_summary_has_the_focus_and_its_links_land_on_the_field(at_browser: A
     assert 0 <= box["y"] < 900, "the field is in view"
 
 
+def test_a_second_refusal_takes_the_focus_back_to_the_summary_and_never_says_saved(at_browser: AtBrowser, program: Program) -> None:
+    subject = program.recipient()
+    cora = at_browser("cora")
+    cora.open(form_address(subject.key, "SCR", "VITALS"))
+    fill_vitals(cora)
+    cora.save()
+    assert "Saved." in cora.reads()
+    cora.type("PULSE", "7000")
+    cora.save()
+    assert "Saved." not in cora.reads(), "the notice of the save before is gone"
+    cora.page.locator("#summary .blocking a").first.click()
+    cora.type("PULSE", "8000")
+    cora.save()
+    assert cora.page.evaluate("document.activeElement.id") == "summary"
+
+
 def test_a_doubtful_value_is_saved_with_its_query_and_confirmed_on_the_same_page(at_browser: AtBrowser, program: Program) -> None:
     subject = program.recipient()
     cora = at_browser("cora")
@@ -247,8 +263,8 @@ def test_a_changed_value_asks_for_a_reason_and_is_saved_with_it(at_browser: AtBr
     assert program.value(subject, "SCR", "VITALS", "WT") == "74"
     stored = program.stored(subject, "SCR", "VITALS")
     assert stored
-    found = program.ask("SELECT reason FROM audit_record WHERE entity = 'form' AND entity_id = :id AND place = 'WT' ORDER BY seq", id=str(stored.id))
-    assert found == [("",), ("SOURCE",)]
+    reasons = "SELECT reason FROM audit_record WHERE entity = 'form' AND entity_id = :id AND place = 'WT' ORDER BY seq"
+    assert program.ask(reasons, id=str(stored.id)) == [("",), ("SOURCE",)]
 
 
 def test_several_changes_take_one_reason_for_all(at_browser: AtBrowser, program: Program) -> None:

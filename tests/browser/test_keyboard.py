@@ -22,7 +22,7 @@ def tab_to(person: Person, name: str) -> None:
         person.page.keyboard.press("Tab")
     assert focused(person) == name, f"Tab never reached {name}"
     ring = person.page.evaluate(
-        "() => { const style = getComputedStyle(document.activeElement); return [style.outlineStyle, style.outlineWidth, style.boxShadow]; }"
+        "() => { const seen = getComputedStyle(document.activeElement); return [seen.outlineStyle, seen.outlineWidth, seen.boxShadow]; }"
     )
     assert (ring[0] != "none" and ring[1] != "0px") or ring[2] != "none", f"{name}: the focus is not to be seen"
 

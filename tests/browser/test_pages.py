@@ -38,9 +38,11 @@ _STRUCTURE = """() => {
   all("input[type=radio], input[type=checkbox]").forEach((one) => (sets[one.name] ||= []).push(one));
   for (const set of Object.values(sets).filter((set) => set.length > 1)) {
     const around = set[0].closest("fieldset");
-    if (!around?.querySelector("legend")?.textContent.trim() || !set.every((one) => around.contains(one))) say("a set without fieldset and legend", set[0]);
+    const question = around?.querySelector("legend")?.textContent.trim();
+    if (!question || !set.every((one) => around.contains(one))) say("a set without fieldset and legend", set[0]);
   }
-  for (const days of all(".days")) if (!days.closest("fieldset")?.querySelector("legend")?.textContent.trim()) say("a date without its question", days);
+  all(".days").filter((days) => !days.closest("fieldset")?.querySelector("legend")?.textContent.trim())
+    .forEach((days) => say("a date without its question", days));
 
   for (const link of all("#summary a, .notice.bad a[href^='#']")) {
     const target = document.getElementById(link.hash.slice(1));
@@ -49,12 +51,13 @@ _STRUCTURE = """() => {
   for (const item of all(".item.err, .one.err")) {
     const described = all("[aria-describedby]", item).concat(item.matches("[aria-describedby]") ? [item] : [])
       .flatMap((one) => one.getAttribute("aria-describedby").split(/\\s+/));
-    for (const said of all(".msg.hard, p.msg[id^=error], .hint[id]", item)) if (!described.includes(said.id)) say("said to the eye alone", said);
+    all(".msg.hard, p.msg[id^=error], .hint[id]", item).filter((said) => !described.includes(said.id))
+      .forEach((said) => say("said to the eye alone", said));
     if (!all("[aria-invalid=true]", item).length) say("an error that is not marked as one", item);
   }
   for (const item of all(".item.ask")) {
     const described = all("[aria-describedby]", item).flatMap((one) => one.getAttribute("aria-describedby").split(/\\s+/));
-    for (const said of all(".msg.soft", item)) if (all("input:not([type=hidden]), select, textarea", item).length && !described.includes(said.id)) say("a doubt said to the eye alone", said);
+    all(".msg.soft", item).filter((said) => !described.includes(said.id)).forEach((said) => say("a doubt said to the eye alone", said));
   }
   for (const unit of all(".item .unit")) {
     const question = unit.closest(".item").querySelector(".lab").textContent;
@@ -64,7 +67,8 @@ _STRUCTURE = """() => {
     if (!table.caption?.textContent.trim()) say("a table without a caption", table);
     all("th", table).filter((one) => !one.scope).forEach((one) => say("a header without scope", one));
     if (!all("thead th[scope=col]", table).length) say("a table without column headers", table);
-    all("tbody tr", table).filter((row) => table.matches(".matrix") && !row.querySelector("th[scope=row]")).forEach((row) => say("a row without a header", row));
+    if (table.matches(".matrix"))
+      all("tbody tr", table).filter((row) => !row.querySelector("th[scope=row]")).forEach((row) => say("a row without a header", row));
   }
   all("[style], style, script:not([src]), [onclick], [onchange], [onsubmit]").forEach((one) => say("inline style or script", one));
   all("[src], link[href], use[href]").map((one) => one.getAttribute("src") || one.getAttribute("href"))
@@ -117,7 +121,7 @@ def test_a_page_is_read_in_one_column_on_a_small_screen(at_browser: AtBrowser) -
 
 def test_the_error_page_of_a_forged_address_is_plain(at_browser: AtBrowser) -> None:
     cora = at_browser("cora")
-    for address in (form_address("R-01-001", "NONE", "VITALS"), form_address("R-01-001", "SCR", "NONE"), form_address("R-01-999", "SCR", "VITALS")):
-        assert cora.open(address).status == 404
+    for place in (("R-01-001", "NONE", "VITALS"), ("R-01-001", "SCR", "NONE"), ("R-01-999", "SCR", "VITALS"), ("R-01-001", "F7", "FVISIT")):
+        assert cora.open(form_address(*place)).status == 404
         assert "Traceback" not in cora.page.content()
         assert cora.reads("h1") == "There is no such page"

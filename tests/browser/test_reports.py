@@ -20,7 +20,7 @@ def text_of(pdf: Path) -> str:
     return done.stdout
 
 
-def test_the_sponsor_orders_a_safety_report_and_downloads_the_right_numbers(at_browser: AtBrowser, program: Program, tmp_path: Path) -> None:
+def test_the_sponsor_orders_a_safety_report_and_it_has_the_right_numbers(at_browser: AtBrowser, program: Program, tmp_path: Path) -> None:
     sam = at_browser("sam")
     sam.open(REPORTS)
     day = program.today
@@ -97,4 +97,3 @@ def test_a_future_cut_off_is_refused(at_browser: AtBrowser, program: Program) ->
     answer = sam.press(sam.page.get_by_role("button", name="Order the report"))
     assert answer
     assert answer.status == 422
-

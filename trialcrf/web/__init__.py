@@ -77,6 +77,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         raise RuntimeError(f"routes that name no verb: {', '.join(unnamed)}")
     app.before_request(guard.open_door)
     app.after_request(guard.close_door)
+    app.teardown_request(guard.end_view)
     app.register_error_handler(Exception, _explain)
     return app
 

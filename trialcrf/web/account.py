@@ -12,7 +12,6 @@ from trialcrf.core.access import ROLES, may
 from trialcrf.core.wording import Message
 from trialcrf.store import definitions
 from trialcrf.store.audit import Who
-from trialcrf.store.transaction import writing
 from trialcrf.web import guard
 from trialcrf.web.fixed import FirstPasswordForm, PasswordForm, SignInForm
 from trialcrf.web.frame import shell
@@ -100,7 +99,7 @@ def choose_language() -> Response:
     if language not in administer.LANGUAGES:
         return response
     if g.session is not None and request.form.get("token") == g.session.csrf:
-        with writing(guard.engine(), g.now, Who(g.session.actor.username, "self", g.session.actor.organisation, guard.address())) as tx:
+        with guard.write(Who(g.session.actor.username, "self", g.session.actor.organisation, guard.address())) as tx:
             administer.set_preferences(tx, g.session.actor.id, language=language)
     response.set_cookie(
         "language", language, max_age=31536000, samesite="Lax", httponly=True, secure=current_app.config["SECURE_COOKIES"], path="/"
@@ -155,7 +154,7 @@ def invitation_page(invitation: str) -> str:
 def accept(invitation: str) -> Response | tuple[str, int]:
     form = FirstPasswordForm(request.form)
     try:
-        with writing(guard.engine(), g.now, Who("invited", "self", "", guard.address())) as tx:
+        with guard.write(Who("invited", "self", "", guard.address())) as tx:
             administer.accept_invitation(tx, invitation, form.new.data or "", g.now)
     except Impossible as problem:
         return render_template("account/invitation.html", shell=shell(), form=form, problem=problem), 422

@@ -237,6 +237,8 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         acts=[Chip(Message(N_("History of the form")), url_for("history.form", **_address(which, key)))] if stored else [],
         compared=tried.compared if tried else (),
         may_error=editable and stored is not None and may(g.session.actor, "form.error", study.oid, which.site.code),
+        # Without the address's own fragment and notice: the one would take the focus from the summary, the other would still say "Saved".
+        action=form_url(which, key, **({"field": key_of(chosen)} if chosen else {})),
         error_url=url_for("entry.mark_error", **_address(which, key)),
         in_error=(stored.error if stored else "") or which.error,
         reason=ReasonForm(request.form if problem else None),

@@ -32,7 +32,7 @@ DONE = {
 
 
 def done_notices(with_categories: bool = True) -> list[tuple[str, str]]:
-    code = request.args.get("done", "")
+    code = request.args.get("done", "") if request.method in guard.SAFE else ""
     return [("good", g.language.gettext(DONE[code]))] if code in DONE else []
 
 

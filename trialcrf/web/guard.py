@@ -5,7 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
@@ -87,14 +87,28 @@ def engine() -> Engine:
 
 @contextmanager
 def read() -> Iterator[Transaction]:
-    """A read-only transaction for a page."""
-    with reading(engine()) as tx:
-        yield tx
+    """The read-only transaction of this request, so that all that a page tells is of one moment. A write ends it, and so does a failure."""
+    if "view" not in g:
+        held = ExitStack()
+        g.view = (held, held.enter_context(reading(engine())))
+    try:
+        yield g.view[1]
+    except BaseException:
+        end_view()
+        raise
+
+
+def end_view(_error: BaseException | None = None) -> None:
+    """After every request, and before every write: what is read later is what stands then."""
+    held, _ = g.pop("view", (None, None))
+    if held is not None:
+        held.close()
 
 
 @contextmanager
 def write(by: Who | None = None) -> Iterator[Transaction]:
     """A write transaction in the name of whoever asks, under the role that the route's verb needs; leaving it commits."""
+    end_view()
     with writing(engine(), g.now, by or acting()) as tx:
         yield tx
 
@@ -223,12 +237,12 @@ def check_and_begin(username: str, password: str) -> sign_in.SignedIn:
         with read() as tx:
             account_id = sign_in.check_password(tx, username, password, address(), g.now, demo_allowed)
     except sign_in.WrongSignIn:
-        with writing(engine(), g.now, Who.nobody()) as tx:
+        with write(Who.nobody()) as tx:
             sign_in.note_failure(tx, username, address())
         raise
     with read() as tx:
         by = sign_in.who_signs_in(tx, account_id, address())
-    with writing(engine(), g.now, by) as tx:
+    with write(by) as tx:
         return sign_in.begin(tx, account_id, address())
 
 

@@ -24,11 +24,11 @@ def moment_text(at: datetime) -> str:
     """An aware datetime as UTC, ISO 8601, always with microseconds: texts sort as times do."""
     if at.tzinfo is None:
         raise ValueError("a moment without a time zone is not stored")
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
 def moment_of(text: str) -> datetime:
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%S.%fZ").replace(tzinfo=UTC)
+    return datetime.fromisoformat(text)
 
 
 class Moment(TypeDecorator[datetime]):

@@ -1,0 +1,99 @@
+"""Import of the public pilot trial through the normal entry, whole and in half: is the time in proportion to the data?"""
+
+from __future__ import annotations
+
+import csv
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from config import ROOT, STUDIES
+from trialcrf.actions import publish
+from trialcrf.actions.importing import import_sdtm
+from trialcrf.core.definition.load import load
+from trialcrf.core.sdtm import DOMAINS, file_of
+from trialcrf.external.files import read_study
+from trialcrf.store import audit
+from trialcrf.store.audit import Who
+from trialcrf.store.transaction import Transaction, open_engine, writing
+
+from .figures import Figure, at_least, exactly, plain, skipped
+from .places import place
+
+STUDY = "cdisc_pilot"
+PILOT = ROOT.parent / "shared" / "data" / "cdisc_pilot"
+NOW = datetime(2021, 1, 4, 9, 0, tzinfo=UTC)
+ZONE = "America/New_York"
+PROPORTION = 0.7
+"""An import of all may be slower, record for record, than one of half by this much before its time is no longer in proportion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    subjects: int
+    records: int
+    refused: int
+    broken: bool
+    seconds: float
+
+    @property
+    def rate(self) -> float:
+        return self.records / self.seconds
+
+
+def measure(folder: Path, tell: Callable[[str], None]) -> list[Figure]:
+    if not PILOT.is_dir():
+        return [skipped("import of the pilot", f"not measured: {PILOT} is not there")]
+    tell("import: half of the subjects")
+    half = _run(_half(PILOT, folder / "half"), folder / "first")
+    tell("import: all of them")
+    full = _run(PILOT, folder / "second")
+    return [
+        plain("import: records", full.records, "records"),
+        plain("import: records a second", full.rate, "records/s"),
+        plain("import: subjects a second", full.subjects / full.seconds, "subjects/s"),
+        at_least("import: rate of the whole, of that of half", full.rate / half.rate, "fraction", PROPORTION),
+        exactly("import: rows refused", full.refused, "rows", 0),
+        exactly("import: broken chains", int(full.broken) + int(half.broken), "chains", 0),
+    ]
+
+
+def _run(data: Path, folder: Path) -> Run:
+    """One import into a fresh durable SQLite database."""
+    folder.mkdir()
+    with place("sqlite", folder) as here:
+        engine = open_engine(here.migrated())
+
+        @contextmanager
+        def begin() -> Iterator[Transaction]:
+            with writing(engine, NOW, Who.system("bench")) as tx:
+                yield tx
+
+        with begin() as tx:
+            publish.publish(tx, load(read_study(STUDIES / STUDY)))
+        began = time.perf_counter()
+        outcome = import_sdtm(data, STUDY, ZONE, begin, NOW)
+        seconds = time.perf_counter() - began
+        with engine.connect() as connection:
+            broken = audit.broken(connection) is not None
+        engine.dispose()
+    return Run(outcome.subjects, outcome.records, len(outcome.refused), broken, seconds)
+
+
+def _half(data: Path, folder: Path) -> Path:
+    """Every second subject with all its rows."""
+    folder.mkdir()
+    kept: set[str] = set()
+    for domain in ("DM", *(domain for domain in DOMAINS if domain != "DM")):
+        with (data / file_of(domain)).open(encoding="utf-8", newline="") as source:
+            rows = list(csv.DictReader(source))
+        if domain == "DM":
+            kept = {row["USUBJID"] for row in rows[::2]}
+        with (folder / file_of(domain)).open("w", encoding="utf-8", newline="") as target:
+            writer = csv.DictWriter(target, list(rows[0]))
+            writer.writeheader()
+            writer.writerows(row for row in rows if row["USUBJID"] in kept)
+    return folder

@@ -1,0 +1,176 @@
+"""A run in the pseudo-language: on no page, in no mail and on no PDF does a text stand that was never given to the translators.
+
+The pseudo-language writes every message and every study text between ⟦ and ⟧. What is left besides must be data: what people typed,
+names, keys, numbers, codes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+
+import polib
+import pytest
+from flask import Flask
+from playwright.sync_api import StorageState
+from werkzeug.serving import make_server
+
+from config import Settings
+from tests.browser.conftest import AtBrowser
+from tests.browser.pages import PAGES, Known
+from tests.browser.program import ROOT, STUDY, Program, free_port
+from trialcrf.core.wording import Words
+from trialcrf.external import mail, pdf
+from trialcrf.external.language import PSEUDO, catalogue_path
+from trialcrf.store import definitions
+from trialcrf.web import create_app
+
+OURS = re.compile(r"⟦[^⟦⟧]*⟧")
+LETTERS = re.compile(r"[^\W\d_]{2,}")
+PROGRAM = {"trialcrf", "Français", "English", "fr", "en", "SHA", "PDF", "kB", "UTC", "ZIP", "CSV", "CET", "CEST", "AST"}
+"""Written as they are in every language: names, and abbreviations that are the same in both."""
+
+SAME_IN_FRENCH: set[str] = set()
+"""Messages that are also French words of the study, or data: they could slip through."""
+
+_SEEN = """() => {
+  const texts = [document.title];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let node; (node = walker.nextNode()); ) {
+    const parent = node.parentElement;
+    if (!parent.closest("script, style, textarea, datalist, code, time, [data-study]")) texts.push(node.data);
+  }
+  for (const name of ["aria-label", "title", "placeholder", "alt", "data-leave"])
+    document.querySelectorAll(`[${name}]`).forEach((one) => texts.push(one.getAttribute(name)));
+  return texts.map((text) => text.trim()).filter(Boolean);
+}"""
+
+
+@pytest.fixture(scope="module")
+def pseudo(program: Program) -> Iterator[str]:
+    """The address of the same trial in the pseudo-language: the cookies of one server open the other."""
+    settings = Settings.from_env(program.environment)
+    app: Flask = create_app(settings, PSEUDO)
+    server = make_server("127.0.0.1", free_port(), app, threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    app.extensions["trialcrf.engine"].dispose()
+
+
+def words_in(thing: object) -> Iterator[str]:
+    """Every French text of a study definition, with what is data in it: codes, units, OIDs.
+
+    A page in the pseudo-language shows what a study says in the first language of the study; our own messages are English, so the one
+    does not hide the other.
+    """
+    if isinstance(thing, Words):
+        yield thing.texts["fr"]
+    elif isinstance(thing, str):
+        yield thing
+    elif is_dataclass(thing):
+        for one in fields(thing):
+            yield from words_in(getattr(thing, one.name))
+    elif isinstance(thing, dict):
+        for key, value in thing.items():
+            yield from words_in(key)
+            yield from words_in(value)
+    elif isinstance(thing, (tuple, list, frozenset)):
+        for one in thing:
+            yield from words_in(one)
+
+
+def known_texts(program: Program) -> list[str]:
+    """Whatever is data: texts of the study, and what people typed; the longest first."""
+    found: set[str] = set()
+    with program.world.read() as tx:
+        published = definitions.current(tx, STUDY)
+        assert published
+    found |= set(words_in(published.study))
+    for (value,) in program.ask("SELECT value FROM audit_value"):
+        found |= set(re.findall(r'"([^"]*)"', str(value))) | {str(value)}
+    people = [f"SELECT {column} FROM account" for column in ("username", "name", "email", "organisation")]
+    places = ["SELECT name FROM site", "SELECT zone FROM site", "SELECT key FROM subject"]
+    for statement in (*people, *places, "SELECT DISTINCT reason FROM audit_record", "SELECT ordered_by FROM report"):
+        found |= {str(one) for (one,) in program.ask(statement)}
+    return sorted((text for text in found if LETTERS.search(text)), key=len, reverse=True)
+
+
+def untranslated(texts: list[str], known: list[str]) -> list[str]:
+    """The texts in which words are left that are neither ours nor data."""
+    wrong = []
+    data = {text.strip() for text in known}
+    for text in texts:
+        rest, before = text, ""
+        while rest != before:
+            before, rest = rest, OURS.sub(" ", rest)
+        if " ".join(rest.split()) in data:
+            continue
+        for one in known:
+            if one in rest:
+                rest = re.sub(rf"(?<!\w){re.escape(one)}(?!\w)", " ", rest)
+        left = [word for word in LETTERS.findall(rest) if word not in PROGRAM and not re.fullmatch(r"v\d*|d\d", word)]
+        if left:
+            wrong.append(f"{left} in {text!r}")
+    return sorted(set(wrong))
+
+
+def test_the_net_catches_every_message_of_the_program(program: Program) -> None:
+    """Without this a data text that happens to say the same could hide a message that nobody translated."""
+    known = known_texts(program)
+    msgids = [entry.msgid for entry in polib.pofile(str(catalogue_path("en"))) if LETTERS.search(entry.msgid)]
+    slips = [msgid for msgid in msgids if not untranslated([msgid], known)]
+    assert set(slips) <= SAME_IN_FRENCH, sorted(set(slips) - SAME_IN_FRENCH)
+
+
+def test_no_page_shows_a_text_that_was_not_translated(
+    at_browser: AtBrowser, program: Program, pseudo: str, signed_in: dict[str, StorageState]
+) -> None:
+    known = known_texts(program)
+    wrong: dict[str, list[str]] = {}
+    for name in sorted({one.name for one in PAGES}):
+        at_browser(name)  # So that a session is there whose cookie opens the other server too.
+        reader = at_browser(name, url=pseudo)
+        for one in PAGES:
+            if one.name == name and not lost(one):
+                one.open(reader, program)
+                assert "⟦" in reader.page.content(), one
+                left = untranslated(reader.page.evaluate(_SEEN), known)
+                if left:
+                    wrong[str(one)] = left
+    assert wrong == {}
+
+
+def lost(known: Known) -> bool:
+    """A page that ends the session would end it for the pages after it."""
+    return known.then is not None and known.then.__name__ == "session_lost"
+
+
+@pytest.mark.parametrize("kind", sorted(path.stem for path in (ROOT / "templates" / "mail").glob("*.txt")))
+@pytest.mark.parametrize("count", [1, 3])
+def test_no_mail_says_a_word_that_was_not_translated(kind: str, count: int) -> None:
+    values = {"study": "MSC-SSC", "site": "01", "name": "CORA", "username": "CORA", "count": count, "days": 7, "link": "http://127.0.0.1/"}
+    letter = mail.write(kind, PSEUDO, "cora@example.org", "<a@b>", values)
+    for line in (letter.subject, *letter.body.splitlines()):
+        rest = OURS.sub("", line).replace(values["link"], "")  # type: ignore[arg-type]
+        assert not LETTERS.search(rest), line
+
+
+def test_the_printed_report_says_no_word_that_was_not_translated(tmp_path: Path) -> None:
+    sample = json.loads((ROOT / "reports/safety/sample.json").read_text(encoding="utf-8"))
+    path = tmp_path / "report.pdf"
+    path.write_bytes(pdf.render("safety", sample, PSEUDO))
+    said = subprocess.run(["pdftotext", str(path), "-"], capture_output=True, text=True, check=True).stdout
+    assert "⟦" in said
+    known = sorted((text for text in words_in(sample) if LETTERS.search(text)), key=len, reverse=True)
+    # A word broken at the end of a line is put together again before it is looked up.
+    joined = " ".join(said.replace("-\n", "").split())
+    assert untranslated([joined], known) == []
