@@ -46,8 +46,19 @@ ENDINGS = (
 )
 NOT_SERIOUS = "Recorded as not serious, with a seriousness criterion"
 PARTIAL = "Partial onset"
-STRADDLES = "Partial onset that may lie after the cut-off: counted"
-MONTHS = "January February March April May June July August September October November December".split()
+FLAWS = (
+    NOT_SERIOUS,
+    "Recorded as serious, without a seriousness criterion",
+    "Fatal outcome, but the criterion “results in death” is not recorded",
+    "Results in death, but the outcome is not recorded as fatal",
+    "Severity not recorded",
+    "Onset unknown: counted whatever the cut-off",
+    "Partial onset that may lie after the cut-off: counted",
+    PARTIAL,
+    "End before onset",
+)
+"""What is listed of the events of the pilot and its copies, in the order of printing."""
+MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"]
 
 Cells = tuple[str, ...]
 
@@ -102,8 +113,9 @@ class Count:
             f"{len(self.deaths()):,} deaths",
         ]
 
-    def undated(self) -> int:
-        return sum(not row["AESTDTC"] for row in self.events)
+    def left_out(self) -> str:
+        undated = sum(not row["AESTDTC"] for row in self.events)
+        return f"Events without an onset: {undated:,}, counted. Events known to begin after the cut-off: {self.later:,}, left out."
 
     # Enrolment and exposure.
 
@@ -189,7 +201,7 @@ class Count:
                 row["AESEV"].capitalize() or "–",
                 "Yes" if row["AESER"] == "Y" else "No",
                 self._onset(row),
-                day(row["AEENDTC"]) if row["AEENDTC"] else "–",
+                day(row["AEENDTC"]) or "–",
                 OUTCOMES[row["AEOUT"]],
                 row["AEREL"].capitalize() or "–",
             )
@@ -209,7 +221,7 @@ class Count:
                         row["AESEV"].capitalize() or "–",
                         "Yes" if row["AESER"] == "Y" else "No",
                         criteria(row),
-                        " ".join([day(row["AESTDTC"]) if row["AESTDTC"] else "unknown", *([day(row["AEENDTC"])] if row["AEENDTC"] else [])]),
+                        f"{day(row['AESTDTC']) or 'unknown'} {day(row['AEENDTC'])}".strip(),
                         OUTCOMES[row["AEOUT"]],
                     )
                 )
@@ -218,21 +230,18 @@ class Count:
     def _flaws(self, row: dict[str, str]) -> Iterator[str]:
         criterion = any(row[name] == "Y" for name in CRITERIA)
         partial, straddles = 0 < len(row["AESTDTC"]) < 10, bool(row["AESTDTC"]) and earliest(row) <= self.as_of < latest(row)
-        yield from (
-            said
-            for said, holds in {
-                NOT_SERIOUS: row["AESER"] == "N" and criterion,
-                "Recorded as serious, without a seriousness criterion": row["AESER"] == "Y" and not criterion,
-                "Fatal outcome, but the criterion “results in death” is not recorded": row["AEOUT"] == "FATAL" and row["AESDTH"] != "Y",
-                "Results in death, but the outcome is not recorded as fatal": row["AEOUT"] != "FATAL" and row["AESDTH"] == "Y",
-                "Severity not recorded": not row["AESEV"],
-                "Onset unknown: counted whatever the cut-off": not row["AESTDTC"],
-                STRADDLES: partial and straddles,
-                PARTIAL: partial and not straddles,
-                "End before onset": bool(row["AESTDTC"] and row["AEENDTC"]) and row["AEENDTC"] < earliest(row),
-            }.items()
-            if holds
+        holds = (
+            row["AESER"] == "N" and criterion,
+            row["AESER"] == "Y" and not criterion,
+            row["AEOUT"] == "FATAL" and row["AESDTH"] != "Y",
+            row["AEOUT"] != "FATAL" and row["AESDTH"] == "Y",
+            not row["AESEV"],
+            not row["AESTDTC"],
+            partial and straddles,
+            partial and not straddles,
+            bool(row["AESTDTC"] and row["AEENDTC"]) and row["AEENDTC"] < earliest(row),
         )
+        return (said for said, held in zip(FLAWS, holds, strict=True) if held)
 
     def _term(self, row: dict[str, str]) -> str:
         return f"{row['AEDECOD']} *" if any(self._flaws(row)) else row["AEDECOD"]
@@ -267,19 +276,6 @@ class Count:
             when = day(on) + self._study_day(key, on) if on else "unknown"
             lines.append((key, person["SITEID"], self.arm(key), when, " ".join(dict.fromkeys(said for said, _ in known))))
         return lines
-
-
-FLAWS = (
-    NOT_SERIOUS,
-    "Recorded as serious, without a seriousness criterion",
-    "Fatal outcome, but the criterion “results in death” is not recorded",
-    "Results in death, but the outcome is not recorded as fatal",
-    "Severity not recorded",
-    "Onset unknown: counted whatever the cut-off",
-    STRADDLES,
-    PARTIAL,
-    "End before onset",
-)
 
 
 def _lines(events: Sequence[dict[str, str]]) -> Iterator[tuple[bool, str, list[dict[str, str]]]]:
@@ -337,7 +333,7 @@ def percent(part: int, whole: int) -> str:
 
 
 def day(text: str) -> str:
-    """As British English prints it; of a partial day what is known."""
+    """As British English prints it; of a partial day what is known, and of none nothing."""
     year, month, number = (*text.split("-"), "", "")[:3]
     if not month:
         return year

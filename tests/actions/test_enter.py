@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
 
 from tests.actions.world import NOW, World, make_world, raw, typed
-from trialcrf.actions import Impossible, enrol, enter, review
+from trialcrf.actions import Impossible, enrol, enter, publish, review
 from trialcrf.actions.enter import StaleSave, Typed
+from trialcrf.core.definition.model import DataType, ItemDef
 from trialcrf.core.document import Answer, FormKey, Place
 from trialcrf.core.entry import Refused
+from trialcrf.core.wording import Words
 from trialcrf.core.workflow import NotPossible, QueryState
 from trialcrf.store import audit, forms, queries, replay, sites, subjects
 
@@ -329,3 +332,21 @@ def test_a_study_with_other_words_is_entered_the_same_way(salt):
         subject, saved = enrol.enrol(tx, salt.published, site, kind.oid, typed(**boxes), datetime(2026, 11, 21, tzinfo=UTC))
     assert subject.key == "V0001.01"
     assert saved.decision.changes
+
+
+def test_a_reference_names_a_form_that_exists_at_the_site(world):
+    study = world.published.study
+    asked = study.form["TOLERANCE"]
+    naming = ItemDef("TOL_WHICH", Words({"fr": "Quelle perfusion", "en": "Which infusion"}), DataType.REFERENCE, refers_to="form:INFUSION")
+    group = replace(asked.groups[0], items=(*asked.groups[0].items, naming))
+    changed = replace(asked, groups=(group,))
+    with world.write("trialcrf") as tx:
+        publish.publish(tx, replace(study, forms=tuple(changed if form.oid == "TOLERANCE" else form for form in study.forms)))
+    subject = recipient(world)
+    with pytest.raises(Refused):
+        world.save(subject, "TOLERANCE", "D10", typed(None, TOL_WHICH="R-01-001/D0/1/INFUSION/1"))
+    world.save(subject, "INFUSION", "D0", typed(None, INF_BATCH="B1"))
+    world.save(subject, "TOLERANCE", "D10", typed(None, TOL_WHICH="R-01-001/D0/1/INFUSION/1"))
+    assert stored(world, subject, "TOLERANCE", "D10").document.at(Place("TOL_WHICH")) == Answer("R-01-001/D0/1/INFUSION/1")
+    assert world.published.version == 2
+    assert stored(world, subject, "RENROL", "SCR").definition_id == world.published.id

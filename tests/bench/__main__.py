@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from config import ROOT
-from tests.bench import saving
+from tests.bench import importing, saving
 from tests.bench.figures import Figure, table, write
 
 Part = Callable[[Path, Callable[[str], None]], list[Figure]]
@@ -18,6 +18,7 @@ Part = Callable[[Path, Callable[[str], None]], list[Figure]]
 PARTS: dict[str, Part] = {
     "sqlite": partial(saving.measure, "sqlite"),
     "postgresql": partial(saving.measure, "postgresql"),
+    "pilot": importing.measure,
 }
 
 

@@ -1,4 +1,4 @@
-"""Import of the public pilot trial through the normal entry, whole and in half: is the time in proportion to the data?"""
+"""The public pilot trial: its import through the normal entry, whole and in half, and then its safety report as a PDF."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from config import ROOT, STUDIES
-from trialcrf.actions import publish
+from tests.bench import drawing
+from tests.bench.figures import Figure, at_least, exactly, plain, skipped
+from tests.bench.places import place
+from trialcrf.actions import publish, report
 from trialcrf.actions.importing import import_sdtm
 from trialcrf.core.definition.load import load
+from trialcrf.core.safety import SafetyReport
 from trialcrf.core.sdtm import DOMAINS, file_of
 from trialcrf.external.files import read_study
 from trialcrf.store import audit
 from trialcrf.store.audit import Who
-from trialcrf.store.transaction import Transaction, open_engine, writing
-
-from .figures import Figure, at_least, exactly, plain, skipped
-from .places import place
+from trialcrf.store.transaction import Transaction, open_engine, reading, writing
 
 STUDY = "cdisc_pilot"
 PILOT = ROOT.parent / "shared" / "data" / "cdisc_pilot"
@@ -38,6 +39,7 @@ class Run:
     refused: int
     broken: bool
     seconds: float
+    report: SafetyReport
 
     @property
     def rate(self) -> float:
@@ -46,7 +48,7 @@ class Run:
 
 def measure(folder: Path, tell: Callable[[str], None]) -> list[Figure]:
     if not PILOT.is_dir():
-        return [skipped("import of the pilot", f"not measured: {PILOT} is not there")]
+        return [skipped("import of the pilot", "not measured: its data are not there"), *drawing.measure(drawing.invented(), folder, tell)]
     tell("import: half of the subjects")
     half = _run(_half(PILOT, folder / "half"), folder / "first")
     tell("import: all of them")
@@ -58,6 +60,7 @@ def measure(folder: Path, tell: Callable[[str], None]) -> list[Figure]:
         at_least("import: rate of the whole, of that of half", full.rate / half.rate, "fraction", PROPORTION),
         exactly("import: rows refused", full.refused, "rows", 0),
         exactly("import: broken chains", int(full.broken) + int(half.broken), "chains", 0),
+        *drawing.measure(full.report, folder, tell),
     ]
 
 
@@ -77,10 +80,11 @@ def _run(data: Path, folder: Path) -> Run:
         began = time.perf_counter()
         outcome = import_sdtm(data, STUDY, ZONE, begin, NOW)
         seconds = time.perf_counter() - began
-        with engine.connect() as connection:
-            broken = audit.broken(connection) is not None
+        with reading(engine) as tx:
+            broken = audit.broken(tx.connection) is not None
+            value = report.safety_report(tx, STUDY, NOW.date(), NOW)
         engine.dispose()
-    return Run(outcome.subjects, outcome.records, len(outcome.refused), broken, seconds)
+    return Run(outcome.subjects, outcome.records, len(outcome.refused), broken, seconds, value)
 
 
 def _half(data: Path, folder: Path) -> Path:

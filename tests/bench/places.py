@@ -25,10 +25,7 @@ class Place:
 
     def migrated(self) -> str:
         """The URL of a new database with today's schema."""
-        if self._cluster is None:
-            url = f"sqlite:///{self._file()}"
-        else:
-            url = self._created("template0")
+        url = f"sqlite:///{self._file()}" if self._cluster is None else self._created("template0")
         migrate(url)
         return url
 

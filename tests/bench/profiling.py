@@ -20,12 +20,11 @@ from typing import Any
 from flask import Flask
 
 from config import Settings
+from tests.bench.browser import TOKEN
+from tests.bench.form import VISITS, body
+from tests.bench.places import place
+from tests.bench.trial import PASSWORD, coordinators, prepare
 from trialcrf.web import create_app
-
-from .browser import TOKEN
-from .form import VISITS, body
-from .places import place
-from .trial import PASSWORD, coordinators, prepare
 
 WARM_UP, PLAIN, PROFILED = 60, 300, 200
 BATCH = 20

@@ -123,5 +123,3 @@ def _names(columns: Sequence[str]) -> str:
 
 def _for(url: str, statement: str) -> str:
     return statement if url.startswith("sqlite") else statement.replace("?", "%s")
-
-

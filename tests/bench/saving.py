@@ -148,7 +148,9 @@ def _replay(url: str, last: int, alone: str, crowd: str, count: int, rounds: Rou
     """Write the rows of the newest burst again, by one connection and by eight. Returns the newest form there is."""
     saves = raw.saves_after(url, last)
     if len(saves) != count or any(len(save.records) != RECORDS for save in saves):
-        raise RuntimeError(f"{count} forms were saved, {len(saves)} are there, with {sorted({len(save.records) for save in saves})} records")
+        raise RuntimeError(
+            f"{count} forms were saved, {len(saves)} are there, with {sorted({len(save.records) for save in saves})} records"
+        )
     one, eight = raw.rate(alone, saves, 1), raw.rate(crowd, saves, CLIENTS)
     if rounds is not None:
         rounds.one.append(one)

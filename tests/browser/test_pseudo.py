@@ -73,7 +73,7 @@ def words_in(thing: object) -> Iterator[str]:
     does not hide the other.
     """
     if isinstance(thing, Words):
-        yield thing.texts["fr"]
+        yield thing.in_("fr")
     elif isinstance(thing, str):
         yield thing
     elif is_dataclass(thing):
@@ -95,7 +95,8 @@ def known_texts(program: Program) -> list[str]:
         published = definitions.current(tx, STUDY)
         assert published
     found |= set(words_in(published.study))
-    for (value,) in program.ask("SELECT value FROM audit_value"):
+    typed = "SELECT v.value FROM audit_value v JOIN audit_record r ON r.chain = v.chain AND r.seq = v.seq WHERE r.op IN ('set', 'refused')"
+    for (value,) in program.ask(typed):
         found |= set(re.findall(r'"([^"]*)"', str(value))) | {str(value)}
     people = [f"SELECT {column} FROM account" for column in ("username", "name", "email", "organisation")]
     places = ["SELECT name FROM site", "SELECT zone FROM site", "SELECT key FROM subject"]

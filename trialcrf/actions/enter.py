@@ -157,11 +157,11 @@ def says_what_stands(tx: Transaction, published: Published, subject: Subject, ke
 
 
 def reference_choices(tx: Transaction, item: ItemDef, subject: Subject) -> list[str]:
-    """The records that a reference item may name: the subjects of that type at the same site."""
-    what, _, kind = item.refers_to.partition(":")
-    if what != "subject":
-        return []
-    found = subjects.all_of(tx, subject.site.study_oid, {subject.site.code}, kind)
+    """The records that a reference item may name, at the same site: subjects of a type by key, or forms by their whole address."""
+    what, _, target = item.refers_to.partition(":")
+    if what == "form":
+        return forms.addresses(tx, subject.site.id, target)
+    found = subjects.all_of(tx, subject.site.study_oid, {subject.site.code}, target)
     return [one.key for one in found if one.id != subject.id]
 
 

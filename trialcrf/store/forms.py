@@ -19,6 +19,7 @@ from trialcrf.store import queries
 from trialcrf.store.audit import Entry, Who
 from trialcrf.store.definitions import Published
 from trialcrf.store.models import fact, form, query
+from trialcrf.store.models import subject as subjects_table
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
@@ -131,6 +132,15 @@ def standings(tx: Transaction, subject_ids: Collection[int], in_error: bool = Fa
             key = FormKey(row.event_oid, row.form_oid, row.event_repeat, row.form_repeat)
             found.append(Standing(row.id, row.subject_id, key, row.complete, row.error, row.open))
     return found
+
+
+def addresses(tx: Transaction, site_id: int, form_oid: str) -> list[str]:
+    """The living forms of one kind at a site, as `SUBJECT/EVENT/REPEAT/FORM/REPEAT`: what a reference records."""
+    columns = (subjects_table.c.key, form.c.event_oid, form.c.event_repeat, form.c.form_oid, form.c.form_repeat)
+    where = (form.c.site_id == site_id, form.c.form_oid == form_oid, form.c.error == "", subjects_table.c.error == "")
+    joined = form.join(subjects_table, subjects_table.c.id == form.c.subject_id)
+    rows = tx.read(select(*columns).select_from(joined).where(*where).order_by(subjects_table.c.key, form.c.id))
+    return ["/".join(str(part) for part in row) for row in rows]
 
 
 def next_repeat(tx: Transaction, subject_id: int, event_oid: str, form_oid: str, event_repeat: int | None) -> int:
