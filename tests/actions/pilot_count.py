@@ -98,6 +98,10 @@ class Count:
         others = set(self.people) - self.treated
         return [*columns, ("Not treated", others), ("All subjects", set(self.people))] if others else columns
 
+    def on_days(self) -> list[tuple[list[dict[str, str]], str]]:
+        """The tables that the cut-off cuts, each with the column of its days."""
+        return [(self.events, "AESTDTC"), (self.doses, "EXSTDTC"), (self.ds, "DSSTDTC")]
+
     def arm(self, key: str) -> str:
         return ARMS[self.everyone[key]["ACTARMCD"]]
 

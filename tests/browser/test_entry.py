@@ -315,8 +315,7 @@ def test_a_stale_save_shows_both_versions_and_loses_neither(at_browser: AtBrowse
     assert program.value(subject, "SCR", "VITALS", "TEMPERATURE") == "36.9"
 
 
-@SCRIPT
-@pytest.mark.parametrize("how", ["idle", "ended", "no cookie"])
+@pytest.mark.parametrize(("how", "script"), [("idle", True), ("ended", True), ("no cookie", True), ("no cookie", False)])
 def test_a_save_after_the_session_ended_asks_to_sign_in_and_then_goes_through(
     at_browser: AtBrowser, program: Program, how: str, script: bool
 ) -> None:

@@ -46,6 +46,9 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+LARGEST_NUMBER = 2**31 - 1
+"""What a column of whole numbers holds: a larger one in an address is the number of nothing."""
+
 CARRIED_NAMES = ("sign_in_username", "sign_in_password")
 """A save that outlived its session brings these along: it signs in and goes through in one step."""
 
@@ -190,9 +193,14 @@ def _let_in(tx: Transaction, needed: str) -> None:
     _check_origin()
     if needed == PUBLIC:
         return
-    if request.method not in SAFE and not hmac.compare_digest(request.form.get("token", ""), g.session.csrf):
+    if request.method not in SAFE and not _same(request.form.get("token", ""), g.session.csrf):
         abort(400, description=Message(N_("This page is from another session: open it again. Nothing was changed.")))
     _find_place(tx, needed)
+
+
+def _same(sent: str, token: str) -> bool:
+    # As bytes: a forged token may hold letters that the comparison of texts does not take.
+    return hmac.compare_digest(sent.encode("utf-8", "replace"), token.encode())
 
 
 def _preferred() -> str:
@@ -252,6 +260,8 @@ def _find_place(tx: Transaction, needed: str) -> None:
     if needed == SELF:
         return
     args = request.view_args or {}
+    if any(isinstance(value, int) and value > LARGEST_NUMBER for value in args.values()):
+        abort(404)
     actor = g.session.actor
     if "study" not in args:
         if not any(grant.role in VERBS[needed] for grant in actor.grants):

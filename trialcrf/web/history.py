@@ -39,7 +39,10 @@ _OPS = {
 }
 
 
-@page(blueprint, "/studies/<study>/subjects/<subject>/<event>/<int:repeat>/<form>/<int:n>/history", "history.read")
+RULE = "/studies/<study>/subjects/<subject>/<event>/<int:repeat>/<form>/<int:n>/history"
+
+
+@page(blueprint, RULE, "history.read")
 def form(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> str:
     """Everything that happened to a form, newest first."""
     key = FormKey(event, form, repeat, n)
