@@ -24,7 +24,7 @@ def serving(url: str, data: Path) -> Iterator[int]:
     log = data / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            [sys.executable, "-m", "trialcrf.cli", "serve"],
+            ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "trialcrf.cli", "serve"],
             cwd=ROOT,
             env={**os.environ, **settings},
             stdout=output,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.core.sample_study import SIGNS, STUDY, VISIT, event
+from tests.core.sample_study import SIGNS, STUDY, VISIT, event, words
 from trialcrf.core.checks import Context
+from trialcrf.core.definition.model import DataType, ItemDef
 from trialcrf.core.document import Answer, Document, Place, Row
 from trialcrf.core.entry import Occasion, Refused, StandingQuery, Submitted, decide
+from trialcrf.core.expr import parse
 from trialcrf.core.values import Raw, Unreadable
 from trialcrf.core.wording import Message
 from trialcrf.core.workflow import QueryState
@@ -170,3 +173,12 @@ def test_a_document_survives_its_canonical_text():
     assert again.to_json() == document.to_json()
     assert dict(again.places()) == dict(document.places())
     assert all(Place.parse(str(place)) == place for place, _ in document.places())
+
+
+def test_a_new_form_in_which_nothing_was_typed_is_not_saved():
+    assert refused(None) == {("PULSE", "blank")}
+    assert refused(None, PULSE=None) == {("PULSE", "blank")}
+    counting = ItemDef("HOW_MANY", words("how many"), DataType.DERIVED, derive=parse("count(PULSE)"), mandatory=False)
+    counted = replace(SIGNS, groups=(replace(SIGNS.groups[0], items=(*SIGNS.groups[0].items, counting)), *SIGNS.groups[1:]))
+    with pytest.raises(Refused):
+        decide(counted, None, Submitted({PULSE: None}), (), CONTEXT)

@@ -6,10 +6,7 @@ from datetime import date, datetime
 
 from trialcrf.actions import Impossible
 from trialcrf.actions.enter import Saved, Typed, save_form
-from trialcrf.core.checks import Finding
-from trialcrf.core.definition.model import Severity
-from trialcrf.core.document import FormKey, Place
-from trialcrf.core.entry import Refused
+from trialcrf.core.document import FormKey
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import subjects
 from trialcrf.store.definitions import Published
@@ -39,10 +36,6 @@ def enrol(
         raise Impossible(Message(N_("This study has no such kind of subject.")))
     subject = subjects.create(tx, site, kind.oid, kind.key, on or site.today(now), number, once)
     saved = save_form(tx, published, subject, FormKey(kind.event_oid, kind.form_oid), sent, now)
-    if saved.decision.empty:
-        # A blank page pressed by mistake would use up a number and leave a subject of whom nothing is known.
-        first = next(iter(published.study.form[kind.form_oid].items))
-        raise Refused((Finding(Place(first), Severity.HARD, "blank", Message(N_("An answer is needed here."))),))
     return subject, saved
 
 

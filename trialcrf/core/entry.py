@@ -15,6 +15,9 @@ from trialcrf.core.values import Unreadable, interval
 from trialcrf.core.wording import N_, Message, Words
 from trialcrf.core.workflow import QueryState, moved
 
+BLANK = "blank"
+"""The check that stops a new form in which nothing was typed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
@@ -124,6 +127,11 @@ def decide(
     hard = [*unreadable, *(f for f in findings if f.severity is Severity.HARD), *_unreasoned(was, changes, submitted)]
     if hard:
         raise Refused(_in_order(form, hard))
+    if before is None and all(change.derived for change in changes):
+        # A blank page sent by mistake must not become a form that holds nothing, or only the program's own sums.
+        raise Refused(
+            [Finding(Place(next(iter(form.items))), Severity.HARD, BLANK, Message(N_("Nothing was typed yet: nothing was saved.")))]
+        )
     touched = {change.place for change in changes}
     opened, answered, resolved = _queries(form, findings, submitted, standing, touched)
     return Decision(

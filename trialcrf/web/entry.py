@@ -16,7 +16,7 @@ from trialcrf.core.access import may
 from trialcrf.core.checks import Context, Finding
 from trialcrf.core.definition.model import DataType, EventType, FormDef, Severity, Study
 from trialcrf.core.document import Document, FormKey, Place
-from trialcrf.core.entry import Refused
+from trialcrf.core.entry import BLANK, Refused
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.core.workflow import QueryState
 from trialcrf.store import forms, queries, replay, subjects
@@ -91,6 +91,9 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
                 key = _free(tx, which, key, sent)
             saved = enter.save_form(tx, g.place.published, which, key, sent, g.now)
     except Refused as refused:
+        if all(finding.check == BLANK for finding in refused.findings):
+            following = _following(key, opened) if posted.act == "next" else None
+            return redirect(form_url(which, following), 303) if following else (_page(key, Tried(posted, refused.findings)), 422)
         with guard.write(guard.acting(f"{opened.form.access}.enter")) as tx:
             enter.record_refusal(tx, which, key, sent, refused.findings)
         with guard.read() as tx:
@@ -147,6 +150,10 @@ def _open(tx: Transaction, key: FormKey) -> Opened:
     except Impossible:
         abort(404)
     if not may_form(opened.form, "read"):
+        abort(404)
+    # The next one of a log may be begun, and none further: numbers have no gaps.
+    begun = opened.stored is None and opened.form.repeating
+    if begun and key.form_repeat > forms.next_repeat(tx, g.place.subject.id, key.event_oid, key.form_oid, key.event_repeat):
         abort(404)
     return opened
 
