@@ -1,4 +1,4 @@
-"""How the database finds what a save needs: by an index, however long the trail and however many the forms."""
+"""How the database finds what saves and lists need: by an index, however long the trail and however many the forms."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from tests.actions.world import World, make_world, typed
+from trialcrf.store import forms
 
 GROWING = ("audit_record", "audit_value", "fact", "form", "query")
 """Tables that grow with every save: reading one whole would make every save slower than the last."""
@@ -22,7 +23,7 @@ def world(databases: Any) -> Any:
     databases.drop(url)
 
 
-def test_no_save_reads_a_growing_table_whole(world: World) -> None:
+def test_neither_a_save_nor_a_list_reads_a_growing_table_whole(world: World) -> None:
     subject = world.enrol("volunteer", AGREED=(1, 11, 2026), BORN=("", 5, 1980), GENDER="F")
     world.save(subject, "ALLOT", "LOTTERY", typed(DRAWN=(2, 11, 2026), TO="LOW"))
     world.save(subject, "PLATE", "MEALS", typed(EATEN=(2, 11, 2026, "12:00"), GRAMS="20"))  # doubted: a query opens
@@ -35,6 +36,8 @@ def test_no_save_reads_a_growing_table_whole(world: World) -> None:
 
     world.save(subject, "PLATE", "MEALS", typed(1, "SLIP", GRAMS="2"))  # changed: the query closes
     world.save(subject, "SCALES", "WEIGH1", typed(CAME="Y", CAME_ON=(9, 11, 2026), KILOS="70"))
+    with world.read() as tx:
+        assert [one.open_queries for one in forms.standings(tx, [subject.id])] == [0, 0, 0, 0]
     event.remove(world.engine, "before_cursor_execute", note)
     assert any("audit_record" in statement for statement, _ in asked)
     with world.read() as tx:

@@ -7,6 +7,7 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
+from operator import attrgetter
 
 GENESIS = "0" * 64
 
@@ -40,8 +41,11 @@ class Leaf:
         return hashlib.sha256(b"\x00" + _CANONICAL.encode(_plain(self)).encode()).hexdigest()
 
 
-def _plain(leaf: Leaf) -> Mapping[str, object]:
-    return {name: getattr(leaf, name) for name in Leaf.__slots__}
+_values = attrgetter(*Leaf.__slots__)
+
+
+def _plain(leaf: Leaf) -> dict[str, object]:
+    return dict(zip(Leaf.__slots__, _values(leaf), strict=True))
 
 
 def commitment(salt: str, value: str) -> str:

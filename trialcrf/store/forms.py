@@ -121,14 +121,13 @@ class Standing:
 
 def standings(tx: Transaction, subject_ids: Collection[int], in_error: bool = False) -> list[Standing]:
     """How far the forms of these subjects are, with their open queries; or those marked in error."""
-    counted = select(query.c.form_id, func.count().label("open")).where(query.c.state == "open").group_by(query.c.form_id).subquery()
-    columns = (*_COLUMNS[:6], form.c.complete, form.c.error, func.coalesce(counted.c.open, 0).label("open"))
+    waiting = select(func.count()).where(query.c.form_id == form.c.id, query.c.state == "open").correlate(form).scalar_subquery()
+    columns = (*_COLUMNS[:6], form.c.complete, form.c.error, waiting.label("open"))
     found = []
     ids = sorted(subject_ids)
     for start in range(0, len(ids), 500):
         where = (form.c.subject_id.in_(ids[start : start + 500]), form.c.error != "" if in_error else form.c.error == "")
-        joined = form.outerjoin(counted, counted.c.form_id == form.c.id)
-        for row in tx.read(select(*columns).select_from(joined).where(*where).order_by(form.c.id)):
+        for row in tx.read(select(*columns).where(*where).order_by(form.c.id)):
             key = FormKey(row.event_oid, row.form_oid, row.event_repeat, row.form_repeat)
             found.append(Standing(row.id, row.subject_id, key, row.complete, row.error, row.open))
     return found

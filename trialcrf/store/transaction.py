@@ -54,12 +54,12 @@ def _sqlite_pragmas(connection: Any, _record: object) -> None:
 
 
 def _sqlite_begin(connection: Connection) -> None:
+    driver: Any = connection.connection.dbapi_connection
     if connection.info.get("mode") != "write":
-        connection.exec_driver_sql("BEGIN")
+        driver.execute("BEGIN")  # It takes no lock yet, so there is nothing that it could wait for.
         return
     # Left to wait by itself, SQLite sleeps longer each time, up to a tenth of a second: whoever came first is served last,
     # and the lock lies idle meanwhile. Asking anew every millisecond is fair and costs nothing.
-    driver: Any = connection.connection.dbapi_connection
     driver.execute(f"PRAGMA busy_timeout={ASK_FOR_MS}")
     try:
         for _ in range(PATIENCE_MS // ASK_FOR_MS):
