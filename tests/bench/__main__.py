@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from config import ROOT
 from tests.bench import importing, saving
-from tests.bench.figures import Figure, table, write
+from tests.bench.figures import Figure, plain, table, write
 
 Part = Callable[[Path, Callable[[str], None]], list[Figure]]
 
@@ -32,7 +33,8 @@ def main(wanted: list[str]) -> int:
     def tell(what: str) -> None:
         print(f"[{time.monotonic() - began:5.0f} s] {what}", file=sys.stderr, flush=True)
 
-    figures: list[Figure] = []
+    # Ratios survive a busy machine better than numbers do, but not unhurt: who reads them should know.
+    figures: list[Figure] = [plain("machine: load average when begun", os.getloadavg()[0], f"on {os.cpu_count()} processors")]
     for name in wanted or PARTS:
         with tempfile.TemporaryDirectory(prefix="trialcrf-bench-") as folder:
             figures += PARTS[name](Path(folder), tell)

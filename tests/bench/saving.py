@@ -25,10 +25,10 @@ from trialcrf.store.models import form
 from trialcrf.store.transaction import open_engine, reading
 
 CLIENTS = 8
-ROUNDS = 5
-SAVES = 240
+ROUNDS = 7
+SAVES = 120
 """Of each round, over all clients."""
-WARM_UP = 160
+WARM_UP = 80
 
 LEAST = {"sqlite": 0.10, "postgresql": 0.40}
 SLOWEST = 4.0

@@ -91,7 +91,7 @@ PAGES = (
     *(Known("entry.form", "cora", form_address("R-01-001", "M6", form)) for form in ("FVISIT", "VITALS", "SKIN", "LUNG")),
     Known("entry.form", "cora", form_address("R-01-001", "D0", "INFUSION") + "?field=INF_START"),
     Known("entry.form", "cora", form_address("R-01-001", "AE", "ADVERSE")),
-    Known("entry.form", "cora", form_address("R-01-001", "AE", "ADVERSE", 9)),
+    Known("entry.form", "cora", form_address("R-01-001", "AE", "ADVERSE", 3)),
     Known("entry.form", "cora", form_address("R-01-001", "CM", "CONMEDS")),
     Known("entry.form", "cora", form_address("R-01-001", "LINK", "DONORLINK")),
     Known("entry.form", "cora", form_address("R-01-006", "END", "ENDSTUDY")),
