@@ -121,7 +121,7 @@ def test_a_blank_page_enrols_nobody(at_browser: AtBrowser, program: Program) -> 
     answer = cora.save()
     assert answer
     assert answer.status == 422
-    assert "An answer is needed here." in cora.reads("#summary .blocking")
+    assert "Nothing was typed yet: nothing was saved." in cora.reads("#summary .blocking")
     assert program.ask("SELECT count(*) FROM subject") == before
 
 
