@@ -29,6 +29,8 @@ from trialcrf.store.migrations import SchemaBehind
 SHIPPED = "msc_ssc"
 PATIENCE = 90.0
 """Seconds that the web server and the scheduler get to answer, and to stop."""
+GRACE = 20
+"""Seconds that a process of the web server gets to finish the requests it has begun."""
 
 
 @click.command(help=_("Make the database ready: run every missing migration and compare the triggers that guard the audit trail."))
@@ -97,10 +99,14 @@ def _refuse_taken_port(host: str, port: int) -> None:
 
 
 def _web(shell: Terminal) -> list[str]:
-    """Two processes of one thread each: they do not wait for each other's interpreter, and slow connections cost them nothing."""
+    """Two processes of one thread each: they do not wait for each other's interpreter, and slow connections cost them nothing.
+
+    A worker asked to end while it still starts misses the request (it has its parent's signal handler until then), and the server
+    would wait for it forever: after GRACE it is killed. Nothing is lost, a save is one transaction.
+    """
     where = ["--host", shell.settings.host, "--port", str(shell.settings.port)]
     how = ["--interface", "wsgi", "--workers", "2", "--blocking-threads", "1", "--no-ws", "--log-level", "warning"]
-    return [sys.executable, "-m", "granian", *how, *where, "wsgi:app"]
+    return [sys.executable, "-m", "granian", *how, "--workers-kill-timeout", str(GRACE), *where, "wsgi:app"]
 
 
 _LIBC = ctypes.CDLL(None)
