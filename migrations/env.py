@@ -1,6 +1,7 @@
 """How a migration runs: forward only, in one transaction, and the triggers are made anew and compared at its end."""
 
 from alembic import context
+from sqlalchemy import inspect
 
 from trialcrf.store import triggers
 from trialcrf.store.models import metadata
@@ -23,7 +24,7 @@ def run() -> None:
         with context.begin_transaction():
             context.run_migrations()
             triggers.renew(connection)
-            triggers.check(connection)
+            triggers.check(connection, inspect(connection).get_table_names())
     engine.dispose()
 
 

@@ -34,6 +34,7 @@ NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 CAST = {
     "cora": ("coordinator", "01"),
     "ivan": ("investigator", "01"),
+    "dora": ("donor_physician", "01"),
     "mona": ("monitor", ""),
     "dana": ("data_manager", ""),
     "sam": ("sponsor", ""),

@@ -14,17 +14,25 @@ def holder(role: str, site: str = "", study: str = "small") -> Actor:
 EXPECTED = {
     "coordinator": {
         "subject.list", "subject.enrol", "subject.error", "form.read", "form.enter", "form.error", "history.read", "link.read",
-        "link.enter", "query.read", "query.answer",
+        "link.enter", "statement.read", "study.read", "study.compare", "query.read", "query.answer", "signature.read",
     },
-    "monitor": {"subject.list", "form.read", "history.read", "link.read", "query.read", "query.review"},
+    "monitor": {
+        "subject.list", "form.read", "history.read", "link.read", "donor.read", "statement.read", "study.read",
+        "study.compare", "query.read", "query.review",
+        "signature.read",
+    },
     "data_manager": {
-        "subject.list", "form.read", "history.read", "link.read", "query.read", "query.review", "data.export", "report.read",
-        "report.order",
+        "subject.list", "form.read", "history.read", "link.read", "donor.read", "statement.read", "study.read",
+        "study.compare", "query.read", "query.review",
+        "data.export", "report.read",
+        "report.order", "signature.read",
     },
-    "sponsor": {"report.read", "report.order"},
+    "sponsor": {"report.read", "report.order", "study.read"},
     "administrator": {"user.administer", "site.administer"},
 }  # fmt: skip
-EXPECTED["investigator"] = EXPECTED["coordinator"]
+EXPECTED["investigator"] = EXPECTED["coordinator"] | {"signature.sign"}
+EXPECTED["donor_physician"] = (EXPECTED["investigator"] | {"donor.read", "donor.enter"}) - {"link.read", "link.enter"}
+"""Who looks after donors reads what their tests found, and not whom they give to."""
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))

@@ -35,7 +35,7 @@ reminders:
   - {days_overdue: 1, roles: [coordinator]}
 safety: {population: person, severity_alias: AESEV, severities: LEVEL, severe_from: HIGH, arms: ARMS}
 assumptions:
-  A-1: {fr: Une lecture, en: A reading}
+  A-1: {question: {fr: Une question, en: A question}, reading: {fr: Une lecture, en: A reading}}
 codelists:
   WHY: {TYPO: {fr: Faute, en: Typo}}
   LEVEL: {LOW: {fr: Bas, en: Low}, HIGH: {fr: Haut, en: High}}

@@ -50,6 +50,7 @@ ACCOUNTS = (
     DemoAccount("adam", "administrator", "", "Adam Administrateur", _SPONSOR, "fr"),
     DemoAccount("cora", "coordinator", "01", "Cora Coordinatrice", _PARIS, "fr"),
     DemoAccount("ivan", "investigator", "01", "Ivan Investigateur", _PARIS, "fr"),
+    DemoAccount("dora", "donor_physician", "01", "Dora Médecin-Donneurs", _PARIS, "fr"),
     DemoAccount("mona", "monitor", "01, 02", "Mona Monitrice", _SPONSOR, "fr"),
     DemoAccount("dana", "data_manager", "", "Dana Données", _SPONSOR, "en"),
     DemoAccount("sam", "sponsor", "", "Sam Sponsor", _SPONSOR, "en"),

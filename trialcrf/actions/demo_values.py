@@ -39,7 +39,7 @@ def _birth(number: int, consent: date) -> Raw:
 def recipient_consent(number: int, consent: date) -> Values:
     return {
         "ICF_DATE": consent, "ICF_TIME": "10h15", "ICF_VERSION": "2.0", "ICF_LANG": "fr", "ICF_SIGNED": "Y",
-        "BIRTH_MONTH": _birth(number, consent), "SEX_BIRTH": "M" if number % 4 == 1 else "F",
+        "BIRTH_MONTH": _birth(number, consent), "SEX_BIRTH": "M" if number % 4 == 1 else "F", "SOCIAL_SECURITY": "Y",
     }  # fmt: skip
 
 
@@ -98,7 +98,8 @@ def lung(number: int, step: int, on: date) -> Filled:
 def labs(number: int, step: int, on: date) -> Filled:
     values: dict[str, Value] = {
         "LAB_DATE": on, "NEUTROPHILS": 4.2 + number / 10, "PLATELETS": 240 + number * 4, "HAEMOGLOBIN": 12.4 + number / 10,
-        "CD4_COUNT": 640 + number * 10, "CREATININE": 68.0 + number, "CREATININE_ULN": 90.0, "ALAT": 24.0 + number, "ALAT_ULN": 40.0,
+        "CD4_COUNT": 640 + number * 10, "CREATININE": 68.0 + number, "CREATININE_UNIT": "umol/L", "CREATININE_ULN": 90.0,
+        "ALAT": 24.0 + number, "ALAT_ULN": 40.0,
         "ASAT": 22.0 + number, "ASAT_ULN": 40.0, "BILIRUBIN": 9.0, "BILIRUBIN_ULN": 21.0, "C_REACTIVE": round(6.5 - step / 2, 1),
     }  # fmt: skip
     if number == 6:

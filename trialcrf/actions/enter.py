@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 
 from trialcrf.actions import Impossible
 from trialcrf.actions.notify import queue_serious
 from trialcrf.core import checks, schedule
+from trialcrf.core.casebook import Casebook
 from trialcrf.core.checks import Context, Finding
 from trialcrf.core.definition.model import DataType, FormDef, ItemDef, Severity, Study, StudyEventDef
 from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.entry import Decision, Occasion, Refused, Submitted, decide, typed_in
 from trialcrf.core.expr import Ref
-from trialcrf.core.values import Raw, Unreadable, Value, read, typed
+from trialcrf.core.values import Raw, Unreadable, Value, read
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import definitions, forms, queries, subjects
 from trialcrf.store.audit import Entry
@@ -83,7 +84,7 @@ def open_form(tx: Transaction, published: Published, subject: Subject, key: Form
     if key.form_repeat > 1 and not form.repeating and stored is None and not _all_in_error(tx, subject, key):
         raise Impossible(Message(N_("This form is filled once only.")))
     about = {"type": subject.subject_type, "site": subject.site.code, "key": subject.key}
-    others = _others(tx, study, form, subject, key)
+    others = _others(tx, study, subject, key)
     context = Context(subject.site.today(now), subject.site.zone, about, others)
     return Opened(pinned, form, stored, context, event)
 
@@ -270,7 +271,8 @@ def _anchor(tx: Transaction, opened: Opened, subject: Subject) -> date | None:
     event = opened.event
     if not event.anchor or event.target is None or opened.form.with_alias(event.date_alias) is None:
         return None
-    return schedule.anchor_days(opened.published.study, subjects.records(tx, [subject])[0]).get(event.anchor)
+    alias = next(anchor.alias for anchor in opened.published.study.anchors if anchor.oid == event.anchor)
+    return schedule.earliest_exact(subjects.answers(tx, subject, alias))
 
 
 def _unknown_references(tx: Transaction, form: FormDef, subject: Subject, submitted: Submitted) -> list[Finding]:
@@ -289,24 +291,13 @@ def _says_what_stands(before: Document, submitted: Submitted) -> bool:
     return not submitted.removed and all(before.at(place) == answer for place, answer in submitted.answers.items())
 
 
-def _others(tx: Transaction, study: Study, form: FormDef, subject: Subject, key: FormKey):  # type: ignore[no-untyped-def]
-    """Answers of other forms, read only if an expression of this form asks for any; the latest form that has an answer speaks."""
+def _others(tx: Transaction, study: Study, subject: Subject, key: FormKey) -> Callable[[Ref], Value | tuple[Value, ...]]:
+    """Answers of other forms, read only if an expression of this form asks for any."""
     held: dict[str, list[StoredForm]] = {}
 
-    def look_up(ref: Ref) -> Value | tuple[Value, ...]:
-        if ref.form not in held:
-            found = forms.all_of(tx, [subject.id], [ref.form])
-            held[ref.form] = [one for one in found if one.key != key]
-        asked = study.form[ref.form].items[ref.item][1]
-        for one in reversed(held[ref.form]):
-            if ref.event and one.key.event_oid != ref.event:
-                continue
-            if study.form[ref.form].items[ref.item][0].repeating:
-                group = study.form[ref.form].items[ref.item][0].oid
-                return tuple(typed(asked, row.items.get(ref.item)) for row in one.document.rows.get(group, ()) if not row.error)
-            answer = one.document.items.get(ref.item)
-            if answer is not None:
-                return typed(asked, answer)
-        return None
+    def forms_of(oid: str) -> list[StoredForm]:
+        if oid not in held:
+            held[oid] = [one for one in forms.all_of(tx, [subject.id], [oid]) if one.key != key]
+        return held[oid]
 
-    return look_up
+    return Casebook(study, forms_of).value

@@ -6,7 +6,7 @@ import json
 import re
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -110,8 +110,10 @@ class _Sheet:
                 yield [*address, row.id, *(cell for column in self.columns for cell in column.cells(row.items.get(column.item.oid)))]
 
 
-def export_csv(tx: Transaction, study_oid: str, may_links: bool, sites: frozenset[str] | None, out: Path, now: datetime) -> Exported:
-    """Write the live data of a study into a new or empty folder; `sites=None` is every site, `may_links` admits forms that link subjects.
+def export_csv(
+    tx: Transaction, study_oid: str, readable: Collection[str], sites: frozenset[str] | None, out: Path, now: datetime
+) -> Exported:
+    """Write the live data of a study into a new or empty folder: of all sites (`sites=None`) or some, forms of `readable` accesses only.
 
     A file for each form (FORM.csv) and each repeating group of it (FORM.GROUP.csv), codebook.csv, codelists.csv and, last,
     manifest.json with the row count and SHA-256 of every other file: a folder without it is not a whole export. What is marked
@@ -121,7 +123,7 @@ def export_csv(tx: Transaction, study_oid: str, may_links: bool, sites: frozense
     if not versions:
         raise Impossible(Message(N_("There is no such study.")))
     _make_empty(out)
-    sheets = _sheets(versions, may_links)
+    sheets = _sheets(versions, readable)
     people = sorted(subjects.all_of(tx, study_oid, sites), key=lambda one: (one.site.code, one.key))
     order = {event.oid: place for version in reversed(versions) for place, event in enumerate(version.study.events)}
     written: list[Written] = []
@@ -152,7 +154,7 @@ def export_csv(tx: Transaction, study_oid: str, may_links: bool, sites: frozense
         "definitions": [{"version": one.version, "sha256": one.hash} for one in versions],
         "exported_at": now.astimezone(UTC).isoformat(timespec="seconds"),
         "sites": sorted(sites) if sites is not None else "all",
-        "links": may_links,
+        "access": sorted(readable),
         "empty": not rows,
         "subjects": len(subjects_found),
         "forms": forms_found,
@@ -164,12 +166,14 @@ def export_csv(tx: Transaction, study_oid: str, may_links: bool, sites: frozense
     return Exported(tuple(written), len(subjects_found), forms_found, rows, checkpoint.digest(), message)
 
 
-def export_zip(tx: Transaction, study_oid: str, may_links: bool, sites: frozenset[str] | None, now: datetime) -> tuple[bytes, Exported]:
+def export_zip(
+    tx: Transaction, study_oid: str, readable: Collection[str], sites: frozenset[str] | None, now: datetime
+) -> tuple[bytes, Exported]:
     """The same files as one ZIP archive; equal data, checkpoint and time give equal bytes. Raises Impossible."""
     buffer = BytesIO()
     with tempfile.TemporaryDirectory(prefix="trialcrf-export-") as made:
         folder = Path(made)
-        exported = export_csv(tx, study_oid, may_links, sites, folder, now)
+        exported = export_csv(tx, study_oid, readable, sites, folder, now)
         with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in sorted(folder.iterdir()):
                 entry = zipfile.ZipInfo(path.name, _LONG_AGO)
@@ -203,7 +207,7 @@ def _forms(tx: Transaction, people: Sequence[Subject], form_oid: str, order: Map
             yield batch[form.subject_id][1], form
 
 
-def _sheets(versions: Sequence[Published], may_links: bool) -> dict[str, list[_Sheet]]:
+def _sheets(versions: Sequence[Published], readable: Collection[str]) -> dict[str, list[_Sheet]]:
     """The files of every form that any version asks: in the order of the newest, then what only earlier ones asked."""
     sheets: dict[str, list[_Sheet]] = {}
     asked: dict[str, list[tuple[int, FormDef]]] = {}
@@ -212,7 +216,7 @@ def _sheets(versions: Sequence[Published], may_links: bool) -> dict[str, list[_S
             asked.setdefault(form.oid, []).append((version.version, form))
     for oid, of_form in asked.items():
         # A link in any version is a link: whoever may not see links does not see an old one either.
-        if not may_links and any(form.access == "link" for _, form in of_form):
+        if any(form.access not in readable for _, form in of_form):
             continue
         columns = _columns(of_form)
         groups = dict.fromkeys(column.group.oid for column in columns if column.group.repeating)

@@ -1,15 +1,99 @@
-"""Publishing a study definition: from then on it is frozen."""
+"""Publishing a study definition, a new frozen version or nothing where it says what the newest says; and what it changes for subjects."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from trialcrf.actions import judge
+from trialcrf.core import schedule
+from trialcrf.core.definition.criteria import Assumption
 from trialcrf.core.definition.model import Study
-from trialcrf.store import definitions
+from trialcrf.core.facts import SubjectRecord
+from trialcrf.core.wording import Words
+from trialcrf.store import definitions, subjects
 from trialcrf.store.definitions import Published
+from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
 
 def publish(tx: Transaction, study: Study) -> tuple[Published, bool]:
-    """The published version of this definition, and whether it is a new one: the same definition twice is one version."""
+    """The published version, and whether it is new."""
     before = definitions.current(tx, study.oid)
     published = definitions.publish(tx, study)
     return published, before is None or before.id != published.id
+
+
+@dataclass(frozen=True, slots=True)
+class VerdictChange:
+    """A criterion (or, with no id, the whole) that reads otherwise for a subject. Nobody who is enrolled is judged anew: the version
+    in force at the consent stays; this says what the new version would say."""
+
+    subject: str
+    site: str
+    criterion: str
+    old: str
+    new: str
+
+
+@dataclass(frozen=True, slots=True)
+class WindowChange:
+    """A planned visit whose window moves for a subject; lists and reminders follow the new version at once."""
+
+    subject: str
+    site: str
+    visit: Words
+    old: tuple[date | None, date | None]
+    new: tuple[date | None, date | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Effect:
+    """What a new version changes: assumptions (old and new, None where it is not in a version), verdicts and windows."""
+
+    assumptions: tuple[tuple[str, Assumption | None, Assumption | None], ...]
+    verdicts: tuple[VerdictChange, ...]
+    windows: tuple[WindowChange, ...]
+    subjects: int
+
+
+def effect(tx: Transaction, old: Study, new: Study, sites: frozenset[str] | None, now: datetime) -> Effect:
+    """The effect of a version on the enrolled subjects of these sites (None: of all), those marked in error left out."""
+    names = sorted(old.assumptions.keys() | new.assumptions.keys())
+    changed = tuple(
+        (name, old.assumptions.get(name), new.assumptions.get(name))
+        for name in names
+        if old.assumptions.get(name) != new.assumptions.get(name)
+    )
+    people = subjects.all_of(tx, new.oid, sites)
+    verdicts: list[VerdictChange] = []
+    windows: list[WindowChange] = []
+    for start in range(0, len(people), 200):
+        some = people[start : start + 200]
+        for one, record in zip(some, subjects.records(tx, some), strict=True):
+            verdicts.extend(_verdicts(tx, old, new, one, now))
+            windows.extend(_windows(old, new, one, record, now))
+    return Effect(changed, tuple(verdicts), tuple(windows), len(people))
+
+
+def _verdicts(tx: Transaction, old: Study, new: Study, one: Subject, now: datetime) -> Iterator[VerdictChange]:
+    before, after = (judge.under(tx, study, one, now) for study in (old, new))
+    if before is None or after is None or old.eligibility == new.eligibility:
+        return
+    said = {each.criterion.id: each.verdict.value for each in before.judged}
+    for each in after.judged:
+        if said.get(each.criterion.id, "") != each.verdict.value:
+            yield VerdictChange(one.key, one.site.code, each.criterion.id, said.get(each.criterion.id, ""), each.verdict.value)
+    if before.overall is not after.overall:
+        yield VerdictChange(one.key, one.site.code, "", before.overall.value, after.overall.value)
+
+
+def _windows(old: Study, new: Study, one: Subject, record: SubjectRecord, now: datetime) -> Iterator[WindowChange]:
+    today = one.site.today(now)
+    before = {visit.event.oid: visit for visit in schedule.plan(old, record, today)}
+    for visit in schedule.plan(new, record, today):
+        was = before.get(visit.event.oid)
+        opened = (was.opens, was.closes) if was is not None else (None, None)
+        if (visit.opens, visit.closes) != opened:
+            yield WindowChange(one.key, one.site.code, visit.event.label, opened, (visit.opens, visit.closes))

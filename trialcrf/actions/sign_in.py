@@ -47,12 +47,17 @@ def _name(typed: str) -> str:
     return typed.replace("\x00", "").strip().lower()[:80]
 
 
+def check_tries(tx: Transaction, username: str, address: str, now: datetime) -> None:
+    """Raise WrongSignIn where there were too many failures of late, of this account from here or from here at all."""
+    of_account, of_address = accounts.failures(tx, now, WITHIN, _name(username), address)
+    if of_account >= TRIES_OF_ACCOUNT or of_address >= TRIES_OF_ADDRESS:
+        raise WrongSignIn(Message(N_("Too many attempts from here. Wait %(minutes)s minutes and try again."), {"minutes": 15}))
+
+
 def check_password(tx: Transaction, username: str, password: str, address: str, now: datetime, demo_allowed: bool) -> int:
     """The id of the account that this password opens. Reads only; raises WrongSignIn, after the same work whoever it was."""
     username = _name(username)
-    of_account, of_address = accounts.failures(tx, now, WITHIN, username, address)
-    if of_account >= TRIES_OF_ACCOUNT or of_address >= TRIES_OF_ADDRESS:
-        raise WrongSignIn(Message(N_("Too many attempts from here. Wait %(minutes)s minutes and try again."), {"minutes": 15}))
+    check_tries(tx, username, address, now)
     found = accounts.find(tx, username)
     right = passwords.matches(found.password_hash if found else None, password)
     if not right or found is None or not found.active:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from trialcrf.cli.criteria import evaluate
 from trialcrf.cli.data import export, import_
 from trialcrf.cli.people import site, user
 from trialcrf.cli.reports import audit, report
@@ -22,5 +23,6 @@ def main(context: click.Context, trace: bool) -> None:
     context.obj = Terminal()
 
 
+study.add_command(evaluate)
 for command in (init, run, serve, study, subject, user, site, jobs, report, audit, export, import_):
     main.add_command(command)

@@ -10,6 +10,7 @@ import click
 from trialcrf.actions.export import export_csv
 from trialcrf.actions.importing import ImportProblems, import_sdtm
 from trialcrf.cli.terminal import Plain, Terminal, _, here, terminal
+from trialcrf.core.definition.model import ACCESS
 from trialcrf.core.definition.source import Problem
 from trialcrf.core.wording import N_, Message
 
@@ -26,7 +27,7 @@ def export() -> None:
 def csv(shell: Terminal, study_oid: str, out: Path) -> None:
     with shell.read() as tx:
         shell.published(tx, study_oid)
-        exported = export_csv(tx, study_oid, True, None, out, shell.now)
+        exported = export_csv(tx, study_oid, ACCESS, None, out, shell.now)
     shell.say(exported.message)
 
 

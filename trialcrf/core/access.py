@@ -10,6 +10,7 @@ from trialcrf.core.wording import N_
 ROLES: Mapping[str, str] = {
     "coordinator": N_("Coordinator"),
     "investigator": N_("Investigator"),
+    "donor_physician": N_("Donor physician"),
     "monitor": N_("Monitor"),
     "data_manager": N_("Data manager"),
     "sponsor": N_("Sponsor"),
@@ -17,10 +18,14 @@ ROLES: Mapping[str, str] = {
 }
 """Role codes and what the screen calls them. `system` is no role that a person can hold."""
 
-_SITE_STAFF = frozenset({"coordinator", "investigator"})
-_READERS = _SITE_STAFF | {"monitor", "data_manager"}
+_SITE_STAFF = frozenset({"coordinator", "investigator", "donor_physician"})
+_PHYSICIANS = frozenset({"investigator", "donor_physician"})
+_CONTROLLERS = frozenset({"monitor", "data_manager"})
+_READERS = _SITE_STAFF | _CONTROLLERS
 
 VERBS: Mapping[str, frozenset[str]] = {
+    "study.read": _READERS | {"sponsor"},
+    "study.compare": _READERS,
     "subject.list": _READERS,
     "subject.enrol": _SITE_STAFF,
     "subject.error": _SITE_STAFF,
@@ -28,18 +33,26 @@ VERBS: Mapping[str, frozenset[str]] = {
     "form.enter": _SITE_STAFF,
     "form.error": _SITE_STAFF,
     "history.read": _READERS,
-    "link.read": _READERS,
-    "link.enter": _SITE_STAFF,
+    "link.read": _READERS - {"donor_physician"},
+    "link.enter": _SITE_STAFF - {"donor_physician"},
+    "donor.read": _CONTROLLERS | {"donor_physician"},
+    "donor.enter": frozenset({"donor_physician"}),
+    "statement.read": _READERS,
+    "statement.enter": frozenset(),  # a verdict is never typed into its form: it is signed
     "query.read": _READERS,
     "query.answer": _SITE_STAFF,
-    "query.review": frozenset({"monitor", "data_manager"}),
+    "query.review": _CONTROLLERS,
+    "signature.read": _READERS,
+    "signature.sign": _PHYSICIANS,
     "data.export": frozenset({"data_manager"}),
     "report.read": frozenset({"sponsor", "data_manager"}),
     "report.order": frozenset({"sponsor", "data_manager"}),
     "user.administer": frozenset({"administrator"}),
     "site.administer": frozenset({"administrator"}),
 }
-"""Only site staff write what a site records (EMA/INS/GCP/112288/2023 section 6.6); administrators see no clinical data (annex 3)."""
+"""Only site staff write what a site records (EMA/INS/GCP/112288/2023 section 6.6); administrators see no clinical data (annex 3).
+
+What a donor's tests found is read by those who look after donors and by those who check the data, never by the recipient's team."""
 
 STUDY_WIDE = frozenset({"data.export", "report.read", "report.order", "user.administer", "site.administer"})
 """Verbs whose thing spans every site: a grant for one site is not enough."""

@@ -22,7 +22,7 @@ def raw_of(item: ItemDef, answer: Answer | None, language: str, zone: tzinfo | N
     text = answer.text
     if item.type is DataType.MULTICHOICE:
         return Raw({}, tuple(text.split("|")))
-    if item.type in (DataType.DECIMAL, DataType.DERIVED) and language.startswith("fr") and CANONICAL_NUMBER.fullmatch(text):
+    if item.type in (DataType.DECIMAL, DataType.DERIVED) and language.startswith("fr") and CANONICAL_NUMBER.fullmatch(text.lstrip("<>")):
         return Raw({"": text.replace(".", ",")})
     if item.type in (DataType.DATE, DataType.PARTIAL_DATE):
         return Raw(_boxes(text, asks_day(item)))

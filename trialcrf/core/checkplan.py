@@ -11,8 +11,9 @@ from decimal import Decimal
 from trialcrf.core.definition.model import Check, DataType, FormDef, ItemDef, ItemGroupDef, Range, Severity
 from trialcrf.core.document import Place
 from trialcrf.core.expr import Expr, Ref
+from trialcrf.core.kleene import ends_of
 from trialcrf.core.tree import FUNCTIONS, Call, Node, Reference
-from trialcrf.core.typed import DateInterval, Value
+from trialcrf.core.typed import DateInterval, Span, Value
 from trialcrf.core.values import fits
 from trialcrf.core.wording import N_, Message
 
@@ -102,11 +103,12 @@ def _outside_aggregates(node: Node) -> Iterator[Ref]:
     if isinstance(node, Reference):
         yield node.ref
     elif not (isinstance(node, Call) and FUNCTIONS[node.name].aggregate):
-        for child in _children(node):
+        for child in children(node):
             yield from _outside_aggregates(child)
 
 
-def _children(node: Node) -> Iterator[Node]:
+def children(node: Node) -> Iterator[Node]:
+    """The parts of a node of an expression."""
     for field in fields(node):  # type: ignore[arg-type]  # every node is a dataclass
         value = getattr(node, field.name)
         if isinstance(value, Node):
@@ -189,16 +191,17 @@ def _range(item: ItemDef) -> Test:
     hard, soft, unit = _bounds(item.hard), _bounds(item.soft), item.unit
 
     def test(text: str, value: Value, today: date, zone: tzinfo) -> Said | None:
-        if not isinstance(value, Decimal):
+        if not isinstance(value, Decimal | Span):
             return None
+        shown = value if isinstance(value, Decimal) else text
         if not _within(value, hard):
             message = Message(
-                N_("%(value)s is outside the possible range: %(range)s."), {"value": _measure(value, unit), "range": _said(hard, unit)}
+                N_("%(value)s is outside the possible range: %(range)s."), {"value": _measure(shown, unit), "range": _said(hard, unit)}
             )
             return Severity.HARD, "hard_range", message
         if not _within(value, soft):
             message = Message(
-                N_("%(value)s is outside the expected range: %(range)s."), {"value": _measure(value, unit), "range": _said(soft, unit)}
+                N_("%(value)s is outside the expected range: %(range)s."), {"value": _measure(shown, unit), "range": _said(soft, unit)}
             )
             return Severity.SOFT, "soft_range", message
         return None
@@ -213,12 +216,14 @@ def _bounds(given: Range) -> Bounds:
     return Decimal(given.low) if given.low is not None else None, Decimal(given.high) if given.high is not None else None
 
 
-def _within(value: Decimal, bounds: Bounds) -> bool:
+def _within(value: Decimal | Span, bounds: Bounds) -> bool:
+    """Whether the number lies between the bounds; one that is known only to lie on one side of a limit, whether it may."""
     low, high = bounds
-    return (low is None or value >= low) and (high is None or value <= high)
+    least, most = ends_of(value)
+    return (low is None or most >= low) and (high is None or least <= high)
 
 
-def _measure(value: Decimal | None, unit: str) -> object:
+def _measure(value: Decimal | str | None, unit: str) -> object:
     return Message(N_("%(value)s %(unit)s"), {"value": value, "unit": unit}) if unit else value
 
 

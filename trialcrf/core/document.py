@@ -95,6 +95,18 @@ class Document:
         row = self.row(place.group, place.row) or Row(place.row)
         return self.with_row(place.group, replace(row, items=_put(row.items, place.item, answer)))
 
+    def with_answers(self, answers: Mapping[Place, Answer | None]) -> Document:
+        """The document with all these answers, as if `with_answer` had put them in one after the other."""
+        items, after = dict(self.items), self
+        for place, answer in answers.items():
+            if place.row:
+                after = after.with_answer(place, answer)
+                continue
+            items.pop(place.item, None)
+            if answer is not None:
+                items[place.item] = answer
+        return replace(after, items=items)
+
     def with_row(self, group: str, row: Row) -> Document:
         rows = self.rows.get(group, ())
         known = any(old.id == row.id for old in rows)

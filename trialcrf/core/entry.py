@@ -161,10 +161,8 @@ def before_anchor(form: FormDef, document: Document, occasion: Occasion) -> tupl
 
 def typed_in(was: Document, submitted: Submitted) -> Document:
     """The document with what was typed and readable in it, rows removed marked so."""
-    after = was
-    for place, answer in submitted.answers.items():
-        if not isinstance(answer, Unreadable) and was.at(place) != answer:
-            after = after.with_answer(place, answer)
+    readable = {place: answer for place, answer in submitted.answers.items() if not isinstance(answer, Unreadable)}
+    after = was.with_answers({place: answer for place, answer in readable.items() if was.at(place) != answer})
     for (group, row_id), reason in submitted.removed.items():
         row = after.row(group, row_id)
         if row is not None and reason:
@@ -178,11 +176,12 @@ def _changes(form: FormDef, was: Document, after: Document, submitted: Submitted
     changes = []
     order = {oid: index for index, oid in enumerate(form.items)}
     for place in sorted(old.keys() | new.keys(), key=lambda place: (order.get(place.item, len(order)), place)):
-        if old.get(place) != new.get(place):
+        before, now = old.get(place), new.get(place)
+        if before != now:
             known = form.items.get(place.item)
             derived = known is not None and known[1].type is DataType.DERIVED
             reason = "" if derived else submitted.reasons.get(place, "")
-            changes.append(Change(place, old.get(place), new.get(place), reason, doubted.get(place, ""), derived))
+            changes.append(Change(place, before, now, reason, doubted.get(place, ""), derived))
     return tuple(changes)
 
 

@@ -5,7 +5,15 @@ or, and, not                       Kleene's three values
 + - * / ( )                        exact decimals; a division by zero is undetermined
 12.5  'text'  date('2026-01-01')  true  false
 SYSBP  DM.SEX  SCR.DM.SEX  subject.type
-and the functions of `core.tree.FUNCTIONS`
+and the functions of `core.tree.FUNCTIONS`:
+missing answered blank             whether and how something was answered; of a repeating group, in any row
+sum count mean min max any lowest      over values and over the rows of a group; `lowest` skips what was not answered
+round abs number low high drop     numbers; the ends of a span; the fall from old to new in per cent
+days_between months_between years_between add_days add_months today
+age(birth, on)                     exact years, a whole number on the birthday only; a span where a date is partial
+if(c, a, b)  given(g, r)  has(choices, 'CODE')
+pair_hours(flags, dates, times, hours)  pair_days(flags, dates, days)
+and one function for each published score: `core.instruments.SCORES`
 """
 
 from __future__ import annotations
@@ -18,7 +26,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import NamedTuple, NoReturn
 
-from trialcrf.core.kleene import Span, Truth, truth
+from trialcrf.core.kleene import Result, Truth, truth
 from trialcrf.core.tree import (
     FUNCTIONS,
     And,
@@ -36,7 +44,7 @@ from trialcrf.core.tree import (
     Reference,
     Scope,
 )
-from trialcrf.core.typed import UNDETERMINED, Awaited, DateInterval, Missing, Undetermined, Value, interval
+from trialcrf.core.typed import UNDETERMINED, Awaited, DateInterval, Missing, Span, Undetermined, Value, interval
 from trialcrf.core.wording import N_, Message
 
 __all__ = [
@@ -53,6 +61,7 @@ __all__ = [
     "Value",
     "evaluate",
     "parse",
+    "result",
     "verdict",
 ]
 
@@ -121,8 +130,13 @@ def evaluate(expr: Expr, answers: Callable[[Ref], Value | tuple[Value, ...]], to
 
     Values that do not fit together never raise: they are UNDETERMINED.
     """
-    result = expr.tree.of(Scope(answers, today))
-    return UNDETERMINED if isinstance(result, Awaited | Span | tuple) else result
+    found = expr.tree.of(Scope(answers, today))
+    return UNDETERMINED if isinstance(found, Awaited | Span | tuple) else found
+
+
+def result(tree: Node, answers: Callable[[Ref], Value | tuple[Value, ...]], today: date) -> Result:
+    """What a tree or a part of one gives, bounds and what is only awaited included."""
+    return tree.of(Scope(answers, today))
 
 
 class _Token(NamedTuple):

@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, time
 from decimal import ROUND_HALF_UP, Context, Decimal
 from typing import Any
 
-from trialcrf.core.typed import AWAITED, UNDETERMINED, Awaited, DateInterval, Undetermined, Value
+from trialcrf.core.typed import AWAITED, UNDETERMINED, Awaited, DateInterval, Span, Undetermined, Value
 
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A number known only to lie between two bounds, both included: an age counted from a month of birth."""
-
-    low: Decimal
-    high: Decimal
-
-
-Result = Value | tuple[Value, ...] | Span | Undetermined | Awaited
+Result = Value | tuple[Value, ...] | Undetermined | Awaited
 Truth = bool | Undetermined | Awaited
 
 
@@ -29,6 +19,11 @@ def truth(result: Result) -> Truth:
     if isinstance(result, bool | Undetermined | Awaited):
         return result
     return AWAITED if result is None else UNDETERMINED
+
+
+def flag(result: Result) -> Truth:
+    """An answer to a yes-or-no question; the texts that a boolean is stored as, Y and N, count as one."""
+    return result == "Y" if isinstance(result, str) and result in ("Y", "N") else truth(result)
 
 
 def either(values: Iterable[Truth]) -> Truth:
@@ -83,7 +78,7 @@ def _same(operator: str, left: Result, right: Result) -> Truth:
 def _bounds(left: Result, right: Result) -> tuple[Any, Any, Any, Any] | None:
     """Lowest and highest of both, when they are of one kind; a datetime beside a date counts by its local day."""
     if isinstance(left, Decimal | Span) and isinstance(right, Decimal | Span):
-        return *ends_of(left), *ends_of(right)
+        return *_ordered_ends(left), *_ordered_ends(right)
     if isinstance(left, datetime) and isinstance(right, datetime):
         return left, left, right, right
     if isinstance(left, time) and isinstance(right, time):
@@ -92,6 +87,12 @@ def _bounds(left: Result, right: Result) -> tuple[Any, Any, Any, Any] | None:
     if isinstance(days, DateInterval) and isinstance(others, DateInterval):
         return days.earliest, days.latest, others.earliest, others.latest
     return None
+
+
+def _ordered_ends(number: Decimal | Span) -> tuple[tuple[Decimal, int], tuple[Decimal, int]]:
+    """Both ends as they are ordered: an open end lies just inside its number, so that `<0.5` is below 0.5 itself."""
+    low, high = ends_of(number)
+    return (low, int(isinstance(number, Span) and number.low_open)), (high, -int(isinstance(number, Span) and number.high_open))
 
 
 def days_of(result: Result) -> DateInterval | Undetermined | Awaited:

@@ -5,7 +5,7 @@ The visit matrix, the reminders and the mails all call `plan`, so they cannot di
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
@@ -103,10 +103,15 @@ def anchor_days(study: Study, subject: SubjectRecord) -> Mapping[str, date]:
     """The day of each anchor that has one: the earliest recorded value of its alias. A partial date anchors nothing."""
     found: dict[str, date] = {}
     for anchor in study.anchors:
-        exact = [day.earliest for day in map(interval, subject.all_of(anchor.alias)) if day.earliest == day.latest]
-        if exact:
-            found[anchor.oid] = min(exact)
+        day = earliest_exact(subject.all_of(anchor.alias))
+        if day is not None:
+            found[anchor.oid] = day
     return found
+
+
+def earliest_exact(dates: Iterable[str]) -> date | None:
+    """The earliest of these dates (canonical texts) of which every part is known."""
+    return min((day.earliest for day in map(interval, dates) if day.earliest == day.latest), default=None)
 
 
 def ending(subject: SubjectRecord) -> Ending | None:

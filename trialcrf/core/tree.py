@@ -8,23 +8,25 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from trialcrf.core import measure
 from trialcrf.core.calendar import add_months, months_between, years_between
+from trialcrf.core.instruments import SCORES
 from trialcrf.core.kleene import (
     Result,
-    Span,
     Truth,
     arithmetic,
     compare,
     days_of,
     either,
     ends_of,
+    flag,
     number_of,
     rounded,
     spanning,
     truth,
     whole,
 )
-from trialcrf.core.typed import AWAITED, UNDETERMINED, Awaited, DateInterval, Missing, Undetermined, Value
+from trialcrf.core.typed import AWAITED, UNDETERMINED, Awaited, DateInterval, Missing, Span, Undetermined, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +186,7 @@ class Call(Node):
         fixed = FUNCTIONS[self.name].kind
         if fixed:
             return fixed
-        return next((arg.kind for arg in self.args[1 if self.name == "if" else 0 :] if arg.kind), "")
+        return next((arg.kind for arg in self.args[1 if self.name in ("if", "given") else 0 :] if arg.kind), "")
 
     def of(self, scope: Scope) -> Result:
         return FUNCTIONS[self.name].of(self.args, scope)
@@ -192,13 +194,17 @@ class Call(Node):
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A function of the language: how many arguments it takes, what it gives, and whether it runs over many values."""
+    """A function of the language: how many arguments it takes, what it gives, and whether it runs over many values.
+
+    `takes` names the kind of each argument in order, where `load` is to hold a definition to it.
+    """
 
     of: Callable[[Sequence[Node], Scope], Result]
     fewest: int
     most: int
     kind: str = ""
     aggregate: bool = False
+    takes: tuple[str, ...] = ()
 
 
 def _all(args: Sequence[Node], scope: Scope) -> list[Result]:
@@ -226,6 +232,12 @@ def _sum(args: Sequence[Node], scope: Scope) -> Result:
 def _mean(args: Sequence[Node], scope: Scope) -> Result:
     values = _all(args, scope)
     return arithmetic("/", _total(values), Decimal(len(values))) if values else AWAITED
+
+
+def _any(args: Sequence[Node], scope: Scope) -> Result:
+    """Whether any of the values is true; of no values at all nothing is known yet."""
+    values = _all(args, scope)
+    return either(truth(value) for value in values) if values else AWAITED
 
 
 def _count(args: Sequence[Node], scope: Scope) -> Result:
@@ -309,6 +321,17 @@ def _if(args: Sequence[Node], scope: Scope) -> Result:
     return (args[1] if decided else args[2]).of(scope) if isinstance(decided, bool) else decided
 
 
+def _given(args: Sequence[Node], scope: Scope) -> Result:
+    """What is asked under a condition says nothing where the condition is not met: the measurement was made in another way."""
+    under = flag(args[0].of(scope))
+    return args[1].of(scope) if under is True else AWAITED if under is AWAITED else UNDETERMINED
+
+
+def _values(of: Callable[..., Result], takes: tuple[str, ...], kind: str, aggregate: bool = False) -> Function:
+    """A function of exactly these values."""
+    return Function(lambda args, scope: of(*(arg.of(scope) for arg in args)), len(takes), len(takes), kind, aggregate, takes)
+
+
 def _presence(claim: Callable[[Sequence[Result]], bool]) -> Callable[[Sequence[Node], Scope], Result]:
     """Whether something was entered is always known; of a repeating group all live rows are asked."""
     return lambda args, scope: claim(_all(args, scope))
@@ -333,6 +356,7 @@ FUNCTIONS: Mapping[str, Function] = {
     "sum": Function(_sum, 1, MANY, "number", aggregate=True),
     "count": Function(_count, 1, MANY, "number", aggregate=True),
     "mean": Function(_mean, 1, MANY, "number", aggregate=True),
+    "any": Function(_any, 1, MANY, "boolean", aggregate=True),
     "min": Function(_extreme(min), 1, MANY, aggregate=True),
     "max": Function(_extreme(max), 1, MANY, aggregate=True),
     "round": Function(_round, 1, 2, "number"),
@@ -346,4 +370,13 @@ FUNCTIONS: Mapping[str, Function] = {
     "if": Function(_if, 3, 3),
     "has": Function(_has, 2, 2, "boolean"),
     "today": Function(lambda args, scope: DateInterval(scope.today, scope.today), 0, 0, "date"),
+    "given": Function(_given, 2, 2),
+    "low": _values(measure.low, ("number",), "number"),
+    "high": _values(measure.high, ("number",), "number"),
+    "age": _values(measure.age, ("date", "date"), "number"),
+    "drop": _values(measure.drop, ("number", "number"), "number"),
+    "lowest": Function(lambda args, scope: measure.lowest(*_all(args, scope)), 1, MANY, "number", aggregate=True),
+    "pair_hours": _values(measure.pair_hours, ("boolean", "date", "time", "number"), "boolean", aggregate=True),
+    "pair_days": _values(measure.pair_days, ("boolean", "date", "number"), "boolean", aggregate=True),
+    **{name: _values(score.of, score.takes, score.kind) for name, score in SCORES.items()},
 }

@@ -31,7 +31,17 @@ class Missing:
     code: str
 
 
-Value = Decimal | str | bool | frozenset[str] | DateInterval | datetime | time | Missing | None
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A number known only to lie between two bounds, both included unless said open: an age counted from a month of birth, `<0.5`."""
+
+    low: Decimal
+    high: Decimal
+    low_open: bool = False
+    high_open: bool = False
+
+
+Value = Decimal | Span | str | bool | frozenset[str] | DateInterval | datetime | time | Missing | None
 """A typed answer; None is not yet entered."""
 
 

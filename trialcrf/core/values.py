@@ -12,7 +12,7 @@ from decimal import Decimal
 from trialcrf.core.definition.model import DataType, ItemDef
 from trialcrf.core.document import Answer
 from trialcrf.core.moments import DAY, OFFSET, NotRead, calendar_day, clock_time, offset_of
-from trialcrf.core.typed import DateInterval, Missing, Value, interval
+from trialcrf.core.typed import DateInterval, Missing, Span, Value, interval
 from trialcrf.core.wording import N_, Message
 
 __all__ = [
@@ -62,6 +62,7 @@ REASON_NEEDED = frozenset({"ND"})
 LONGEST_NOTE = 2000
 LONGEST_BOX = 200  # of anything but a text; long enough for every number and date, short enough to be read at once
 MOST_DIGITS = 28
+_LEAST, _MOST = Decimal("-Infinity"), Decimal("Infinity")
 
 # A space of any width that people and French typography put between thousands.
 _SPACES = "[ \u00a0\u2007\u2009\u202f]"
@@ -158,6 +159,12 @@ def _read_decimal(item: ItemDef, raw: Raw, zone: tzinfo) -> str:
     text = _single(raw)
     if not text:
         return ""
+    if item.qualifier and text[0] in "<>":
+        return text[0] + _decimal(text[1:].strip())
+    return _decimal(text)
+
+
+def _decimal(text: str) -> str:
     if sum(text.count(separator) for separator in ".,") > 1:
         raise NotRead(N_("%(text)s has more than one decimal separator: write 1234.5 or 1234,5."), text=text)
     found = _DECIMAL.fullmatch(text)
@@ -307,6 +314,14 @@ def _as_number(item: ItemDef, text: str) -> Value:
     return Decimal(text)
 
 
+def _as_decimal(item: ItemDef, text: str) -> Value:
+    """A number; with a qualifier the open interval on that side of it: `<0.5` is any number below 0.5."""
+    number = Decimal(str(_as_number(item, text.lstrip("<>") if item.qualifier else text)))
+    if text[0] not in "<>":
+        return number
+    return Span(_LEAST, number, True, True) if text[0] == "<" else Span(number, _MOST, True, True)
+
+
 def _as_boolean(item: ItemDef, text: str) -> Value:
     if text not in ("Y", "N"):
         raise ValueError(text)
@@ -359,7 +374,7 @@ def _as_derived(item: ItemDef, text: str) -> Value:
 _TYPES: Mapping[DataType, Callable[[ItemDef, str], Value]] = {
     DataType.TEXT: _as_text,
     DataType.INTEGER: _as_number,
-    DataType.DECIMAL: _as_number,
+    DataType.DECIMAL: _as_decimal,
     DataType.BOOLEAN: _as_boolean,
     DataType.CODELIST: _as_text,
     DataType.MULTICHOICE: _as_codes,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import yaml
 
-from trialcrf.core.definition.source import Located, Problem, Source
+from trialcrf.core.definition.source import DefinitionProblems, Located, Problem, Source
+from trialcrf.core.simulation.script import Plain
 from trialcrf.core.wording import N_, Message
 
 LARGEST_FILE = 1_000_000
@@ -15,6 +16,10 @@ MOST_FORMS = 500
 DEEPEST = 30
 """A form nests seven levels deep; far more is an attack on the stack."""
 
+SCRIPT = "simulation.yaml"
+_OWN_NAMES = ("study.yaml", "schedule.yaml", "eligibility.yaml", SCRIPT)
+SHIPPED = Path(__file__).resolve().parents[1] / "studies"
+"""The studies that come with the program, a folder each."""
 _NULLS = frozenset({"", "~", "null", "Null", "NULL"})
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 """Only the events of the safe loader are used: no object is ever constructed, and the C one is ten times faster."""
@@ -29,26 +34,48 @@ class _Unreadable(Exception):
 
 
 def read_study(folder: Path) -> Source:
-    """The files of a study: study.yaml, schedule.yaml and forms/*.yaml. What cannot be read is among the problems, not raised."""
+    """The files of a study: study.yaml, schedule.yaml, eligibility.yaml where it has one, and forms/*.yaml.
+
+    What cannot be read is among the problems, not raised.
+    """
     problems: list[Problem] = []
     if not folder.is_dir():
         absent = Problem(folder.name or str(folder), 1, Message(N_("There is no such folder.")))
         return Source(None, None, (), (absent,))
     main = _read(folder, "study.yaml", problems)
     schedule = _read(folder, "schedule.yaml", problems)
+    criteria = _read(folder, "eligibility.yaml", problems) if (folder / "eligibility.yaml").exists() else None
     names = sorted(path.relative_to(folder).as_posix() for path in _yaml_files(folder))
     forms: list[Located] = []
-    for name in [name for name in names if name not in ("study.yaml", "schedule.yaml")]:
+    for name in [name for name in names if name not in _OWN_NAMES]:
         inside = name.startswith("forms/") and name.count("/") == 1
         if not inside or not name.endswith(".yaml"):
-            said = N_("No file of a study has this name: study.yaml, schedule.yaml or forms/NAME.yaml.")
+            said = N_("No file of a study has this name: study.yaml, schedule.yaml, eligibility.yaml or forms/NAME.yaml.")
             problems.append(Problem(name, 1, Message(said)))
         elif len(forms) == MOST_FORMS:
             problems.append(Problem(name, 1, Message(N_("A study has at most %(most)s forms."), {"most": MOST_FORMS})))
             break
         elif (node := _read(folder, name, problems)) is not None:
             forms.append(node)
-    return Source(main, schedule, tuple(forms), tuple(problems))
+    return Source(main, schedule, tuple(forms), tuple(problems), criteria)
+
+
+def read_script(study_oid: str) -> Plain:
+    """The script of a shipped study's synthetic subjects as nested texts; None where it has none. Raises DefinitionProblems."""
+    folder = SHIPPED / study_oid
+    if study_oid not in {path.name for path in SHIPPED.iterdir()} or not (folder / SCRIPT).is_file():
+        return None
+    problems: list[Problem] = []
+    found = _read(folder, SCRIPT, problems)
+    if problems or found is None:
+        raise DefinitionProblems(problems)
+    return _plain(found)
+
+
+def _plain(node: Located) -> Plain:
+    if isinstance(node.value, tuple):
+        return tuple(map(_plain, node.value))
+    return {name: _plain(each) for name, each in node.value.items()} if isinstance(node.value, Mapping) else node.value
 
 
 def _yaml_files(folder: Path) -> Iterator[Path]:

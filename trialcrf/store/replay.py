@@ -13,7 +13,7 @@ from sqlalchemy import select
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.document import Answer, Document, FormKey, Place, Row, row_order
 from trialcrf.core.facts import Recorded, SubjectRecord, project
-from trialcrf.store import audit, definitions
+from trialcrf.store import audit, definitions, signatures
 from trialcrf.store.models import account, fact, form, grant, query, site, subject
 from trialcrf.store.transaction import Transaction
 
@@ -121,6 +121,8 @@ def differences(tx: Transaction) -> Iterator[Difference]:
     """Every place where what is stored is not the replay of the trail: documents, projections, and the states that lists rely on."""
     everything = Checkpoint(tuple(audit.chains(tx.connection)))
     yield from _form_differences(tx, everything)
+    for entity_id, column in signatures.differences(tx):
+        yield Difference("signature", entity_id, column)
     for entity, table, columns in (
         ("subject", subject, ("error",)),
         ("query", query, ("state",)),

@@ -8,16 +8,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from select import POLLIN, poll
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, Table, create_engine, event, insert
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DisconnectionError
 
 from trialcrf.store import audit
 from trialcrf.store.audit import Entry, Who
 
 AUDITED = frozenset(
-    {"account", "role_grant", "study", "site", "definition", "subject", "form", "fact", "query", "audit_record", "audit_value"}
+    {"account", "role_grant", "study", "site", "definition", "subject", "form", "fact", "query", "signature", "audit_record", "audit_value"}
 )
 """Tables that no statement may write but through `Transaction.change`, `create` or the trail itself."""
 
@@ -42,9 +44,24 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
     else:
-        engine = create_engine(url, pool_size=5, max_overflow=10, pool_pre_ping=True)
+        engine = create_engine(url, pool_size=5, max_overflow=10, connect_args=_KEPT_ALIVE)
+        event.listen(engine, "checkout", _still_open)
     event.listen(engine, "before_cursor_execute", _guard)
     return engine
+
+
+_KEPT_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
+"""Seconds, and attempts: the system itself finds out within a minute that a server is gone that could not say so."""
+
+
+def _still_open(connection: Any, _record: object, _proxy: object) -> None:
+    """Refuse a pooled connection that was closed meanwhile: the pool opens another. Asking the server would cost a round trip each time."""
+    said = poll()
+    if not connection.closed:
+        said.register(connection.fileno(), POLLIN)
+    # A server that nobody asked has nothing to say but that it closes.
+    if connection.closed or said.poll(0):
+        raise DisconnectionError
 
 
 def _sqlite_pragmas(connection: Any, _record: object) -> None:

@@ -18,12 +18,26 @@ from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.language import Language
 from trialcrf.store import migrations
 from trialcrf.store.transaction import open_engine
-from trialcrf.web import account, admin, enrolment, entry, export, guard, health, history, queries, reports, subjects
+from trialcrf.web import (
+    account,
+    admin,
+    eligibility,
+    enrolment,
+    entry,
+    export,
+    guard,
+    health,
+    history,
+    queries,
+    reports,
+    specification,
+    subjects,
+)
 from trialcrf.web.frame import done_notices, shell
 
 LARGEST_POST = 4 * 1024 * 1024
 
-BLUEPRINTS = (account, admin, enrolment, entry, export, health, history, queries, reports, subjects)
+BLUEPRINTS = (account, admin, eligibility, enrolment, entry, export, health, history, queries, reports, specification, subjects)
 
 _HEADINGS = {
     400: N_("This could not be understood"),

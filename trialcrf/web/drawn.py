@@ -6,7 +6,9 @@ A text is `str` when it is the study's own and already chosen by language, `Saya
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 
+from trialcrf.core.bodymap import Tally
 from trialcrf.core.document import Place
 from trialcrf.core.wording import Message, Sayable
 
@@ -120,6 +122,43 @@ class RowView:
 
 
 @dataclass(frozen=True, slots=True)
+class Region:
+    """One site on the figure of a body map. `grade` is recorded, where the form is only read; `before` that of the occasion before.
+
+    A grade is a code, `x` for a missing code, or empty. `at` and `ghost` are where the two are written, in units of the figure.
+    """
+
+    site: str
+    path: str
+    mirrored: bool
+    at: tuple[int, int]
+    ghost: tuple[int, int]
+    field: FieldView
+    grade: str = ""
+    before: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BodyMap:
+    """The figure beside the sites of a score. `earlier` is what the occasion before added up to, `assessor` that it was someone else."""
+
+    regions: tuple[Region, ...]
+    outline: str
+    tally: Tally
+    earlier: Tally | None = None
+    earlier_event: Sayable | str = ""
+    earlier_day: date | None = None
+    assessor: Message | None = None
+
+    @property
+    def change(self) -> int | None:
+        """From total to total; None where either is not there."""
+        if self.earlier is None or self.earlier.total is None or self.tally.total is None:
+            return None
+        return self.tally.total - self.earlier.total
+
+
+@dataclass(frozen=True, slots=True)
 class GroupView:
     """Items shown together. `asked_later` counts questions whose condition does not hold with the answers so far."""
 
@@ -133,6 +172,7 @@ class GroupView:
     rows: tuple[RowView, ...] = ()
     columns: tuple[Choice, ...] = ()
     asked_later: int = 0
+    body: BodyMap | None = None
 
     @property
     def answered(self) -> bool:

@@ -25,6 +25,7 @@ from trialcrf.store.queries import Query
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
+from trialcrf.web.bodymap import before_of, earlier_of
 from trialcrf.web.drawn import Mark
 from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.formview import Around, view
@@ -199,11 +200,14 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         # Checks and conditions may ask for answers of other forms: they are run while the transaction is open.
         findings = tried.findings if tried and tried.findings else _standing_findings(opened, document, held, bool(tried))
         applies = applying(opened.form, document, opened.context)
+        earlier = earlier_of(tx, opened, which, key, document)
     study, editable = opened.published.study, may_form(opened.form, "enter") and not which.error and not (stored and stored.error)
     around = Around(
         applies=applies,
         answered=_confirmed(study, held),
         references=references,
+        before=before_of(opened.form, earlier),
+        earlier=earlier,
         marks=_marks(document, held),
         url=lambda place: form_url(which, key, field=key_of(place)) + "#history",
         chosen=chosen,

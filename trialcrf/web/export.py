@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response
 
 from trialcrf.actions import export
 from trialcrf.core.access import sites_of
+from trialcrf.core.definition.model import ACCESS
 from trialcrf.core.wording import Message, Words
 from trialcrf.store import accounts, subjects
 from trialcrf.web import guard
@@ -30,7 +31,7 @@ def download(study: str) -> Response | str:
     """The archive. Who took the data along, and when, is in the trail before the first byte is sent."""
     at = sites_of(g.session.actor, "data.export", study)
     with guard.read() as tx:
-        content, exported = export.export_zip(tx, study, _may_links(), at, g.now)
+        content, exported = export.export_zip(tx, study, _readable(), at, g.now)
     if exported.empty:
         return _page(exported.message)
     with guard.write() as tx:
@@ -40,16 +41,17 @@ def download(study: str) -> Response | str:
     return response
 
 
-def _may_links() -> bool:
-    """Links of subjects are in the archive only for those who may read them at every site."""
-    return sites_of(g.session.actor, "link.read", g.place.published.study.oid) is None
+def _readable() -> frozenset[str]:
+    """Guarded forms are in the archive only for those who may read them at every site."""
+    study = g.place.published.study.oid
+    return frozenset(access for access in ACCESS if sites_of(g.session.actor, f"{access}.read", study) is None)
 
 
 def _page(nothing: Message | None = None) -> str:
-    study, links = g.place.published.study, _may_links()
+    study, readable = g.place.published.study, _readable()
     files: list[tuple[str, Words, Words | None]] = []
     for form in study.forms:
-        if form.access != "link" or links:
+        if form.access in readable:
             files.append((f"{form.oid}.csv", form.label, None))
             files += [(f"{form.oid}.{group.oid}.csv", form.label, group.label) for group in form.groups if group.repeating]
     with guard.read() as tx:
@@ -59,7 +61,7 @@ def _page(nothing: Message | None = None) -> str:
         shell=replace(shell(), here=url_for("export.page", study=study.oid)),
         crumbs=[Crumb(study.title)],
         files=files,
-        links=links,
+        links="link" in readable,
         people=people,
         nothing=nothing,
     )

@@ -64,3 +64,14 @@ class AnswerForm(Form):
 
 class ReviewForm(Form):
     text = TextAreaField(N_("Remark"), render_kw={"rows": "2", "maxlength": "500"})
+
+
+class VerdictForm(Form):
+    verdict = SelectField(N_("Verdict"), validate_choice=False)
+    day = StringField(N_("Day"), render_kw={"inputmode": "numeric", "size": "2"})
+    month = StringField(N_("Month"), render_kw={"inputmode": "numeric", "size": "2"})
+    year = StringField(N_("Year"), render_kw={"inputmode": "numeric", "size": "4"})
+    comment = TextAreaField(N_("Remark"), render_kw={"rows": "2", "maxlength": "500"})
+    reason = SelectField(N_("Why the verdict is given again"), validate_choice=False)
+    password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
+    seen = HiddenField()

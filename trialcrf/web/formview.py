@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from datetime import tzinfo
 from decimal import Decimal
 
+from trialcrf.core.bodymap import LAYOUT
 from trialcrf.core.boxes import raw_of
 from trialcrf.core.checks import Finding
 from trialcrf.core.definition.model import CodeList, DataType, FormDef, ItemDef, ItemGroupDef, Range, Severity
 from trialcrf.core.document import Answer, Document, Place, Row
 from trialcrf.core.values import MISSING_CODES, Raw, asks_day
 from trialcrf.core.wording import N_, Message, Sayable
+from trialcrf.web.bodymap import Earlier, body_map
 from trialcrf.web.drawn import (
     Box,
     Choice,
@@ -48,13 +50,14 @@ class Around:
 
     `applies` says whether an item is asked with the answers so far; an item that does not apply but holds a value is drawn all the same.
     `answered` are the confirmations given before. `references` are the records that an item may name, as (text, label).
-    `before` are sentences such as the value of the visit before. `zone` is the site's.
+    `before` are sentences such as the value of the visit before, `earlier` the whole form of then (only for a body map). `zone` is the site's.
     """
 
     applies: Callable[[Place], bool] = _everywhere
     answered: Mapping[tuple[Place, str], Sayable | str] = field(default_factory=dict)
     references: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     before: Mapping[Place, tuple[Sayable, ...]] = field(default_factory=dict)
+    earlier: Earlier | None = None
     marks: Mapping[Place, Mark] = field(default_factory=dict)
     url: Callable[[Place], str] = _no_url
     chosen: Place | None = None
@@ -78,7 +81,7 @@ def view(
 
     `version` is what the next save claims to have seen; where a post is drawn again it stays the version that was posted.
     """
-    drawing = _Drawing(document, language, findings, posted or Posted(), around or Around(), editable)
+    drawing = _Drawing(form, document, language, findings, posted or Posted(), around or Around(), editable)
     groups = tuple(drawing.group(group) for group in form.groups)
     seen = posted.version if posted and posted.version is not None else version
     several = editable and len(drawing.asked) > 1
@@ -99,9 +102,17 @@ class _Drawing:
     """One drawing of one form: the inputs of `view`, so that they need not be passed from function to function."""
 
     def __init__(
-        self, document: Document, language: str, findings: Collection[Finding], posted: Posted, around: Around, editable: bool
+        self,
+        form: FormDef,
+        document: Document,
+        language: str,
+        findings: Collection[Finding],
+        posted: Posted,
+        around: Around,
+        editable: bool,
     ) -> None:
-        self.document, self.language, self.posted, self.around, self.editable = document, language, posted, around, editable
+        self.form, self.document, self.language = form, document, language
+        self.posted, self.around, self.editable = posted, around, editable
         self.findings: dict[Place, list[Finding]] = {}
         for finding in findings:
             self.findings.setdefault(finding.place, []).append(finding)
@@ -118,7 +129,8 @@ class _Drawing:
             drawn = [(place, item) for place, item in places if self.drawn(place)]
             fields = tuple(self.field(place, item) for place, item in drawn)
             later = len(places) - len(drawn)
-        columns = tuple(choice for choice in fields[0].choices if choice.value) if group.layout == "table" and fields else ()
+        columns = tuple(choice for choice in fields[0].choices if choice.value) if group.layout != "list" and fields else ()
+        around, mapped = self.around, group.layout == LAYOUT and fields
         return GroupView(
             oid=group.oid,
             id="g-" + group.oid,
@@ -130,6 +142,7 @@ class _Drawing:
             rows=rows,
             columns=columns,
             asked_later=later,
+            body=body_map(self.form, group, fields, self.document, around.earlier, self.editable) if mapped else None,
         )
 
     def rows(self, group: ItemGroupDef) -> tuple[RowView, ...]:

@@ -21,6 +21,7 @@ DONE = {
     "answered": N_("The query is answered."),
     "accepted": N_("The answer is accepted: the query is closed."),
     "rejected": N_("The answer is not accepted: the query is open again."),
+    "signed": N_("The verdict is signed."),
     "ordered": N_("The report is ordered: it appears here when it is drawn."),
     "invited": N_("The invitation is on its way."),
     "changed": N_("Changed."),
@@ -88,6 +89,8 @@ def _navigation(study: str | None) -> tuple[NavLink, ...]:
                 mine = QueryState.OPEN if may(actor, "query.answer", study) else QueryState.ANSWERED
                 waiting = queries.count(tx, study, guard.my_sites("query.read"), [mine])
             link(N_("Queries"), "queries.listed", waiting, N_("waiting for you"), study=study)
+        if may(actor, "study.read", study):
+            link(N_("Assumptions"), "specification.assumptions", study=study)
         if may(actor, "report.read", study):
             link(N_("Reports"), "reports.listed", study=study)
         if may(actor, "data.export", study):

@@ -12,7 +12,7 @@ from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, review
 from trialcrf.core.access import ROLES
-from trialcrf.core.definition.model import FormDef, Study
+from trialcrf.core.definition.model import ACCESS, FormDef, Study
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.core.workflow import QUERY_STATES, NotPossible, QueryState
 from trialcrf.store import audit, definitions, forms, queries, sites, subjects
@@ -99,7 +99,7 @@ def listed(study: str) -> str:
         if state not in _VIEWS or (wanted and wanted not in known):
             abort(404)
         at = [wanted] if wanted else sorted(known)
-        only_at = _link_forms(tx, study, known)
+        only_at = _guarded_forms(tx, study, known)
         counts = {name: queries.count(tx, study, at, states, only_at) for name, (_, states) in _VIEWS.items()}
         number = asked_page(counts[state], ON_A_PAGE)
         found = queries.all_of(tx, study, at, _VIEWS[state][1], (number - 1) * ON_A_PAGE, ON_A_PAGE, only_at)
@@ -216,7 +216,8 @@ def _find(tx: Transaction, query_id: int) -> Found:
     site = sites.find(tx, study, query.site)
     assert site is not None
     g.place.site = site
-    if not guard.may_here("query.read") or (query.form_key.form_oid in _link_forms(tx, study, ()) and not guard.may_here("link.read")):
+    guarded = _guarded_forms(tx, study, [site.code])
+    if not guard.may_here("query.read") or site.code not in guarded.get(query.form_key.form_oid, [site.code]):
         abort(404)
     stored, subject = forms.by_id(tx, query.form_id), subjects.find(tx, study, query.subject)
     assert stored is not None
@@ -226,11 +227,16 @@ def _find(tx: Transaction, query_id: int) -> Found:
     return Found(query, site, pinned, pinned.form.get(query.form_key.form_oid), stored, thread, stored.error or subject.error)
 
 
-def _link_forms(tx: Transaction, study: str, known: Sequence[str] | Mapping[str, Site]) -> OnlyAt:
-    """The forms that link subjects in any version of the study, each with the sites at which the person may see it."""
-    at = guard.my_sites("link.read")
-    shown = tuple(code for code in known if at is None or code in at)
-    return {form.oid: shown for version in definitions.versions_of(tx, study) for form in version.study.forms if form.access == "link"}
+def _guarded_forms(tx: Transaction, study: str, known: Sequence[str] | Mapping[str, Site]) -> OnlyAt:
+    """The forms that have a permission of their own in any version of the study, each with the sites at which the person may see it."""
+    mine = {access: guard.my_sites(f"{access}.read") for access in ACCESS if access != "form"}
+    found: dict[str, tuple[str, ...]] = {}
+    for version in definitions.versions_of(tx, study):
+        for form in version.study.forms:
+            if form.access in mine:
+                at = mine[form.access]
+                found[form.oid] = tuple(code for code in found.get(form.oid, known) if at is None or code in at)
+    return found
 
 
 def _line(query: Query, study: Study, site: Site) -> Line:

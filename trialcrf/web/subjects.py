@@ -179,7 +179,7 @@ def _detail(visit: Visit, one: Subject) -> Message | None:
 
 
 def may_form(form: FormDef, what: str) -> bool:
-    """Whether the person may read or enter this form here: a link between two subjects has permissions of its own."""
+    """Whether the person may read or enter this form here: a link between two subjects, and what a donor's tests found, have their own."""
     return guard.may_here(f"{form.access}.{what}")
 
 
@@ -279,6 +279,7 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
         crumbs=[Crumb(Message(N_("Subjects")), url_for("subjects.matrix", study=definition.oid, kind=which.subject_type))],
         which=which,
         kind=kind.label,
+        judged=definition.eligibility_of(which.subject_type) is not None and guard.may_here("statement.read"),
         ended=Message(schedule.ENDINGS[end.code]) if end else None,
         scheduled=scheduled,
         others=[block for block in others if block is not None],
@@ -296,7 +297,10 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
 def _line(study: Study, which: Subject, key: FormKey, standing: Sequence[Standing], says: tuple[Sayable | str, ...] = ()) -> FormLine:
     found = next((s for s in standing if s.key == key), None)
     state = "empty" if found is None else "query" if found.open_queries else "complete" if found.complete else "started"
-    return FormLine(study.form[key.form_oid].label, form_url(which, key), state, says, found.open_queries if found else 0)
+    form = study.form[key.form_oid]
+    signed = form.access == "statement"  # it is written by signing, on a page of its own
+    url = url_for("eligibility.criteria", study=study.oid, subject=which.key) if signed else form_url(which, key)
+    return FormLine(form.label, url, state, says, found.open_queries if found else 0)
 
 
 def key_for(event: StudyEventDef, form_oid: str, repeat: int, standing: Sequence[Standing], gone: Sequence[Standing]) -> FormKey:

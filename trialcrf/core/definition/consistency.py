@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from trialcrf.core.bodymap import GRADES, LAYOUT, SITES, site_of
 from trialcrf.core.definition.expressions import examine_expressions
 from trialcrf.core.definition.model import Check, CodeList, DataType, EventType, FormDef, ItemDef, ItemGroupDef, Study, StudyEventDef
 from trialcrf.core.definition.source import Located, Places, Reading
@@ -40,7 +41,7 @@ def examine(study: Study, reading: Reading, places: Places, complete: bool) -> N
 def _examine_form(study: Study, form: FormDef, reading: Reading, places: Places, complete: bool) -> None:
     seen: dict[str, str] = {}
     for group in form.groups:
-        if group.layout == "table" and (said := _table_problem(group)):
+        if group.layout != "list" and (said := _table_problem(group) or _body_map_problem(group)):
             reading.say(places["group", form.oid, group.oid, "layout"], said)
         for item in group.items:
             at = places["item", form.oid, item.oid, "alias"]
@@ -71,6 +72,18 @@ def _table_problem(group: ItemGroupDef) -> str | None:
     lists = {item.codelist.oid if item.codelist else None for item in group.items}
     if any(item.type is not DataType.CODELIST for item in group.items) or len(lists) > 1:
         return N_("A table has the choices as columns: all its items share one codelist.")
+    return None
+
+
+def _body_map_problem(group: ItemGroupDef) -> str | None:
+    if group.layout != LAYOUT:
+        return None
+    if any(tuple(code.code for code in item.codelist.items) != GRADES for item in group.items if item.codelist):
+        return N_("A body map draws the grades 0, 1, 2 and 3: its codelist has these codes in this order.")
+    if any(len(SITES.intersection(item.aliases)) != 1 for item in group.items):
+        return N_("Each item of a body map has one site of the body as alias, MRSS_FACE for example.")
+    if len({site_of(item) for item in group.items}) < len(group.items):
+        return N_("Two items of a body map stand at the same site.")
     return None
 
 

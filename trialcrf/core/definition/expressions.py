@@ -36,7 +36,7 @@ _KIND: Mapping[DataType, str] = {
     DataType.REFERENCE: "text",
 }
 _ORDERED = frozenset({"number", "date", "time", ""})
-_OF_DATES = frozenset({"days_between", "months_between", "years_between"})
+_OF_DATES = frozenset({"days_between", "months_between", "years_between", "age"})
 _MOVED = frozenset({"add_months", "add_days"})
 _OF_MANY = frozenset({name for name, function in FUNCTIONS.items() if function.aggregate} | {"missing", "answered", "blank"})
 
@@ -170,11 +170,14 @@ class _Examination:
             self.say(N_("%(name)s takes dates."), {"name": node.name})
         elif node.name in _MOVED and (kinds[0] not in ("", "date") or kinds[1] not in ("", "number")):
             self.say(N_("%(name)s takes a date and a number."), {"name": node.name})
-        elif node.name in ("sum", "mean", "round", "abs", "number"):
+        elif node.name in ("sum", "mean", "round", "abs", "number", "lowest"):
             for arg in node.args:
                 self._number(arg)
-        elif node.name == "if":
+        elif node.name in ("if", "given"):
             self._truth(node.args[0])
+        elif FUNCTIONS[node.name].takes:
+            for arg, kind in zip(node.args, FUNCTIONS[node.name].takes, strict=True):
+                self._takes(arg, kind)
         elif node.name == "has":
             chosen, code = node.args
             if kinds[0] not in ("", "choices"):
@@ -183,6 +186,16 @@ class _Examination:
             if codes and codes[1].codelist and isinstance(code, Literal) and codes[1].codelist.label_of(str(code.value)) is None:
                 params = {"codelist": codes[1].codelist.oid, "code": str(code.value)}
                 self.say(N_("the codelist %(codelist)s has no code “%(code)s”."), params)
+
+    def _takes(self, node: Node, expected: str) -> None:
+        """Note an argument that can never be what its function takes; codes that are Y and N answer a yes-or-no question."""
+        kind, codes = self._kind(node), self._codes(node)
+        if expected == "number":
+            self._number(node)
+        elif kind not in ("", expected) and not (expected == "boolean" and codes is not None and codes.label_of("Y") is not None):
+            self.say(
+                N_("%(expected)s is expected, and this is %(kind)s."), {"expected": Message(KINDS[expected]), "kind": Message(KINDS[kind])}
+            )
 
     def _kind(self, node: Node, seen: frozenset[Ref] = frozenset()) -> str:
         """What kind of value a node gives, as far as the definition tells; empty when only an answer would."""
@@ -196,8 +209,8 @@ class _Examination:
                 return _KIND[found[1].type]
             own = found[1].derive is not None and node.ref not in seen and not node.ref.form
             return self._kind(found[1].derive.tree, seen | {node.ref}) if own and found[1].derive else ""
-        if isinstance(node, Call) and node.name in ("if", "min", "max"):
-            kinds = {self._kind(arg, seen) for arg in (node.args[1:] if node.name == "if" else node.args)}
+        if isinstance(node, Call) and node.name in ("if", "given", "min", "max"):
+            kinds = {self._kind(arg, seen) for arg in (node.args[1:] if node.name in ("if", "given") else node.args)}
             return kinds.pop() if len(kinds) == 1 else ""
         return node.kind
 

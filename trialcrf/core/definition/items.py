@@ -12,7 +12,9 @@ from trialcrf.core.values import MISSING_CODES
 from trialcrf.core.wording import N_
 
 GROUP_KEYS = "oid label repeating layout help when items"
-ITEM_KEYS = "oid label help type unit codelist hard soft decimals max_length mandatory missing when derive refers_to not_future alias"
+ITEM_KEYS = (
+    "oid label help type unit codelist hard soft decimals max_length mandatory missing when derive refers_to not_future qualifier alias"
+)
 _NUMERIC = frozenset({DataType.INTEGER, DataType.DECIMAL, DataType.DERIVED})
 _DATES = frozenset({DataType.DATE, DataType.PARTIAL_DATE, DataType.DATETIME})
 _CODED = frozenset({DataType.CODELIST, DataType.MULTICHOICE})
@@ -26,6 +28,7 @@ _ONLY: Mapping[str, frozenset[DataType]] = {
     "derive": frozenset({DataType.DERIVED}),
     "refers_to": frozenset({DataType.REFERENCE}),
     "not_future": _DATES,
+    "qualifier": frozenset({DataType.DECIMAL}),
     "missing": frozenset(DataType) - {DataType.DERIVED},
     "mandatory": frozenset(DataType) - {DataType.DERIVED},
 }
@@ -88,7 +91,7 @@ class ItemReading(Reading):
             label=self.words(raw.get("label")),
             items=items,
             repeating=self.boolean(raw.get("repeating")),
-            layout=self.one_of(raw.get("layout"), ("list", "table"), "list"),
+            layout=self.one_of(raw.get("layout"), ("list", "table", "body_map"), "list"),
             help=self.words(raw.get("help")),
             when=self.expression(raw.get("when")),
         )
@@ -129,6 +132,7 @@ class ItemReading(Reading):
             derive=self.expression(raw.get("derive")),
             refers_to=self.text(raw.get("refers_to")),
             not_future=self.boolean(raw.get("not_future")),
+            qualifier=self.boolean(raw.get("qualifier")),
             aliases=self._aliases(raw.get("alias")),
         )
 

@@ -8,8 +8,10 @@ from collections.abc import Iterable, Mapping
 from trialcrf.core.access import ROLES
 from trialcrf.core.checks import OWN_CHECKS
 from trialcrf.core.definition.consistency import examine
-from trialcrf.core.definition.items import ItemReading
+from trialcrf.core.definition.criteria import Assumption
+from trialcrf.core.definition.criteria_load import CriteriaReading
 from trialcrf.core.definition.model import (
+    ACCESS,
     Anchor,
     Check,
     CodeList,
@@ -28,12 +30,13 @@ from trialcrf.core.definition.model import (
     Window,
 )
 from trialcrf.core.definition.source import DefinitionProblems, Located, Places, Problem, Source
-from trialcrf.core.wording import N_, Message, Words
+from trialcrf.core.wording import N_, Message
 
 __all__ = ["DefinitionProblems", "Located", "Problem", "Source", "load"]
 
 _KEY_FIELD = re.compile(r"\{([^{}]*)\}")
 _ASSUMPTION = re.compile(r"[A-Z]-[0-9]{1,3}[a-z]?")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _LANGUAGE = re.compile(r"[a-z]{2}")
 _NOTHING = CodeList("", ())
 
@@ -51,26 +54,29 @@ def load(source: Source) -> Study:
         absent = Problem("study.yaml", 1, Message(N_("The main file of the study is missing.")))
         raise DefinitionProblems(source.problems or (absent,))
     reading = _StudyReading(source)
-    study = reading.study(source.study, source.schedule, source.forms)
+    study = reading.study(source.study, source.schedule, source.forms, source.eligibility)
     examine(study, reading, reading.places, complete=not source.problems)
+    if not source.problems:
+        reading.examine_eligibility(study)
     if reading.problems:
         raise DefinitionProblems(reading.problems)
     return study
 
 
-class _StudyReading(ItemReading):
+class _StudyReading(CriteriaReading):
     """One run over the files of a study."""
 
     def __init__(self, source: Source) -> None:
         super().__init__(source.problems, Places())
 
-    def study(self, main: Located, schedule: Located | None, forms: Iterable[Located]) -> Study:
+    def study(self, main: Located, schedule: Located | None, forms: Iterable[Located], eligibility: Located | None) -> Study:
         raw = self.fields(main, STUDY_KEYS, "oid title protocol languages subject_types reasons confirmations")
         self.languages = self._languages(raw.get("languages"))
         self.codelists = self._codelists(raw.get("codelists"))
         assumptions = self._assumptions(raw.get("assumptions"))
+        self.assumption_names = frozenset(assumptions)
         loaded = [form for node in forms if (form := self._form(node)) is not None]
-        events = self._events(schedule, assumptions) if schedule is not None else ()
+        events = self._events(schedule) if schedule is not None else ()
         return Study(
             oid=self.oid(raw.get("oid")),
             title=self.words(raw.get("title")),
@@ -85,6 +91,8 @@ class _StudyReading(ItemReading):
             reminders=self._reminders(raw.get("reminders")),
             safety=self._safety(raw.get("safety")),
             assumptions=assumptions,
+            parameters=self.parameters(eligibility),
+            eligibility=self.eligibility(eligibility),
         )
 
     def _languages(self, node: Located | None) -> tuple[str, ...]:
@@ -130,12 +138,21 @@ class _StudyReading(ItemReading):
             found[code] = CodeListItem(code, self.words(label))
         return tuple(found.values())
 
-    def _assumptions(self, node: Located | None) -> Mapping[str, Words]:
-        found: dict[str, Words] = {}
-        for key, raw in self.entries(node).items() if node is not None else ():
+    def _assumptions(self, node: Located | None) -> Mapping[str, Assumption]:
+        found: dict[str, Assumption] = {}
+        for key, each in self.entries(node).items() if node is not None else ():
             if not _ASSUMPTION.fullmatch(key):
-                self.say(raw, N_("“%(key)s” does not name an assumption: a capital letter, a hyphen and a number, such as A-27."), key=key)
-            found[key] = self.words(raw)
+                self.say(each, N_("“%(key)s” does not name an assumption: a capital letter, a hyphen and a number, such as A-27."), key=key)
+            raw = self.fields(each, "question reading why state by on", "question reading")
+            state = self.one_of(raw.get("state"), ("proposed", "confirmed"), "proposed")
+            by, on = self.text(raw.get("by")), self.text(raw.get("on"))
+            if (state == "confirmed") != bool(by and on):
+                self.say(raw.get("state", each), N_("A confirmed assumption says by whom and on which day; a proposed one does not."))
+            if on and not _DAY.fullmatch(on):
+                self.say(raw["on"], N_("A day is written as 2026-01-31."))
+            found[key] = Assumption(
+                self.words(raw.get("question")), self.words(raw.get("reading")), self.words(raw.get("why")), state, by, on
+            )
         return found
 
     def _subject_types(self, node: Located | None) -> tuple[SubjectType, ...]:
@@ -212,7 +229,7 @@ class _StudyReading(ItemReading):
             notes=tuple(self.words(each) for each in self.many(raw.get("notes"))),
         )
 
-    def _events(self, schedule: Located, assumptions: Mapping[str, Words]) -> tuple[StudyEventDef, ...]:
+    def _events(self, schedule: Located) -> tuple[StudyEventDef, ...]:
         found: dict[str, StudyEventDef] = {}
         for each in self.many(self.fields(schedule, "events", "events").get("events")):
             raw = self.fields(each, EVENT_KEYS, "oid label type subject_types forms")
@@ -224,9 +241,6 @@ class _StudyReading(ItemReading):
             for key in ("anchor", "target", "window", "date_alias", "subject_types", "forms", "repeating"):
                 if key in raw:
                     self.places["event", oid, key] = raw[key]
-            for named in self.many(raw.get("assumptions")):
-                if (name := self.text(named)) and name not in assumptions:
-                    self.say(named, N_("The assumption “%(name)s” is not explained among those of the study."), name=name)
             found[oid] = StudyEventDef(
                 oid=oid,
                 label=self.words(raw.get("label")),
@@ -238,7 +252,7 @@ class _StudyReading(ItemReading):
                 target=self._offset(raw.get("target")),
                 window=self._window(raw.get("window")),
                 date_alias=self.text(raw.get("date_alias"), "SVSTDAT"),
-                assumptions=tuple(self.text(named) for named in self.many(raw.get("assumptions"))),
+                assumptions=self.named_assumptions(raw.get("assumptions")),
             )
         return tuple(found.values())
 
@@ -289,7 +303,7 @@ class _StudyReading(ItemReading):
             groups=tuple(groups.values()),
             help=self.words(raw.get("help")),
             repeating=self.boolean(raw.get("repeating")),
-            access=self.one_of(raw.get("access"), ("form", "link"), "form"),
+            access=self.one_of(raw.get("access"), ACCESS, "form"),
             checks=self._checks(oid, raw.get("checks")),
         )
         return form if first is None else None

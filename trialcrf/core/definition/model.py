@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+from trialcrf.core.definition.criteria import Assumption, EligibilityDef, Parameter
 from trialcrf.core.expr import Expr
 from trialcrf.core.wording import Words
 
@@ -42,6 +43,11 @@ class Severity(StrEnum):
     HARD = "hard"
     SOFT = "soft"
     NOTE = "note"
+
+
+ACCESS = ("form", "link", "donor", "statement")
+"""The pairs of verbs (`form.read`, `form.enter`, ...) that may guard a form. `link` guards who belongs to whom, `donor` what a donor's
+tests found, which is the donor's secret (clinical reference, A.5), `statement` a verdict that is recorded by signing it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +93,7 @@ class ItemDef:
     derive: Expr | None = None
     refers_to: str = ""
     not_future: bool = False
+    qualifier: bool = False  # a decimal may be recorded as `<0.5` or `>200`: the laboratory's limit, an open interval
     aliases: tuple[str, ...] = ()
 
 
@@ -98,7 +105,9 @@ class ItemGroupDef:
     label: Words
     items: tuple[ItemDef, ...]
     repeating: bool = False
-    layout: str = "list"  # "list", or "table": one line an item, choices as columns (a 17-site score)
+    layout: str = "list"
+    """`list`; `table`: one line an item, choices as columns; `body_map`: the same beside a figure on which each item has its site
+    (`core.bodymap.SITES`)."""
     help: Words = Words()
     when: Expr | None = None
 
@@ -116,7 +125,7 @@ class Check:
 
 @dataclass(frozen=True)
 class FormDef:
-    """A form. `access` names the pair of verbs of the permission table that guard it: "form" or "link"."""
+    """A form. `access` names the pair of verbs of the permission table that guard it: one of ACCESS."""
 
     oid: str
     label: Words
@@ -232,7 +241,9 @@ class Study:
     confirmations: CodeList  # why a value that a check doubts is right all the same
     reminders: tuple[ReminderStep, ...] = ()
     safety: SafetySettings | None = None
-    assumptions: Mapping[str, Words] = field(default_factory=dict)
+    assumptions: Mapping[str, Assumption] = field(default_factory=dict)
+    parameters: tuple[Parameter, ...] = ()
+    eligibility: tuple[EligibilityDef, ...] = ()
 
     @cached_property
     def event(self) -> Mapping[str, StudyEventDef]:
@@ -245,6 +256,13 @@ class Study:
     @cached_property
     def subject_type(self) -> Mapping[str, SubjectType]:
         return {kind.oid: kind for kind in self.subject_types}
+
+    @cached_property
+    def parameter(self) -> Mapping[str, Parameter]:
+        return {parameter.oid: parameter for parameter in self.parameters}
+
+    def eligibility_of(self, subject_type: str) -> EligibilityDef | None:
+        return next((each for each in self.eligibility if each.subject_type == subject_type), None)
 
     def events_for(self, subject_type: str) -> Iterator[StudyEventDef]:
         return (event for event in self.events if subject_type in event.subject_types)

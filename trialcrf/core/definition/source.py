@@ -40,6 +40,7 @@ class Source:
     schedule: Located | None
     forms: tuple[Located, ...] = ()
     problems: tuple[Problem, ...] = ()
+    eligibility: Located | None = None
 
 
 class DefinitionProblems(Exception):

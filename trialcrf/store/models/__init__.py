@@ -3,6 +3,7 @@
 from trialcrf.store.models.base import metadata
 from trialcrf.store.models.data import fact, form, query, subject
 from trialcrf.store.models.people import account, grant, session, sign_in_attempt
+from trialcrf.store.models.signature import signature
 from trialcrf.store.models.study import definition, site, study
 from trialcrf.store.models.trail import audit_record, audit_value, chain_head
 from trialcrf.store.models.work import job_run, outbox, report
@@ -23,6 +24,7 @@ __all__ = [
     "report",
     "session",
     "sign_in_attempt",
+    "signature",
     "site",
     "study",
     "subject",
