@@ -95,9 +95,7 @@ def screen_recipient(world: World, donor: str = "", only: tuple[str, ...] = (), 
         if not only or form in only:
             put(world, subject, form, "SCR", **{**boxes, **{name: changed[name] for name in boxes if name in changed}})
     if not only or "SKIN" in only:
-        skin = {f"SKIN_{site}_{side}": "1" for site in SITES for side in "RL"} | {
-            "SKIN_FACE": "1", "SKIN_CHEST": "1", "SKIN_ABDOMEN": "1"
-        }
+        skin = {f"SKIN_{site}_{side}": "1" for site in SITES for side in "RL"} | {"SKIN_FACE": "1", "SKIN_CHEST": "1", "SKIN_ABDOMEN": "1"}
         put(world, subject, "SKIN", "SCR", **{**skin, **{name: changed[name] for name in skin if name in changed}})
     if donor:
         put(world, subject, "DONORLINK", "LINK", LINK_DONOR=donor, LINK_RELATION="SIBLING")

@@ -130,6 +130,7 @@ def test_the_cast_holds_the_roles_told(shown):
         "adam": {Grant("administrator", "*")},
         "cora": {Grant("coordinator", STUDY, "01")},
         "dana": {Grant("data_manager", STUDY)},
+        "dora": {Grant("donor_physician", STUDY, "01"), Grant("donor_physician", STUDY, "02")},
         "ivan": {Grant("investigator", STUDY, "01")},
         "mona": {Grant("monitor", STUDY, "01"), Grant("monitor", STUDY, "02")},
         "olga": {Grant("coordinator", STUDY, "02")},
@@ -138,14 +139,20 @@ def test_the_cast_holds_the_roles_told(shown):
     assert zones == {"01": "Europe/Paris", "02": "America/Martinique"}
 
 
-def test_every_form_was_entered_by_a_coordinator_of_its_site_at_the_true_time(shown):
+def test_every_form_was_entered_at_the_true_time_by_who_may_enter_it(shown):
     with shown.read() as tx:
         rows = tx.read(text("SELECT DISTINCT chain, actor, role, at FROM audit_record WHERE entity = 'form' AND actor <> 'trialcrf'")).all()
     assert {(row.chain, row.actor, row.role) for row in rows} == {
         (f"{STUDY}/01", "cora", "coordinator"),
         (f"{STUDY}/02", "olga", "coordinator"),
+        (f"{STUDY}/01", "dora", "donor_physician"),
+        (f"{STUDY}/02", "dora", "donor_physician"),
     }
     assert {row.at[:16] for row in rows} == {"2026-11-21T09:00"}
+    with shown.read() as tx:
+        ids = {str(one.id) for one in forms.all_of(tx, [one.id for one in subjects.all_of(tx, STUDY)], ["DSEROLOGY"])}
+        told = tx.read(text("SELECT DISTINCT entity_id FROM audit_record WHERE entity = 'form' AND actor = 'dora'")).scalars()
+        assert set(told) == ids, "what a donor's tests found, and nothing else"
 
 
 def test_there_is_a_query_in_every_state(shown):
@@ -162,7 +169,7 @@ def test_forms_and_rows_in_error_and_missing_codes_with_reasons_are_shown(shown)
     assert sum(bool(row.error) for one in live for rows in one.document.rows.values() for row in rows) == 1
     missing = [answer for one in live for _, answer in one.document.places() if answer.missing]
     assert len(missing) >= 5
-    assert all(answer.note for answer in missing)
+    assert all(answer.note for answer in missing if answer.missing == "ND")
     assert changed == ["SOURCE"]
 
 
@@ -192,8 +199,8 @@ def test_donors_and_recipients_are_linked_on_a_form_of_its_own(shown):
         live = forms.all_of(tx, [one.id for one in subjects.all_of(tx, STUDY)], ["DONORLINK"])
         donors = {one.key for one in subjects.all_of(tx, STUDY, subject_type="donor")}
     linked = [one.document.at(Place("LINK_DONOR")).text for one in live]
-    assert len(linked) == len(set(linked)) == len(donors)
-    assert set(linked) == donors
+    assert len(linked) == len(set(linked)) == len(donors) - 1, "of one recipient nobody is linked yet"
+    assert set(linked) < donors
 
 
 def test_serious_events_are_told_to_sponsor_and_investigator(shown):

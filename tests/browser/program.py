@@ -18,7 +18,8 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 
 from tests.actions.world import World
-from trialcrf.actions import demo_values, enrol
+from tests.browser import made_up
+from trialcrf.actions import enrol
 from trialcrf.actions.enter import Typed
 from trialcrf.core.document import FormKey, Place
 from trialcrf.store import forms, sites
@@ -132,30 +133,30 @@ class Program:
         """A new recipient who consented so many days ago; with `infused`, whose infusion was so many days ago."""
         now, today = datetime.now(UTC), self.today
         consent = today - timedelta(days=consented)
-        subject = self._enrolled("recipient", site, demo_values.recipient_consent(0, consent), now)
+        subject = self._enrolled("recipient", site, made_up.recipient_consent(0, consent), now)
         if infused is not None:
             day = today - timedelta(days=infused)
             self.saved(subject, "D0", "VISIT", {"VIS_DONE": "Y", "VIS_DATE": day})
-            self.saved(subject, "D0", "INFUSION", demo_values.infusion(0, "MSC1", day))
+            self.saved(subject, "D0", "INFUSION", made_up.infusion(0, "MSC1", day))
         return subject
 
     def donor(self, consented: int = 40, site: str = "01") -> Subject:
         consent = self.today - timedelta(days=consented)
-        return self._enrolled("donor", site, demo_values.donor_consent(0, consent), datetime.now(UTC))
+        return self._enrolled("donor", site, made_up.donor_consent(0, consent), datetime.now(UTC))
 
-    def _enrolled(self, kind: str, site: str, values: demo_values.Values, now: datetime) -> Subject:
+    def _enrolled(self, kind: str, site: str, values: made_up.Values, now: datetime) -> Subject:
         with self.world.write("cora", now) as tx:
             where = sites.find(tx, STUDY, site)
             assert where
-            sent = Typed({Place(oid): demo_values.typed_as(value) for oid, value in values.items()})
+            sent = Typed({Place(oid): made_up.typed_as(value) for oid, value in values.items()})
             return enrol.enrol(tx, self.world.published, where, kind, sent, now)[0]
 
-    def saved(self, subject: Subject, event: str, form: str, values: demo_values.Values, repeat: int = 1) -> StoredForm:
+    def saved(self, subject: Subject, event: str, form: str, values: made_up.Values, repeat: int = 1) -> StoredForm:
         """A form saved by the coordinator; a stored one is saved over with a reason."""
         key, now = FormKey(event, form, form_repeat=repeat), datetime.now(UTC)
         with self.world.read() as tx:
             before = forms.read(tx, subject.id, key)
-        raws = {Place(oid): demo_values.typed_as(value) for oid, value in values.items()}
+        raws = {Place(oid): made_up.typed_as(value) for oid, value in values.items()}
         sent = Typed(raws, reasons=dict.fromkeys(raws, "SOURCE") if before else {}, version=before.version if before else None)
         self.world.save(subject, form, event, sent, repeat, now)
         with self.world.read() as tx:

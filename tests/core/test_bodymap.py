@@ -53,7 +53,7 @@ def test_a_total_needs_every_site_and_is_never_prorated(answers: dict[str, str],
 @dataclass(frozen=True)
 class Kept:
     key: FormKey
-    document: Document = Document()
+    document: Document
 
 
 FORM = FormDef("F", words("form"), (ItemGroupDef("G", words("g"), (item("DAY", DataType.DATE),)),))
@@ -64,7 +64,7 @@ def event(oid: str, kind: EventType = EventType.SCHEDULED) -> StudyEventDef:
 
 
 STUDY = Study(
-    "s", words("s"), "p", ("en",), (), (), tuple(map(event, ("SCR", "M3", "M6"))) + (event("UNS", EventType.UNSCHEDULED),), (FORM,),
+    "s", words("s"), "p", ("en",), (), (), (*map(event, ("SCR", "M3", "M6")), event("UNS", EventType.UNSCHEDULED)), (FORM,),
     codes("R"), codes("C"),
 )  # fmt: skip
 

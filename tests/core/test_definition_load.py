@@ -268,6 +268,8 @@ BAD: list[tuple[str, str, str, int, str]] = [
     (MEASURE, "type: integer, unit: cm", "type: integer, unit: cm, when: \"has(SCORED, '1')\"", 8, "type multichoice"),
     (MEASURE, "    repeating: yes\n", "    repeating: yes\n    layout: table\n", 14, "repeating group cannot be drawn"),
     (MEASURE, "    label: {fr: Groupe, en: Group}\n", "    label: {fr: Groupe, en: Group}\n    layout: table\n", 6, "share one codelist"),
+    (MEASURE, "Group}\n    items:\n", "Group}\n    layout: body_map\n    items:\n", 6, "share one codelist"),
+    (MEASURE, "    repeating: yes\n", "    repeating: yes\n    layout: body_map\n", 14, "repeating group cannot be drawn"),
     (MEASURE, "    label: {fr: Groupe, en: Group}\n", "    label: {fr: Groupe, en: Group}\n    when: KG > 1\n", 6, "“KG” itself"),
     (MEASURE, "holds: LOWER < UPPER", "holds: LOWER <", 18, "cannot be read, column 8"),
     (MEASURE, "holds: LOWER < UPPER", "holds: LOWER + UPPER", 18, "a condition is expected"),
@@ -471,3 +473,41 @@ def test_texts_of_a_study_are_typographic_and_whole(folder: Path) -> None:
     for form in load(read_study(folder)).forms:
         for _, item in form.items.values():
             assert set(item.label.texts) == {"fr", "en"}
+
+
+BODY = """\
+  - oid: SITES
+    label: {fr: Sites, en: Sites}
+    layout: body_map
+    items:
+      - {oid: S1, label: {fr: Visage, en: Face}, type: codelist, codelist: GRADE, alias: [QSORRES, MRSS_FACE]}
+      - {oid: S2, label: {fr: Main, en: Hand}, type: codelist, codelist: GRADE, alias: [QSORRES, MRSS_HAND_R]}
+"""
+GRADE = '  GRADE: {"0": {fr: "0", en: "0"}, "1": {fr: "1", en: "1"}, "2": {fr: "2", en: "2"}, "3": {fr: "3", en: "3"}}\n'
+
+
+def with_body_map(body: str = BODY, grades: str = GRADE) -> Files:
+    measure = FORMS["measure"].replace("  - oid: R\n", body + "  - oid: R\n")
+    return FILES | {"study.yaml": MAIN + grades, MEASURE: measure}
+
+
+def test_a_body_map_is_a_layout(tmp_path: Path) -> None:
+    study = loaded(tmp_path, with_body_map())
+    assert study.form["MEASURE"].groups[1].layout == "body_map"
+    assert from_canonical(canonical(study)).form["MEASURE"].groups[1] == study.form["MEASURE"].groups[1]
+
+
+@pytest.mark.parametrize(
+    ("body", "grades", "words"),
+    [
+        (BODY.replace("MRSS_FACE", "MRSS_NOSE"), GRADE, "one site of the body as alias"),
+        (BODY.replace("[QSORRES, MRSS_FACE]", "QSORRES"), GRADE, "one site of the body as alias"),
+        (BODY.replace("MRSS_FACE]", "MRSS_FACE, MRSS_CHEST]"), GRADE, "one site of the body as alias"),
+        (BODY.replace("MRSS_HAND_R", "MRSS_FACE"), GRADE, "stand at the same site"),
+        (BODY, GRADE.replace(', "3": {fr: "3", en: "3"}', ""), "grades 0, 1, 2 and 3"),
+        (BODY, GRADE.replace('"3":', '"4":'), "grades 0, 1, 2 and 3"),
+    ],
+)
+def test_a_body_map_that_cannot_be_drawn_is_refused_at_its_layout(tmp_path: Path, body: str, grades: str, words: str) -> None:
+    found = problems(tmp_path, with_body_map(body, grades))
+    assert [each.split(": ")[0] for each in found if words in each] == [f"{MEASURE}:13"], found

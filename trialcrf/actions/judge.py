@@ -45,7 +45,7 @@ class Screening:
     def used(self) -> tuple[int, ...]:
         """The forms that a verdict on this evaluation covers: every one that gave a value."""
         keys = {found.key for given in self.evaluation.given.values() for found in given.found}
-        return tuple(sorted(self.forms[key].id for key in keys))
+        return tuple(sorted(self.forms[key].id for key in keys & self.forms.keys()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,16 +141,9 @@ def _in_force(tx: Transaction, published: Published, subject: Subject, stored: S
 
 def _partner(tx: Transaction, study: Study, definition: EligibilityDef, subject: Subject, stored: Sequence[StoredForm]) -> Subject | None:
     """The linked subject, whose own verdict is taken and nothing else."""
-    if not definition.partner_alias:
-        return None
-    for one in reversed(stored):
-        form = study.form.get(one.key.form_oid)
-        item = form.with_alias(definition.partner_alias) if form is not None else None
-        answer = one.document.items.get(item.oid) if item is not None else None
-        if answer is not None and answer.text:
-            found = subjects.find(tx, study.oid, answer.text)
-            return found if found is not None and not found.error else None
-    return None
+    link = casebook_of(study, stored).named(definition.partner_alias) if definition.partner_alias else None
+    found = subjects.find(tx, study.oid, link.answer.text) if link is not None else None
+    return found if found is not None and not found.error else None
 
 
 def _statement(study: Study, kind: str) -> tuple[FormKey, FormDef] | None:
@@ -201,7 +194,7 @@ def sign_verdict(
     if sent.verdict is Overall.ELIGIBLE and computed is not Overall.ELIGIBLE:
         _deviate(tx, published, subject, found, sent, now)
     tx.flush_trail()
-    covered = (*found.used, saved.form_id)
+    covered = sorted({*found.used, saved.form_id})
     statement = stated(found, subject, sent)
     return sign.sign(tx, subject, actor, proof, MEANING, covered, statement, fingerprint(sign.covered(tx, subject, covered)))
 
@@ -281,7 +274,11 @@ def stated(found: Screening, subject: Subject, sent: Signing) -> Mapping[str, ob
             name: {
                 "state": given.state.value,
                 "dated": given.dated.earliest.isoformat() if given.dated else None,
-                "from": [[found.forms[one.key].id, one.key.event_oid, one.key.form_oid, one.ref.item, one.row] for one in given.found],
+                "from": [
+                    [found.forms[one.key].id, one.key.event_oid, one.key.form_oid, one.ref.item, one.row]
+                    for one in given.found
+                    if one.key in found.forms
+                ],
             }
             for name, given in evaluation.given.items()
         },

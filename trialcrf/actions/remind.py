@@ -24,6 +24,9 @@ from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
+AT_ONCE = 200
+"""Subjects whose records are held in memory together: a site may have thousands."""
+
 
 class NoLongerDue(Exception):
     """The reason for a mail is gone; the text (a msgid) says how, for whoever reads the outbox."""
@@ -50,9 +53,12 @@ def scan_overdue(tx: Transaction, now: datetime) -> int:
 def overdue_at(tx: Transaction, study: Study, site: Site, now: datetime) -> Iterator[tuple[Subject, Visit]]:
     """Every overdue visit at the site; subjects and forms in error have none."""
     found = subjects.all_of(tx, study.oid, [site.code])
-    for subject, record in zip(found, subjects.records(tx, found), strict=True):
-        for visit in schedule.overdue(study, record, site.today(now)):
-            yield subject, visit
+    today = site.today(now)
+    for start in range(0, len(found), AT_ONCE):
+        some = found[start : start + AT_ONCE]
+        for subject, record in zip(some, subjects.records(tx, some), strict=True):
+            for visit in schedule.overdue(study, record, today):
+                yield subject, visit
 
 
 def _recipients(tx: Transaction, study: Study, site: Site, visit: Visit) -> Iterator[tuple[Account, int]]:

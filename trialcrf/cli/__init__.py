@@ -7,8 +7,10 @@ import click
 from trialcrf.cli.criteria import evaluate
 from trialcrf.cli.data import export, import_
 from trialcrf.cli.people import site, user
+from trialcrf.cli.printing import print_
 from trialcrf.cli.reports import audit, report
 from trialcrf.cli.serve import init, run, serve
+from trialcrf.cli.simulate import simulate_command
 from trialcrf.cli.study import study, subject
 from trialcrf.cli.terminal import Group, Terminal, _
 from trialcrf.cli.work import jobs
@@ -24,5 +26,6 @@ def main(context: click.Context, trace: bool) -> None:
 
 
 study.add_command(evaluate)
-for command in (init, run, serve, study, subject, user, site, jobs, report, audit, export, import_):
+study.add_command(print_)
+for command in (init, run, serve, study, subject, user, site, jobs, report, audit, export, import_, simulate_command):
     main.add_command(command)

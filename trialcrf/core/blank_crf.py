@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 
 from trialcrf.core.definition.model import CodeList, DataType, FormDef, ItemDef, ItemGroupDef, Range, Study
@@ -30,6 +30,9 @@ ROW_COLUMNS = 8
 
 FURTHER_ROWS = 4
 
+FEWEST_LINES, MOST_COLUMNS = 3, 8
+"""Questions with the same choices stand in a table from so many lines on, where the choices make no more columns than this."""
+
 TYPES: dict[DataType, str] = {
     DataType.TEXT: N_("text"),
     DataType.INTEGER: N_("whole number"),
@@ -45,6 +48,7 @@ TYPES: dict[DataType, str] = {
     DataType.DERIVED: N_("computed"),
 }
 """What the paper calls each data type."""
+_TYPE_NAMES = frozenset(TYPES.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +99,11 @@ class Question:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A group of questions: a list, a table with the choices as columns, or rows. `further` are the columns of the further rows."""
+    """A group of questions: a list, a table with the choices as columns, or rows.
+
+    Of a table, `absent` are the missing codes after the choices, `kinds` the annotations that all questions share; of rows,
+    `further` are the columns of the further rows.
+    """
 
     oid: str
     label: Words
@@ -104,6 +112,7 @@ class Section:
     layout: str
     columns: tuple[Option, ...]
     absent: tuple[Option, ...]
+    kinds: tuple[Note, ...]
     questions: tuple[Question, ...]
     further: tuple[Question, ...]
     rows: int
@@ -159,20 +168,32 @@ def _sheet(study: Study, form: FormDef) -> Sheet:
 
 def _section(form: FormDef, group: ItemGroupDef) -> Section:
     questions = tuple(_question(form, item) for item in group.items)
-    table = group.layout == "table" and bool(group.items) and group.items[0].codelist is not None
     codes = {code for item in group.items for code in item.missing}
+    absent = tuple(_absent(code for code in MISSING_CODES if code in codes))
+    table = not group.repeating and _alike(questions) and len(questions[0].options) + len(absent) <= MOST_COLUMNS
     asked = tuple(each for each in questions if each.boxes != "computed")
+    kinds = tuple(note for note in questions[0].notes if note.name.msgid in _TYPE_NAMES) if table else ()
+    if table:
+        questions = tuple(replace(each, notes=tuple(note for note in each.notes if note not in kinds)) for each in questions)
     return Section(
         oid=group.oid,
         label=group.label,
         help=group.help,
         condition=written(group.when.tree) if group.when else "",
         layout="table" if table else "rows" if group.repeating else "list",
-        columns=_options(group.items[0].codelist) if table else (),
-        absent=tuple(_absent(code for code in MISSING_CODES if code in codes)) if table else (),
+        columns=questions[0].options if table else (),
+        absent=absent if table else (),
+        kinds=kinds,
         questions=questions,
         further=asked if group.repeating and len(asked) <= ROW_COLUMNS else (),
         rows=FURTHER_ROWS,
+    )
+
+
+def _alike(questions: tuple[Question, ...]) -> bool:
+    """Whether all are answered by ticking one of the same choices: on paper they make a table, whatever they are on the screen."""
+    return len(questions) >= FEWEST_LINES and all(
+        each.boxes == "choices" and not each.several and each.options == questions[0].options for each in questions
     )
 
 
@@ -196,7 +217,7 @@ def _question(form: FormDef, item: ItemDef) -> Question:
         wide=wide,
         missing=tuple(_absent(item.missing)),
         reason=any(code in REASON_NEEDED for code in item.missing),
-        optional=not item.mandatory,
+        optional=not item.mandatory and item.derive is None,
         rule=written(item.derive.tree) if item.derive else "",
         notes=tuple(_notes(form, item)),
     )
@@ -258,7 +279,8 @@ def _columns(options: tuple[Option, ...], wide: bool) -> int:
     longest = max(lengths)
     if wide:
         return 3 if longest <= 26 else 2
-    return 2 if longest <= 14 else 1
+    whole = max(length + len(each.code) * each.told for length, each in zip(lengths, options, strict=True))
+    return 2 if longest <= 14 and whole <= 26 else 1
 
 
 def _notes(form: FormDef, item: ItemDef) -> Iterator[Note]:

@@ -63,6 +63,16 @@ class Casebook:
         rows = [row for row in held.document.rows.get(group.oid, ()) if not row.error and ref.item in row.items]
         return [Found(ref, held.key, row.items[ref.item], row.id) for row in rows]
 
+    def named(self, alias: str) -> Found | None:
+        """The latest answer to an item of this alias outside repeating groups."""
+        for form in self._study.forms_with(alias):
+            item = form.with_alias(alias)
+            assert item is not None
+            found = self.found(Ref(item.oid, form.oid)) if not form.items[item.oid][0].repeating else []
+            if found and found[0].answer.text:
+                return found[0]
+        return None
+
     def _speaking(self, ref: Ref) -> Held | None:
         form = self._study.form.get(ref.form)
         if form is None or ref.item not in form.items:

@@ -124,14 +124,15 @@ class Evaluation:
 
 
 def evaluate(
-    study: Study, definition: EligibilityDef, casebook: Casebook, about: Mapping[str, str], today: date, partner: Truth
+    study: Study, definition: EligibilityDef, casebook: Casebook, about: Mapping[str, str], today: date, partner: Truth = AWAITED
 ) -> Evaluation:
     """Every criterion of a subject from its forms. `partner` is the linked subject's verdict, AWAITED where nobody is linked."""
     reading = _Reading(study, definition, casebook, about, today)
     given = {each.oid: reading.given(each) for each in definition.inputs}
     if definition.partner_input:
         state = State.KNOWN if isinstance(partner, bool) else State.AWAITED if partner is AWAITED else State.UNDECIDED
-        given[definition.partner_input] = Given(definition.input[definition.partner_input], partner, state)
+        link = casebook.named(definition.partner_alias)
+        given[definition.partner_input] = Given(definition.input[definition.partner_input], partner, state, (link,) if link else ())
     judged = judge(definition, {name: each.value for name, each in given.items()}, today)
     return Evaluation(definition, given, judged, reading.reference.latest if reading.reference else None)
 

@@ -37,10 +37,10 @@ SEVERITIES: Mapping[Severity, str] = {
     Severity.NOTE: N_("informs"),
 }
 ACCESSES: Mapping[str, str] = {
-    "form": N_("all who read forms"),
-    "link": N_("who may see who belongs to whom"),
-    "donor": N_("who may see donor results"),
-    "statement": N_("recorded by signing"),
+    "form": N_("general"),
+    "link": N_("donor and recipient"),
+    "donor": N_("donor results"),
+    "statement": N_("signed statement"),
 }
 """Who reads a form, by the pair of verbs that guards it."""
 KINDS: Mapping[CriterionKind, str] = {

@@ -47,7 +47,8 @@ _EQUATIONS = {
     ("DLCO", GLI_2017): _Equation("GLI_2017", "DLCO", "mL/min/mmHg", OutOfRange(5, 90)),
     ("TLCO", GLI_2017): _Equation("GLI_2017", "TLCO", "mmol/min/kPa", OutOfRange(5, 90)),
 }
-_SEXES = {"F": 0, "M": 1}
+SEXES = {"F": 0, "M": 1}
+"""The sexes that the equations know, and their numbers in the package."""
 _PLACES = Decimal("0.000001")
 
 
@@ -61,13 +62,13 @@ def predicted(measure: str, sex: str, age: Decimal, height_cm: Decimal, referenc
     OutOfRange outside the ages of the equation. Raises ValueError for another measure, reference or sex, or a height that is none.
     """
     equation = _EQUATIONS.get((measure, reference))
-    if equation is None or sex not in _SEXES or height_cm <= 0:
+    if equation is None or sex not in SEXES or height_cm <= 0:
         raise ValueError(f"no equation for {measure!r} by {reference!r}, sex {sex!r}, height {height_cm}")
     if not equation.ages.youngest <= age <= equation.ages.oldest:
         return equation.ages
     tables = _tables(equation.made_by)
     about = {
-        "sex": _SEXES[sex],
+        "sex": SEXES[sex],
         "age": float(age),
         "height": float(height_cm),
         "parameter": tables.Parameters[equation.parameter],

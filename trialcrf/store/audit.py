@@ -100,9 +100,9 @@ def append(connection: Connection, at: datetime, who: Who, entries: Sequence[Ent
             known[key] = commit
             records.append((*_said(leaf), prev))
         connection.execute(_MOVE_HEAD, {"of_chain": chain, "new_seq": seq, "new_hash": prev})
-    _write(connection, audit_record, (*Leaf.__slots__, "hash"), records)
+    write_rows(connection, audit_record, (*Leaf.__slots__, "hash"), records)
     if values:
-        _write(connection, audit_value, ("chain", "seq", "salt", "value"), values)
+        write_rows(connection, audit_value, ("chain", "seq", "salt", "value"), values)
 
 
 _said = attrgetter(*Leaf.__slots__)
@@ -112,7 +112,7 @@ _MOVE_HEAD = (
 )
 
 
-def _write(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+def write_rows(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
     """Write many rows in the driver's own words: every save has dozens of records, and binding them by name doubles their cost."""
     if connection.dialect.name == "postgresql":
         # One stream instead of dozens of statements: it fires the same triggers and is rolled back like any other write.

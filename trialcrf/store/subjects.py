@@ -136,6 +136,13 @@ def create(
     return Subject(new, key, subject_type, number, enrolled_on, "", at_site)
 
 
+def last_numbers(tx: Transaction, at_site: Site) -> dict[str, int]:
+    """The last number in use at the site, by type. Its row is locked until the transaction ends, as for enrolling."""
+    tx.read(select(site.c.id).where(site.c.id == at_site.id).with_for_update())
+    last = select(subject.c.subject_type, func.max(subject.c.number)).where(subject.c.site_id == at_site.id)
+    return {row[0]: row[1] for row in tx.read(last.group_by(subject.c.subject_type))}
+
+
 def mark_error(tx: Transaction, which: Subject, reason: str) -> None:
     tx.change(
         subject,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -126,6 +126,26 @@ class Transaction:
         assert key is not None
         self._record(table.name, entries(key[0]))
         return int(key[0])
+
+    def create_many(self, made: Sequence[tuple[Table, Sequence[str], Sequence[tuple[Any, ...]]]], entries: Sequence[Entry]) -> None:
+        """Insert many rows, each beginning with its reserved id, in the driver's own words; `entries` tell of them all, in their order.
+
+        Raises Unaudited where a row has no record of its making.
+        """
+        told = {(entry.entity, entry.entity_id) for entry in entries if entry.op == "create"}
+        for table, columns, rows in made:
+            if any((table.name, str(row[0])) not in told for row in rows):
+                raise Unaudited(f"a row of {table.name} without an audit record")
+            if rows:
+                audit.write_rows(self.connection, table, columns, rows)
+        self.entries.extend(entries)
+
+    def project_many(self, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
+        """Write many rows of a projection, as `project` does one."""
+        if not self.entries:
+            raise Unaudited(f"{table.name} is projected only together with a recorded change")
+        if rows:
+            audit.write_rows(self.connection, table, columns, rows)
 
     def change(self, table: Table, statement: Executable, entries: Iterable[Entry], params: Any = None) -> int:
         """Run one statement on an audited table with its audit records; returns the rows it touched."""

@@ -144,6 +144,7 @@ class BodyMap:
 
     regions: tuple[Region, ...]
     outline: str
+    grades: tuple[tuple[str, Sayable], ...]
     tally: Tally
     earlier: Tally | None = None
     earlier_event: Sayable | str = ""

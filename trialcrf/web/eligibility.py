@@ -86,6 +86,11 @@ class CriterionLine:
     parts: tuple[tuple[str, Message, str], ...] = ()  # the criteria that its rule names, with their verdicts
 
     @property
+    def origins(self) -> dict[str, Origin]:
+        """Every form that its values were entered in, once."""
+        return {origin.url: origin for value in self.values for origin in value.origins}
+
+    @property
     def proposed(self) -> bool:
         """Whether any assumption behind it is still to be confirmed."""
         return any(one.state != "confirmed" for _, one in self.assumptions)
@@ -192,6 +197,9 @@ def _page(form: VerdictForm, problem: Impossible | None) -> str:
 def _line(found: Screening, judged: Judged) -> CriterionLine:
     criterion = judged.criterion
     own = {ref.item for ref in criterion.rule.references}
+    given = [found.evaluation.given[one.oid] for one in found.evaluation.definition.inputs if one.oid in own]
+    # What is not entered and not needed either would only hide what is.
+    values = tuple(_value(found, one) for one in given if one.state is not State.AWAITED or one.input.oid in judged.missing)
     named = tuple((name, found.published.study.assumptions[name]) for name in criterion.assumptions)
     return CriterionLine(
         criterion.id,
@@ -202,7 +210,7 @@ def _line(found: Screening, judged: Judged) -> CriterionLine:
         ICONS[judged.verdict],
         criterion.kind is CriterionKind.ROUTE,
         named,
-        tuple(_value(found, found.evaluation.given[one.oid]) for one in found.evaluation.definition.inputs if one.oid in own),
+        values,
         tuple(
             (each.criterion.id, Message(VERDICTS[each.verdict]), ICONS[each.verdict])
             for each in found.evaluation.judged
@@ -219,7 +227,7 @@ def _value(found: Screening, given: Given) -> ValueLine:
     if given.state is State.EXPIRED and given.valid_until:
         why = Message(N_("expired: valid until %(day)s"), {"day": given.valid_until})
     if hidden:
-        return ValueLine(each.label, Message(N_("read by the donor’s team only")), "", None, None, (), given.state is State.KNOWN)
+        return ValueLine(each.label, Message(N_("your role does not read this value")), "", None, None, (), given.state is State.KNOWN)
     known = given.state is State.KNOWN
     text = _written(study, given) if known else ""
     return ValueLine(

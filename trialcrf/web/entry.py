@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, enter
+from trialcrf.actions import Impossible, compare_lung, enter
 from trialcrf.actions.enter import Opened, StaleSave, Typed
 from trialcrf.core import checks, schedule
 from trialcrf.core.access import may
@@ -201,6 +201,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         findings = tried.findings if tried and tried.findings else _standing_findings(opened, document, held, bool(tried))
         applies = applying(opened.form, document, opened.context)
         earlier = earlier_of(tx, opened, which, key, document)
+        lung = compare_lung.compare(tx, opened, which, key, document)
     study, editable = opened.published.study, may_form(opened.form, "enter") and not which.error and not (stored and stored.error)
     around = Around(
         applies=applies,
@@ -237,6 +238,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
             Crumb(opened.event.label),
         ],
         it=it,
+        lung=lung,
         context=_context(tx, opened, which, standing),
         steps=_steps(opened, which, key, standing, gone),
         past=past,

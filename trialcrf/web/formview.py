@@ -50,7 +50,8 @@ class Around:
 
     `applies` says whether an item is asked with the answers so far; an item that does not apply but holds a value is drawn all the same.
     `answered` are the confirmations given before. `references` are the records that an item may name, as (text, label).
-    `before` are sentences such as the value of the visit before, `earlier` the whole form of then (only for a body map). `zone` is the site's.
+    `before` are sentences such as the value of the visit before, `earlier` the whole form of then (for a body map).
+    `zone` is the site's.
     """
 
     applies: Callable[[Place], bool] = _everywhere

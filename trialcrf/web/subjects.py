@@ -31,6 +31,7 @@ from trialcrf.web.page import Cell, Chip, Crumb, MatrixRow, Pages
 blueprint = Blueprint("subjects", __name__)
 
 ON_A_PAGE = 25
+AT_ONCE = 200
 
 _WORDS = {
     State.DONE: N_("done"),
@@ -64,16 +65,11 @@ def matrix(study: str) -> str:
             plans = _plans(tx, definition, shown)
         else:
             # A state is computed from data and day, never stored, so this filter looks at every subject of the view.
-            everyone = subjects.all_of(tx, study, at, kind.oid, part)
-            plans = [
-                (one, record, visits)
-                for one, record, visits in _plans(tx, definition, everyone)
-                if any(visit.state is state for visit in visits)
-            ]
-            total = len(plans)
+            matching = _in_state(tx, definition, subjects.all_of(tx, study, at, kind.oid, part), state)
+            total = len(matching)
             number = min(number, max(1, -(-total // ON_A_PAGE)))
-            plans = plans[(number - 1) * ON_A_PAGE :][:ON_A_PAGE]
-            shown = [one for one, _, _ in plans]
+            shown = matching[(number - 1) * ON_A_PAGE :][:ON_A_PAGE]
+            plans = _plans(tx, definition, shown)
         standing = _by_event(forms.standings(tx, [one.id for one in shown]))
     chips = [
         *(Chip(one.label, _here(kind=one.oid, page=None), one.oid == kind.oid) for one in definition.subject_types),
@@ -105,6 +101,13 @@ def matrix(study: str) -> str:
         acts=acts,
         note=note or "",
     )
+
+
+def _in_state(tx: Transaction, study: Study, everyone: Sequence[Subject], state: State) -> list[Subject]:
+    """Those with a visit in this state. What is known of them is held for a few hundred at a time: there may be thousands."""
+    parts = (everyone[start : start + AT_ONCE] for start in range(0, len(everyone), AT_ONCE))
+    plans = (plan for part in parts for plan in _plans(tx, study, part))
+    return [one for one, _, visits in plans if any(visit.state is state for visit in visits)]
 
 
 def _plans(tx: Transaction, study: Study, shown: Sequence[Subject]) -> list[tuple[Subject, SubjectRecord, tuple[Visit, ...]]]:

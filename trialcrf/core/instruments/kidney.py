@@ -1,8 +1,8 @@
 """Kidney function of adults: Cockcroft-Gault (as such, for 1.73 m2, for 1 m2), CKD-EPI 2021, MDRD; body surface by Mosteller.
 
 Creatinine in µmol/L (mg/dL x 88.42), weight in kg, height in cm, age in years (a span where the birth date is partial), sex 'F' or 'M'.
-Cockcroft-Gault is computed in mg/dL with 72 and 0.85; the factors 1.23 and 1.04 of the form in µmol/L are these, rounded. No
-coefficient of race is used. Results are rounded to ten decimals. Licence: published formulas, cite.
+Cockcroft-Gault has two usual forms, with 1.23 and 1.04 in µmol/L and with 72 and 0.85 in mg/dL, which differ by half a per cent:
+clearances are computed with the first, `cockcroft_gault_mg_dl` is the second. No coefficient of race is used. Results are rounded to ten decimals. Licence: published formulas, cite.
 """
 
 from __future__ import annotations
@@ -49,6 +49,11 @@ def cockcroft_gault(age: Result, weight: Result, creatinine: Result, sex: Result
     return _of_sex(sex, _clearance, age, weight, creatinine)
 
 
+def cockcroft_gault_mg_dl(age: Result, weight: Result, creatinine: Result, sex: Result) -> Result:
+    """Creatinine clearance in mL/min from creatinine in mg/dL, the form with 72."""
+    return _of_sex(sex, _clearance_mg_dl, age, weight, creatinine)
+
+
 def crcl_173(age: Result, weight: Result, height: Result, creatinine: Result, sex: Result) -> Result:
     """Cockcroft-Gault for 1.73 m2 of body surface, in mL/min/1.73 m2."""
     return _of_sex(sex, lambda *of: REAL.multiply(Decimal("1.73"), _clearance_by_surface(*of)), age, weight, height, creatinine)
@@ -86,8 +91,15 @@ def _surface(height: Decimal, weight: Decimal) -> Decimal:
 def _clearance(female: bool, age: Decimal, weight: Decimal, creatinine: Decimal) -> Decimal:
     if not (0 <= age <= OLDEST and weight > 0 and creatinine > 0):
         return NO_NUMBER
+    above = REAL.multiply(REAL.multiply(REAL.subtract(OLDEST, age), weight), Decimal("1.04") if female else Decimal("1.23"))
+    return REAL.divide(above, creatinine)
+
+
+def _clearance_mg_dl(female: bool, age: Decimal, weight: Decimal, creatinine: Decimal) -> Decimal:
+    if not (0 <= age <= OLDEST and weight > 0 and creatinine > 0):
+        return NO_NUMBER
     above = REAL.multiply(REAL.multiply(REAL.subtract(OLDEST, age), weight), Decimal("0.85") if female else Decimal(1))
-    return REAL.divide(above, REAL.multiply(Decimal(72), _mg_dl(creatinine)))
+    return REAL.divide(above, REAL.multiply(Decimal(72), creatinine))
 
 
 def _clearance_by_surface(female: bool, age: Decimal, weight: Decimal, height: Decimal, creatinine: Decimal) -> Decimal:
@@ -125,6 +137,7 @@ INSTRUMENT = Instrument(
     ("age", "weight_kg", "creatinine_umol_per_l", "sex"),
     scores={
         "cockcroft_gault": Score(cockcroft_gault, (*numbers(3), "text")),
+        "cockcroft_gault_mg_dl": Score(cockcroft_gault_mg_dl, (*numbers(3), "text")),
         "crcl_173": Score(crcl_173, (*numbers(4), "text")),
         "crcl_m2": Score(crcl_m2, (*numbers(4), "text")),
         "ckd_epi_2021": Score(ckd_epi_2021, (*numbers(2), "text")),

@@ -51,8 +51,7 @@ class Filling:
             if not group.repeating:
                 self._fill(group, {})
                 continue
-            rule = self.asked(group, group.items[0]) if group.items else None
-            wanted: tuple[Mapping[str, Rule], ...] = rule.rows if rule is not None and rule.how == "rows" else ({},)
+            wanted = next((rule.rows for item in group.items if (rule := self.asked(group, item)) and rule.how == "rows"), ({},))
             for number, rules in enumerate(wanted, 1):
                 self._group, self._row = group.oid, str(number)
                 self._fill(group, rules)
@@ -66,9 +65,9 @@ class Filling:
         for item in group.items:
             if item.type is DataType.DERIVED or not self._holds(item.when):
                 continue
-            rule = rules.get(item.oid) or self.asked(group, item)
-            if rule is not None and rule.how == "rows":
-                rule = None
+            rule = self.asked(group, item)
+            if rule is None or rule.how == "rows":
+                rule = rules.get(item.oid)
             if rule is not None and rule.how == "spread":
                 if item.codelist is None:
                     continue
@@ -147,6 +146,8 @@ class Filling:
         if item.type is DataType.TIME:
             return f"{chance.whole(8, 17):02d}:{chance.whole(0, 11) * 5:02d}"
         if item.type is DataType.BOOLEAN:
+            if not item.mandatory:
+                return ""
             return "Y" if chance.happens(0.08) else "N"
         if item.codelist is not None:
             codes = [each.code for each in item.codelist.items]

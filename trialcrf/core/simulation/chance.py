@@ -64,7 +64,7 @@ class Chance:
             left -= weight
             if left < 0:
                 return name
-        return next(reversed(weights))
+        return list(weights)[-1]
 
     def shuffled(self, options: Sequence[T]) -> list[T]:
         return [one for _, one in sorted(((self.share(), number), one) for number, one in enumerate(options))]

@@ -17,11 +17,13 @@ def spoiled(form: FormDef, answers: Mapping[Place, Answer], chance: Chance) -> d
     Two digits swapped, a wrong unit (ten times too much or too little), a value beyond the expected range, the wrong box ticked, a date
     of the year before. Whether it is noticed is for the checks of the form.
     """
-    prone = [place for place, answer in answers.items() if answer.text and form.items[place.item][1].type in _WAYS]
+    items = {place: form.items[place.item][1] for place, answer in answers.items() if answer.text}
+    # Whether a visit took place is seen at once: a mistake there would only undo what was to be told.
+    prone = [place for place, item in items.items() if item.type in _WAYS and "SVOCCUR" not in item.aliases]
     if not prone:
         return None
     place = chance.one(prone)
-    item = form.items[place.item][1]
+    item = items[place]
     text = chance.one(_WAYS[item.type])(item, answers[place].text, chance)
     return {**answers, place: Answer(text)} if text and text != answers[place].text else None
 

@@ -8,7 +8,7 @@ from datetime import date, timedelta, tzinfo
 
 from trialcrf.core.casebook import Casebook
 from trialcrf.core.checks import Context
-from trialcrf.core.definition.model import EventType, FormDef, ItemDef, ItemGroupDef, Study, StudyEventDef
+from trialcrf.core.definition.model import DataType, EventType, FormDef, ItemDef, ItemGroupDef, Study, StudyEventDef
 from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.entry import Decision, Occasion, Refused, Submitted, decide
 from trialcrf.core.facts import Fact, project
@@ -20,6 +20,9 @@ from trialcrf.core.simulation.mistakes import spoiled
 from trialcrf.core.simulation.script import Case, Log, LogKind, Part, Rule, Script
 
 MOST_TRIES = 8
+_OF_THEIR_OWN = {DataType.DATE, DataType.PARTIAL_DATE, DataType.DATETIME, DataType.TIME, DataType.TEXT}
+"""What a rule for a whole section is not meant for."""
+
 LONGEST_AGO = 500
 """Days by which the subjects of later blocks may be longer in the trial than those of the first."""
 
@@ -63,7 +66,7 @@ class Telling:
 
 
 def case_of(telling: Telling, number: int) -> tuple[Case, int]:
-    """The case of the nth subject (or pair), counted from 0, and how many days longer ago than told it began: the first block is as told."""
+    """The case of the nth subject (or pair), counted from 0, and how many days longer ago than told it began (none in the first block)."""
     script = telling.script
     block, slot = divmod(number, script.size)
     if not block:
@@ -82,9 +85,7 @@ def tell(telling: Telling, number: int, seats: Mapping[str, Seat], today: date, 
     """The subjects of the nth case, seated by type. The same for every size of a trial, and for every place that it is told in."""
     case, longer = case_of(telling, number)
     partners = {f"subject:{oid}": seat.key for oid, seat in seats.items()}
-    return tuple(
-        _Life(telling, number, case[oid], longer, seats[oid], partners, today, zone).told() for oid in types_of(telling, number)
-    )
+    return tuple(_Life(telling, number, case[oid], longer, seats[oid], partners, today, zone).told() for oid in types_of(telling, number))
 
 
 def _in_order(study: Study) -> list[str]:
@@ -118,10 +119,13 @@ class _Life:
         self.aliases = {anchor.alias: self.days[anchor.oid] for anchor in self.study.anchors if anchor.oid in self.days}
         self.ended = today - timedelta(days=part.ended + longer) if part.ending else None
         enrols = self.study.form[self.kind.form_oid]
-        self.consent = next((day for alias, day in self.aliases.items() if enrols.with_alias(alias)), min(self.days.values(), default=today))
+        self.consent = next(
+            (day for alias, day in self.aliases.items() if enrols.with_alias(alias)), min(self.days.values(), default=today)
+        )
         self.person = course.person(self.chance("person"), seat.subject_type in self.script.ill, part.course)
         born = self.consent.year * 12 + self.consent.month - 1 - self.person.age_months
         self.facts = {"SEX": self.person.sex, "BRTHDAT": f"{born // 12:04d}-{born % 12 + 1:02d}"}
+        self.measured: dict[date, Mapping[str, float]] = {}
         self.held: dict[str, list[_Stored]] = {}
         self.known: dict[str, list[str]] = {}
         self.entered: list[Entered] = []
@@ -178,7 +182,7 @@ class _Life:
             day = target + timedelta(days=chance.whole(max((opens - target).days, -3), min((closes - target).days, 4)))
         elif event.target is None and event.date_alias in self.aliases:
             target = closes = day = self.aliases[event.date_alias]
-        elif event.target is None and not event.anchor:
+        elif event.target is None and not event.anchor and all(anchor.alias != event.date_alias for anchor in self.study.anchors):
             target = closes = day = self.consent + timedelta(days=chance.whole(0, 60))
         else:
             return None
@@ -214,7 +218,11 @@ class _Life:
         if form.access == "statement" or (event.oid, form_oid) == (self.kind.event_oid, self.kind.form_oid):
             return False
         if mandatory:
-            left = not self.first and not form.with_alias("SVOCCUR") and self.chance("left", event.oid, form_oid).happens(self.script.rate("left"))
+            left = (
+                not self.first
+                and not form.with_alias("SVOCCUR")
+                and self.chance("left", event.oid, form_oid).happens(self.script.rate("left"))
+            )
             return not left and not (self.first and f"{event.oid}.{form_oid}" in self.part.left)
         return form_oid in self.part.optional or self.chance("optional", form_oid).happens(self.script.optional.get(form_oid, 0.0))
 
@@ -257,8 +265,7 @@ class _Life:
         context = Context(self.today, self.zone, about, casebook.value)
         filling = Filling(form, self._asked(event, form, kind), self._scene(day, more), context, chance)
         occasion = Occasion(event, self._anchored(event, form))
-        answers = filling.fill()
-        found = _decided(form, answers, context, occasion)
+        found = _decided(form, filling.fill(), context, occasion)
         if found is None:
             return
         if self.telling.errors and chance.happens(self.telling.errors):
@@ -277,13 +284,13 @@ class _Life:
         treated = self.days.get(self.script.treatment)
         months = (day - treated).days / course.MONTH if treated is not None and day > treated else None
         # By the day and not by the form: two forms of one visit tell one value.
-        values = course.at(self.person, months, self.chance("day", day))
+        values = self.measured.get(day)
+        if values is None:
+            values = self.measured[day] = course.at(self.person, months, self.chance("day", day))
         everything = {**self.facts, "END": self.part.ending, "DAY": day.isoformat(), "CONSENT": self.consent.isoformat(), **facts}
         everything |= self.partners
         script = self.script
-        return Scene(
-            day, self.zone, values, self.aliases, everything, script.codes, script.rate("missing"), script.reasons, self.partners
-        )
+        return Scene(day, self.zone, values, self.aliases, everything, script.codes, script.rate("missing"), script.reasons, self.partners)
 
     def _asked(self, event: StudyEventDef, form: FormDef, kind: LogKind | None) -> Asked:
         mine, usual = self.part.answers, self.script.forms.get(form.oid, {})
@@ -294,9 +301,11 @@ class _Life:
                 mine.get(f"{event.oid}.{form.oid}.{item.oid}")
                 or mine.get(f"{form.oid}.{item.oid}")
                 or special.get(item.oid)
-                or special.get(group.oid)
                 or usual.get(item.oid)
-                or usual.get(group.oid)
+                or next(
+                    (of[group.oid] for of in (special, usual) if group.oid in of and (group.repeating or item.type not in _OF_THEIR_OWN)),
+                    None,
+                )
             )
 
         return asked
