@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from config import ROOT
-from tests.bench import importing, saving
+from tests.bench import importing, registry, saving
 from tests.bench.figures import Figure, plain, table, write
 
 Part = Callable[[Path, Callable[[str], None]], list[Figure]]
@@ -20,6 +20,7 @@ PARTS: dict[str, Part] = {
     "sqlite": partial(saving.measure, "sqlite"),
     "postgresql": partial(saving.measure, "postgresql"),
     "pilot": importing.measure,
+    "registry": registry.measure,
 }
 
 

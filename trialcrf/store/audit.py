@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
 
 from trialcrf.core.chain import GENESIS, Break, Checkpoint, Leaf, commitment, verify
 from trialcrf.store.models.base import moment_of, moment_text
@@ -116,9 +117,14 @@ def write_rows(connection: Connection, table: Table, columns: Sequence[str], row
     """Write many rows in the driver's own words: every save has dozens of records, and binding them by name doubles their cost."""
     if connection.dialect.name == "postgresql":
         # One stream instead of dozens of statements: it fires the same triggers and is rolled back like any other write.
-        with connection.connection.cursor() as cursor, cursor.copy(f"COPY {table.name} ({', '.join(columns)}) FROM STDIN") as stream:
-            for row in rows:
-                stream.write_row(row)
+        statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
+        driver: Any = connection.connection.driver_connection
+        try:
+            with driver.cursor() as cursor, cursor.copy(statement) as stream:
+                for row in rows:
+                    stream.write_row(row)
+        except driver.Error as error:  # Named as every other failure of the database, for callers know no driver.
+            raise DBAPIError.instance(statement, None, error, driver.Error) from error
         return
     connection.info["permit"] = table.name
     marks = ", ".join("?" for _ in columns)

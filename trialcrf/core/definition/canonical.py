@@ -13,8 +13,11 @@ from trialcrf.core.definition.model import CodeList, CodeListItem, Study
 from trialcrf.core.expr import Expr, parse
 from trialcrf.core.wording import Words
 
-FORMAT = 1
-"""Written into every canonical text. A change of meaning of an attribute needs a new number and a reader for the old one."""
+FORMAT = 2
+"""Written into every canonical text. A change of meaning of an attribute needs a new number and a reader for the old one.
+
+In format 1 an assumption was its reading alone.
+"""
 
 
 def canonical(study: Study) -> str:
@@ -32,8 +35,11 @@ def canonical(study: Study) -> str:
 def from_canonical(text: str) -> Study:
     """The study of a canonical text: the exact inverse of `canonical`. Raises ValueError for a text of another format."""
     whole = json.loads(text)
-    if whole.get("format") != FORMAT:
+    if whole.get("format") not in (1, FORMAT):
         raise ValueError(f"canonical format {whole.get('format')!r} is unknown")
+    if whole["format"] == 1:
+        read = whole["study"].get("assumptions", {})
+        whole["study"]["assumptions"] = {name: {"question": {}, "reading": reading} for name, reading in read.items()}
     languages = tuple(whole["study"]["languages"])
     lists = {
         oid: CodeList(oid, tuple(CodeListItem(code, _words(label, languages)) for code, label in items))

@@ -1,0 +1,165 @@
+"""A trial of the size of a registry: loading it, and what its lists, its nightly scan and its verification cost beside a small one."""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+
+from config import ROOT, STUDIES
+from tests.bench.browser import Browser
+from tests.bench.figures import Figure, at_most, exactly, plain
+from tests.bench.places import place
+from tests.bench.server import serving
+from trialcrf.actions import administer, judge, publish, remind, sign_in, simulate
+from trialcrf.core.definition.load import load
+from trialcrf.external.files import read_study
+from trialcrf.store import audit, definitions, sites, subjects
+from trialcrf.store.audit import Who
+from trialcrf.store.transaction import Transaction, open_engine, reading, writing
+
+STUDY = "msc_ssc"
+FEW, MANY = 200, 12_000
+SITES = 10
+NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+NAME, PASSWORD = "dana", "a long sentence for measuring"
+PAGES = 15
+EVALUATED = 60
+MOST_MEMORY = 300.0
+SLOWEST_PAGE = 1.5
+PROPORTION = 1.5
+"""A subject of the large trial may cost this many times what one of the small trial does before the time is no longer in proportion."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """One scan for overdue visits in a process of its own: seconds of its processor, and the most memory that it held, in MiB."""
+
+    found: int
+    seconds: float
+    memory: float
+
+
+def measure(folder: Path, tell: Callable[[str], None], many: int = MANY) -> list[Figure]:
+    with place("sqlite", folder) as here:
+        small, large = here.migrated(), here.migrated()
+        tell(f"registry: simulating {FEW} subjects")
+        _fill(small, FEW)
+        tell(f"registry: simulating {many} subjects")
+        made, seconds = _fill(large, many)
+        tell("registry: pages")
+        matrix = _matrix_pages(folder, small, large)
+        tell("registry: scanning for overdue visits")
+        scans = [_scan(url) for url in (small, large)]
+        tell("registry: judging")
+        judged = _judged(small)
+        tell("registry: verifying")
+        with _reading(large) as tx:
+            began = time.perf_counter()
+            broken = audit.broken(tx.connection) is not None
+            verified = time.perf_counter() - began
+    each = [scan.seconds / count for scan, count in zip(scans, (FEW, many), strict=True)]
+    return [
+        plain("simulation: subjects in bulk", made.subjects / seconds, "subjects/s"),
+        plain("simulation: records in bulk", made.records / seconds, "records/s"),
+        plain("eligibility: full evaluation", 1000 * judged, "ms"),
+        at_most(f"registry: visit matrix of {many} subjects, of {FEW}", matrix[1] / matrix[0], "times", SLOWEST_PAGE),
+        plain(f"registry: visit matrix of {many} subjects", 1000 * matrix[1], "ms"),
+        at_most("registry: overdue scan, a subject of the large trial, of the small", each[1] / each[0], "times", PROPORTION),
+        at_most(f"registry: overdue scan of {many} subjects, memory", scans[1].memory, "MiB", MOST_MEMORY),
+        plain(f"registry: overdue scan of {many} subjects", scans[1].seconds, "s"),
+        plain("registry: records verified", made.records / verified, "records/s"),
+        exactly("registry: broken chains", int(broken), "chains", 0),
+    ]
+
+
+def _fill(url: str, wanted: int) -> tuple[simulate.Simulated, float]:
+    engine = open_engine(url)
+
+    @contextmanager
+    def begin() -> Iterator[Transaction]:
+        with writing(engine, NOW, Who.system("bench")) as tx:
+            yield tx
+
+    with begin() as tx:
+        published, _ = publish.publish(tx, load(read_study(STUDIES / STUDY)))
+    began = time.perf_counter()
+    made = simulate.simulate(begin, published, wanted, 1, NOW, SITES, in_bulk=True)
+    seconds = time.perf_counter() - began
+    with begin() as tx:
+        account = administer.create_account(tx, NAME, NAME.title(), f"{NAME}@example.org", "Sponsor", "fr")
+        sign_in.set_password(tx, account, NAME, PASSWORD)
+        administer.give_role(tx, account, "data_manager", STUDY, "")
+    engine.dispose()
+    return made, seconds
+
+
+def _matrix_pages(folder: Path, *urls: str) -> list[float]:
+    """The median seconds of the first page of the visit matrix, each trial in turns with the other."""
+    taken: list[list[float]] = [[] for _ in urls]
+    with ExitStack() as stack:
+        browsers = []
+        for number, url in enumerate(urls):
+            data = folder / f"web{number}"
+            data.mkdir()
+            browsers.append(stack.enter_context(closing(Browser(stack.enter_context(serving(url, data))))))
+            browsers[-1].sign_in(NAME, PASSWORD)
+        for turn in range(PAGES + 3):
+            for browser, seconds in zip(browsers, taken, strict=True):
+                began = time.perf_counter()
+                answer = browser.get(f"/studies/{STUDY}/subjects")
+                if answer.status != 200 or "R-01-001" not in answer.text:
+                    raise RuntimeError(f"the visit matrix is not shown: {answer.status}")
+                if turn > 2:
+                    seconds.append(time.perf_counter() - began)
+    return [median(each) for each in taken]
+
+
+def _judged(url: str) -> float:
+    """The median seconds of judging every criterion of a recipient, its donor's included, from the database."""
+    taken = []
+    with _reading(url) as tx:
+        published = definitions.current(tx, STUDY)
+        assert published
+        for one in subjects.all_of(tx, STUDY, None, "recipient", limit=EVALUATED):
+            began = time.perf_counter()
+            judge.screen(tx, published, one, NOW)
+            taken.append(time.perf_counter() - began)
+    return median(taken)
+
+
+@contextmanager
+def _reading(url: str) -> Iterator[Transaction]:
+    engine = open_engine(url)
+    with reading(engine) as tx:
+        yield tx
+    engine.dispose()
+
+
+def _scan(url: str) -> Scan:
+    done = subprocess.run([sys.executable, "-m", "tests.bench.registry", url], cwd=ROOT, capture_output=True, text=True, check=True)
+    return Scan(**json.loads(done.stdout))
+
+
+def scan(url: str) -> Scan:
+    """Find every overdue visit, as the nightly scan does."""
+    with _reading(url) as tx:
+        published = definitions.current(tx, STUDY)
+        assert published
+        began = time.process_time()
+        found = sum(1 for site in sites.all_of(tx, STUDY) for _ in remind.overdue_at(tx, published.study, site, NOW))
+        seconds = time.process_time() - began
+    return Scan(found, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+
+
+if __name__ == "__main__":
+    told = scan(sys.argv[1])
+    print(json.dumps({"found": told.found, "seconds": told.seconds, "memory": told.memory}))
