@@ -2,7 +2,8 @@
 
 Creatinine in µmol/L (mg/dL x 88.42), weight in kg, height in cm, age in years (a span where the birth date is partial), sex 'F' or 'M'.
 Cockcroft-Gault has two usual forms, with 1.23 and 1.04 in µmol/L and with 72 and 0.85 in mg/dL, which differ by half a per cent:
-clearances are computed with the first, `cockcroft_gault_mg_dl` is the second. No coefficient of race is used. Results are rounded to ten decimals. Licence: published formulas, cite.
+clearances are computed with the first, `cockcroft_gault_mg_dl` is the second. No coefficient of race is used. Results are rounded
+to ten decimals. Licence: published formulas, cite.
 """
 
 from __future__ import annotations
