@@ -15,7 +15,18 @@ RECIPIENT = {
     "BIRTH_MONTH": {"m": 4, "y": 1980},
 }  # fmt: skip
 NO_HEART = dict.fromkeys(
-    ["CHF_REVERSIBLE", "AF_FLUTTER_RECURRENT", "PAT_RECURRENT", "VT", "AVB23", "PERICARDIAL_TREATED", "HEART_OTHER_CAUSES_EXCLUDED", "CHF_REFRACTORY", "VA_UNCONTROLLED", "PERICARDIAL_HAEMODYNAMIC"],
+    [
+        "CHF_REVERSIBLE",
+        "AF_FLUTTER_RECURRENT",
+        "PAT_RECURRENT",
+        "VT",
+        "AVB23",
+        "PERICARDIAL_TREATED",
+        "HEART_OTHER_CAUSES_EXCLUDED",
+        "CHF_REFRACTORY",
+        "VA_UNCONTROLLED",
+        "PERICARDIAL_HAEMODYNAMIC",
+    ],
     "N",
 )
 SCREENING: Mapping[str, Mapping[str, object]] = {
