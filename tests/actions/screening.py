@@ -70,7 +70,10 @@ SCREENING: Mapping[str, Mapping[str, object]] = {
         "HEP_B_C_CHRONIC_ACTIVE": "N", "INFECTION_UNCONTROLLED": "N",
     },
     "CONDITIONS": dict.fromkeys(
-        ["PSYCH_UNCONTROLLED", "NEOPLASIA_ANY", "EXP_BLEOMYCIN", "EXP_TOXIC_OIL", "EXP_VINYL_CHLORIDE", "EXP_TRICHLOROETHYLENE", "EXP_SILICA", "EMS", "EF", "COMPLIANCE_RISK"],
+        [
+            "PSYCH_UNCONTROLLED", "NEOPLASIA_ANY", "EXP_BLEOMYCIN", "EXP_TOXIC_OIL", "EXP_VINYL_CHLORIDE", "EXP_TRICHLOROETHYLENE",
+            "EXP_SILICA", "EMS", "EF", "COMPLIANCE_RISK",
+        ],
         "N",
     ),
 }  # fmt: skip
