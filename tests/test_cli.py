@@ -66,6 +66,53 @@ def recipient(world: World, **more: object):
     return world.enrol("recipient", now=clock.now(), **{**CONSENT, **more})
 
 
+# --- Criteria ---------------------------------------------------------------------------------------------------------------------------
+
+LUNG = {"ild_imaging": True, "lung_other_causes_excluded": True, "fibrosing_lung_life_threat": False, "prior_pft_6_18m": False}
+
+
+def test_a_criterion_is_judged_over_a_file_or_standard_input(tmp_path):
+    cli = Cli("postgresql://nobody@127.0.0.1:1/nothing", tmp_path)  # no database is asked for
+    data = tmp_path / "values.json"
+    for values, verdict in (({"dlco_pp": 60, "fvc_pp": 70}, "MET"), ({"dlco_pp": 60, "fvc_pp": 70.1}, "NOT_MET"), ({}, "UNDETERMINED")):
+        data.write_text(json.dumps({**LUNG, **values}))
+        assert cli("study", "eval", "msc_ssc", "R-I3a", "--data", str(data)) == f"{verdict}\n"
+        assert cli("study", "eval", "msc_ssc", "R-I3a", "--data", "-", given=data.read_text()) == f"{verdict}\n"
+    for values, verdict in (
+        ({"anc": "<0.5"}, "PRESENT"),
+        ({"anc": "<0.6"}, "UNDETERMINED"),
+        ({"anc": 4, "plt": 90, "hgb": 9, "cd4": 300}, "ABSENT"),
+    ):
+        assert cli("study", "eval", "msc_ssc", "R-E5", "--data", "-", given=json.dumps(values)) == f"{verdict}\n"
+
+
+def test_the_explanation_is_the_rule_as_a_tree_with_its_clause_and_assumptions(tmp_path):
+    cli = Cli("postgresql://nobody@127.0.0.1:1/nothing", tmp_path)
+    said = cli("study", "eval", "msc_ssc", "R-I3a", "--explain", "--data", "-", given=json.dumps({**LUNG, "dlco_pp": 59, "fvc_pp": 70.1}))
+    lines = said.splitlines()
+    assert lines[0] == "MET"
+    assert "DLCO < 60 %" in lines[1]
+    assert re.search(r"^ +true +and$", said, re.M)
+    assert re.search(r"^ +true +dlco_pp < 60 +\[dlco_pp = 59\]$", said, re.M)
+    assert re.search(r"^ +false +fvc_pp <= 70 +\[fvc_pp = 70.1\]$", said, re.M)
+    assert lines[-4:] == ["  A-06a", "  A-06b", "  A-06c", "  A-24"]
+
+
+@pytest.mark.parametrize(
+    ("criterion", "given", "said"),
+    [
+        ("R-X9", "{}", ["R-I1", "D-E4"]),
+        ("R-E5", "[1]", ["object"]),
+        ("R-E5", "{", ["JSON"]),
+        ("R-E5", '{"anc": "many", "nonsense": 1, "vt": 3}', ["anc", "nonsense", "vt"]),
+    ],
+)
+def test_bad_data_are_told_in_plain_sentences_and_all_at_once(tmp_path, criterion, given, said):
+    cli = Cli("postgresql://nobody@127.0.0.1:1/nothing", tmp_path)
+    told = cli("study", "eval", "msc_ssc", criterion, "--data", "-", code=1, given=given)
+    assert all(word in told for word in said)
+
+
 # --- The database -----------------------------------------------------------------------------------------------------------------------
 
 

@@ -239,3 +239,40 @@ def test_a_contradiction_stops_the_save(world):
     recipient = screen_recipient(world, only=("VISIT",))
     with pytest.raises(Refused):
         put(world, recipient, "HEART", "SCR", CHF_REVERSIBLE="Y", CHF_REFRACTORY="Y")
+
+
+def test_a_donor_of_two_recipients_is_asked_about(world):
+    donor = screen_donor(world)
+    first = screen_recipient(world, donor.key, only=("VISIT",))
+    second = screen_recipient(world, donor.key, only=("VISIT",))
+    with world.read() as tx:
+        for who, asked in ((first, []), (second, ["shared_reference"])):
+            stored = forms.read(tx, who.id, FormKey("LINK", "DONORLINK"))
+            assert [one.check for one in queries.of_form(tx, stored.id) if one.state == "open"] == asked
+    put(world, second, "DONORLINK", "LINK", LINK_WHY_NOT_NEARER="-", LINK_RELATION="COUSIN")
+    with world.read() as tx:
+        stored = forms.read(tx, second.id, FormKey("LINK", "DONORLINK"))
+        assert [one.check for one in queries.of_form(tx, stored.id) if one.state == "open"] == ["shared_reference"]
+
+
+def test_a_recipient_is_no_donor(world):
+    recipient = screen_recipient(world, only=("VISIT",))
+    other = screen_recipient(world, only=("VISIT",))
+    with pytest.raises(Refused):
+        put(world, other, "DONORLINK", "LINK", LINK_DONOR=recipient.key, LINK_RELATION="SIBLING")
+
+
+def test_an_infusion_without_a_signed_verdict_is_asked_about(signing):
+    donor = screen_donor(signing)
+    asked = {}
+    for signed in (False, True):
+        recipient = screen_recipient(signing, donor.key, VIS_DATE=(11, 11, 2026))
+        if signed:
+            sign_as(signing, "ivan", recipient, Overall.ELIGIBLE)
+        put(signing, recipient, "INFUSION", "D0", INF_START=(20, 11, 2026, "10:00"))
+        with signing.read() as tx:
+            stored = forms.read(tx, recipient.id, FormKey("D0", "INFUSION"))
+            asked[signed] = {one.check for one in queries.of_form(tx, stored.id) if one.state == "open"}
+    assert "INCLUDED" in asked[False]
+    assert "INCLUDED" not in asked[True]
+    assert "SCREENED_IN_TIME" not in asked[True]

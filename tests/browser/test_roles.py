@@ -245,7 +245,7 @@ def test_everyone_changes_their_own_language(at_browser: AtBrowser, program: Pro
     assert "/SCR/1/VITALS/1" in ivan.path(), "the page stays where it was"
     assert ivan.page.locator("html").get_attribute("lang") == language
     assert ivan.reads("h1") == {"fr": "Signes vitaux", "en": "Vital signs"}[language]
-    assert ivan.value("HT") == {"fr": "158,0", "en": "158.0"}[language], "numbers follow the language"
+    assert re.fullmatch({"fr": r"\d+,\d", "en": r"\d+\.\d"}[language], ivan.value("HT")), "numbers follow the language"
     again = at_browser("ivan", fresh=True)
     assert again.page.locator("html").get_attribute("lang") == language, "it belongs to the person, not to the browser"
     if language == "fr":

@@ -111,10 +111,10 @@ def save_form(tx: Transaction, published: Published, subject: Subject, key: Form
             raise StaleSave(stored)
         submitted = Submitted()
     standing = queries.standing(tx, stored.id) if stored else []
-    unknown = _unknown_references(tx, opened.form, subject, submitted)
+    further = [*_unknown_references(tx, opened.form, subject, submitted), *_shared_references(tx, opened.form, subject, before, submitted)]
     occasion = Occasion(opened.event, _anchor(tx, opened, subject))
     try:
-        decision = decide(opened.form, stored.document if stored else None, submitted, standing, opened.context, occasion, unknown)
+        decision = decide(opened.form, stored.document if stored else None, submitted, standing, opened.context, occasion, further)
     except Refused as refused:
         raise Refused([_as_sent(finding, new_rows) for finding in refused.findings]) from None
     if stored is not None and decision.empty:
@@ -284,6 +284,21 @@ def _unknown_references(tx: Transaction, form: FormDef, subject: Subject, submit
             message = Message(N_("There is no record %(key)s here."), {"key": named})
             found.append(Finding(place, Severity.HARD, "reference", message))
     return found
+
+
+def _shared_references(tx: Transaction, form: FormDef, subject: Subject, before: Document, submitted: Submitted) -> list[Finding]:
+    """A person who is linked to somebody else already: the protocol plans pairs, so it is asked, not refused."""
+    item = form.with_alias("RSUBJID")
+    if item is None or form.items[item.oid][0].repeating:
+        return []
+    place = Place(item.oid)
+    answer = submitted.answers.get(place, before.at(place))
+    key = answer.text if isinstance(answer, Answer) else ""
+    others = subjects.naming(tx, subject, "RSUBJID", key) if key else []
+    if not others:
+        return []
+    message = Message(N_("%(key)s is linked to %(others)s already."), {"key": key, "others": ", ".join(others)})
+    return [Finding(place, Severity.SOFT, "shared_reference", message)]
 
 
 def _says_what_stands(before: Document, submitted: Submitted) -> bool:

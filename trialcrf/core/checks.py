@@ -17,7 +17,18 @@ from trialcrf.core.values import typed
 from trialcrf.core.wording import N_, Message, Sayable
 
 OWN_CHECKS = frozenset(
-    {"codelist", "condition", "decimals", "future", "hard_range", "mandatory", "soft_range", "unreadable", "unverifiable"}
+    {
+        "codelist",
+        "condition",
+        "decimals",
+        "future",
+        "hard_range",
+        "mandatory",
+        "shared_reference",
+        "soft_range",
+        "unreadable",
+        "unverifiable",
+    }
 )
 """The names of the program's own checks; no rule of a study may take one."""
 

@@ -56,6 +56,15 @@ def _made(row: Any) -> Subject:
     return Subject(row.id, row.key, row.subject_type, row.number, row.enrolled_on, row.error, at)
 
 
+def naming(tx: Transaction, but: Subject, alias: str, text: str) -> list[str]:
+    """The keys of the other living subjects of the study whose living forms give this answer to this alias."""
+    joined = fact.join(form, form.c.id == fact.c.form_id).join(subject, subject.c.id == form.c.subject_id)
+    joined = joined.join(site, site.c.id == subject.c.site_id)
+    where = (fact.c.alias == alias, fact.c.text == text, form.c.error == "", subject.c.error == "", subject.c.id != but.id)
+    asked = select(subject.c.key).select_from(joined).where(*where, site.c.study_id == but.site.study_id).distinct().order_by(subject.c.key)
+    return [row.key for row in tx.read(asked)]
+
+
 _BY_KEY = _select().where(study.c.oid == bindparam("study_oid"), subject.c.key == bindparam("key"))
 
 
