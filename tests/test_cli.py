@@ -132,6 +132,15 @@ def test_no_command_touches_a_database_whose_triggers_were_changed(cli, database
     assert "form_no_delete" in cli(*command, code=1)
 
 
+def test_simulate_fills_an_empty_study_and_leaves_one_with_subjects_alone(cli):
+    cli("study", "publish", "msc_ssc")
+    told = cli("simulate", "--study", "msc_ssc", "--subjects", "2", "--sites", "2", "--no-bulk")
+    assert re.search(r"Synthetic subjects: 2\. Forms: \d+\. Audit records: [\d,]+\.", told)
+    assert len(cli("subject", "list", "--study", "msc_ssc").splitlines()) == 2
+    assert "never be told apart" in cli("simulate", "--study", "msc_ssc", "--subjects", "2", code=1)
+    assert "The trail is clean" in cli("audit", "verify")
+
+
 def test_a_database_that_cannot_be_reached_is_one_sentence(tmp_path):
     cli = Cli("postgresql://nobody@127.0.0.1:1/nothing", tmp_path)
     said = cli("audit", "verify", code=1)

@@ -14,6 +14,7 @@ from email.message import EmailMessage
 from email.policy import default
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import Engine, text
 
@@ -129,20 +130,20 @@ class Program:
     def mails_to(self, name: str) -> list[EmailMessage]:
         return [mail for mail in self.mails() if mail["To"] == f"{name}@example.org"]
 
-    def recipient(self, consented: int = 40, infused: int | None = None, site: str = "01") -> Subject:
+    def recipient(self, consented: int = 40, infused: int | None = None, site: str = "01", **more: Any) -> Subject:
         """A new recipient who consented so many days ago; with `infused`, whose infusion was so many days ago."""
         now, today = datetime.now(UTC), self.today
         consent = today - timedelta(days=consented)
-        subject = self._enrolled("recipient", site, made_up.recipient_consent(0, consent), now)
+        subject = self._enrolled("recipient", site, {**made_up.recipient_consent(0, consent), **more}, now)
         if infused is not None:
             day = today - timedelta(days=infused)
             self.saved(subject, "D0", "VISIT", {"VIS_DONE": "Y", "VIS_DATE": day})
             self.saved(subject, "D0", "INFUSION", made_up.infusion(0, "MSC1", day))
         return subject
 
-    def donor(self, consented: int = 40, site: str = "01") -> Subject:
+    def donor(self, consented: int = 40, site: str = "01", **more: Any) -> Subject:
         consent = self.today - timedelta(days=consented)
-        return self._enrolled("donor", site, made_up.donor_consent(0, consent), datetime.now(UTC))
+        return self._enrolled("donor", site, {**made_up.donor_consent(0, consent), **more}, datetime.now(UTC))
 
     def _enrolled(self, kind: str, site: str, values: made_up.Values, now: datetime) -> Subject:
         with self.world.write("cora", now) as tx:
