@@ -10,7 +10,7 @@ import pytest
 
 from tests.actions.screening import put, screen_donor, screen_recipient
 from tests.actions.world import NOW, study_of, typed
-from trialcrf.actions import Impossible, NotAllowed, judge, publish, sign, sign_in
+from trialcrf.actions import Impossible, NotAllowed, enter, judge, publish, sign, sign_in
 from trialcrf.actions.judge import Signing
 from trialcrf.core.definition.criteria import Assumption
 from trialcrf.core.document import FormKey
@@ -262,17 +262,17 @@ def test_a_recipient_is_no_donor(world):
         put(world, other, "DONORLINK", "LINK", LINK_DONOR=recipient.key, LINK_RELATION="SIBLING")
 
 
-def test_an_infusion_without_a_signed_verdict_is_asked_about(signing):
+def test_an_infusion_without_a_signed_verdict_is_noted(signing):
     donor = screen_donor(signing)
-    asked = {}
+    told = {}
     for signed in (False, True):
         recipient = screen_recipient(signing, donor.key, VIS_DATE=(11, 11, 2026))
         if signed:
             sign_as(signing, "ivan", recipient, Overall.ELIGIBLE)
-        put(signing, recipient, "INFUSION", "D0", INF_START=(20, 11, 2026, "10:00"))
-        with signing.read() as tx:
-            stored = forms.read(tx, recipient.id, FormKey("D0", "INFUSION"))
-            asked[signed] = {one.check for one in queries.of_form(tx, stored.id) if one.state == "open"}
-    assert "INCLUDED" in asked[False]
-    assert "INCLUDED" not in asked[True]
-    assert "SCREENED_IN_TIME" not in asked[True]
+        with signing.write("cora") as tx:
+            sent = typed(INF_START=(20, 11, 2026, "10:00"))
+            _, findings = enter.preview(tx, signing.published, recipient, FormKey("D0", "INFUSION"), sent, NOW)
+        told[signed] = {one.check for one in findings}
+    assert "INCLUDED" in told[False]
+    assert "INCLUDED" not in told[True]
+    assert "SCREENED_IN_TIME" not in told[True]

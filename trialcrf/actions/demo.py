@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from trialcrf.actions import Impossible, administer, review, who
+from trialcrf.actions import Impossible, administer, judge, review, sign, who
 from trialcrf.actions.enter import Typed, mark_form_error, save_form
 from trialcrf.actions.sign_in import set_password
 from trialcrf.actions.simulate import Case, Simulated, add, cases_for, pack_case, script_of
+from trialcrf.core.access import may
 from trialcrf.core.document import FormKey, Place
+from trialcrf.core.eligibility import Overall
+from trialcrf.core.schedule import earliest_exact
+from trialcrf.core.signature import fingerprint as seal
 from trialcrf.core.simulation.story import Telling
 from trialcrf.core.values import Raw
 from trialcrf.core.wording import N_, Message
@@ -119,8 +123,31 @@ class _Centre:
         self.act(self.coordinator, "subject.enrol")
         packed = [(case, pack_case(telling, case, self.now)) for case in cases]
         add(self.tx, self.published, {self.site.code: self.site}, packed, Simulated(), self.entered_by)
+        for case in cases:
+            for kind, (key, _) in case.seats.items():
+                self.verdict("ivan" if kind == self.study.subject_types[0].oid else "dora", self.subject(key))
         if self.site.code == ACCOUNTS[1].site:
             self.corrections(*(self.subject(case.seats[self.study.subject_types[0].oid][0]) for case in cases[:3]))
+
+    def verdict(self, username: str, subject: Subject) -> None:
+        """The verdict that the data give, signed on the day after the screening visit by who may; what is still open stays unsigned."""
+        account = accounts.find(self.tx, username)
+        assert account is not None
+        actor, said = accounts.actor(self.tx, account), subjects.answers(self.tx, subject, "SVSTDAT")
+        if not said or not may(actor, sign.VERB, self.study.oid, self.site.code):
+            return
+        self.act(username, sign.VERB)
+        shown, today = judge.screen(self.tx, self.published, subject, self.now), self.site.today(self.now)
+        if shown is None:
+            return
+        visited = earliest_exact(said) or today
+        day = min(today, max(shown.evaluation.on or visited, visited + timedelta(days=1)))
+        found = judge.screen(self.tx, self.published, subject, self.now, day)
+        if found is None or found.evaluation.overall is Overall.PENDING:
+            return
+        proof = sign.reauthenticate(self.tx, actor, ACCOUNTS[0].password, "127.0.0.1", self.tx.at)
+        sent = judge.Signing(found.evaluation.overall, day, seen=seal(sign.covered(self.tx, subject, shown.used)))
+        judge.sign_verdict(self.tx, self.published, subject, actor, proof, sent, self.now)
 
     def act(self, username: str, verb: str) -> None:
         _act(self.tx, username, verb, self.study.oid, self.site.code)
