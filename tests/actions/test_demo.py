@@ -10,14 +10,16 @@ import pytest
 from sqlalchemy import text
 
 from tests.actions.world import NOW, World, study_of
-from trialcrf.actions import Impossible, demo, publish
+from trialcrf.actions import Impossible, demo, judge, publish
 from trialcrf.actions.sign_in import WrongSignIn, check_password
 from trialcrf.core.access import Grant
 from trialcrf.core.document import Place
+from trialcrf.core.eligibility import Overall, Verdict
 from trialcrf.core.safety import Cut, tabulate
 from trialcrf.core.schedule import State, plan
+from trialcrf.core.signature import Standing
 from trialcrf.core.workflow import QueryState
-from trialcrf.store import accounts, audit, forms, queries, replay, sites, subjects
+from trialcrf.store import accounts, audit, forms, queries, replay, signatures, sites, subjects
 from trialcrf.store.audit import Who
 from trialcrf.store.transaction import open_engine, writing
 
@@ -144,15 +146,30 @@ def test_every_form_was_entered_at_the_true_time_by_who_may_enter_it(shown):
         rows = tx.read(text("SELECT DISTINCT chain, actor, role, at FROM audit_record WHERE entity = 'form' AND actor <> 'trialcrf'")).all()
     assert {(row.chain, row.actor, row.role) for row in rows} == {
         (f"{STUDY}/01", "cora", "coordinator"),
+        (f"{STUDY}/01", "ivan", "investigator"),
         (f"{STUDY}/02", "olga", "coordinator"),
         (f"{STUDY}/01", "dora", "donor_physician"),
         (f"{STUDY}/02", "dora", "donor_physician"),
     }
     assert {row.at[:16] for row in rows} == {"2026-11-21T09:00"}
     with shown.read() as tx:
-        ids = {str(one.id) for one in forms.all_of(tx, [one.id for one in subjects.all_of(tx, STUDY)], ["DSEROLOGY"])}
-        told = tx.read(text("SELECT DISTINCT entity_id FROM audit_record WHERE entity = 'form' AND actor = 'dora'")).scalars()
-        assert set(told) == ids, "what a donor's tests found, and nothing else"
+        everybody = {one.id: one.subject_type for one in subjects.all_of(tx, STUDY)}
+        guarded = forms.all_of(tx, everybody, ["DSEROLOGY", "INCLUSION"])
+        for name, kind in (("dora", "donor"), ("ivan", "recipient")):
+            ids = {str(one.id) for one in guarded if everybody[one.subject_id] == kind}
+            told = tx.read(text("SELECT DISTINCT entity_id FROM audit_record WHERE entity = 'form' AND actor = :name"), {"name": name})
+            assert set(told.scalars()) == ids, "what a donor's tests found, signed verdicts, and nothing else"
+
+
+def test_every_verdict_and_every_standing_of_a_signature_is_shown(shown):
+    verdicts, standing = set(), set()
+    with shown.read() as tx:
+        for one in subjects.all_of(tx, STUDY):
+            found = judge.screen(tx, shown.published, one, NOW)
+            verdicts |= {found.evaluation.overall} | {each.verdict for each in found.evaluation.judged}
+            standing |= {made.standing for made in signatures.standings(tx, signatures.all_of(tx, one.id)).values()}
+    assert verdicts == {*Overall, *Verdict}
+    assert standing >= {Standing.VALID, Standing.VOID}
 
 
 def test_there_is_a_query_in_every_state(shown):
