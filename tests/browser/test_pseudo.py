@@ -25,6 +25,7 @@ from config import Settings
 from tests.browser.conftest import AtBrowser
 from tests.browser.pages import PAGES, Known
 from tests.browser.program import ROOT, STUDY, Program, free_port
+from trialcrf.core.definition.criteria import Parameter
 from trialcrf.core.expr import Expr
 from trialcrf.core.wording import Words
 from trialcrf.external import mail, pdf
@@ -77,7 +78,7 @@ def words_in(thing: object) -> Iterator[str]:
         yield thing
     elif is_dataclass(thing) and not isinstance(thing, Expr):
         for one in fields(thing):
-            if one.name not in ("access", "layout"):
+            if one.name not in ("access", "layout", "state") and not (one.name == "unit" and isinstance(thing, Parameter)):
                 yield from words_in(getattr(thing, one.name))
     elif isinstance(thing, dict):
         for key, value in thing.items():
@@ -140,7 +141,9 @@ def test_the_net_catches_every_message_of_the_program(program: Program) -> None:
     """Without this a data text that happens to say the same could hide a message that nobody translated."""
     known = known_texts(program)
     msgids = [entry.msgid for entry in polib.pofile(str(catalogue_path("en"))) if LETTERS.search(entry.msgid)]
-    slips = [msgid for msgid in msgids if not untranslated([msgid], known)]
+    # What both languages write alike ("Date") cannot be told from data, and nobody would notice either.
+    alike = {entry.msgid for entry in polib.pofile(str(catalogue_path("fr"))) if entry.msgid == entry.msgstr}
+    slips = [msgid for msgid in msgids if msgid not in alike and not untranslated([msgid], known)]
     assert slips == []
 
 

@@ -98,7 +98,7 @@ def test_every_bad_file_is_reported_at_once(tmp_path: Path) -> None:
     assert source.study is None and source.schedule is None
 
 
-@pytest.mark.parametrize("name", ["forms/a.yml", "eligibility.yaml", "forms/deeper/a.yaml", "Study.YAML", "forms/A.YAML"])
+@pytest.mark.parametrize("name", ["forms/a.yml", "criteria.yaml", "eligibility.yml", "forms/deeper/a.yaml", "Study.YAML", "forms/A.YAML"])
 def test_a_file_that_nobody_would_read_is_a_problem(tmp_path: Path, name: str) -> None:
     source = read_study(folder_of(tmp_path, {name: "oid: A\n"}))
     assert [problem.file for problem in source.problems] == [name]
