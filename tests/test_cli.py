@@ -7,6 +7,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -19,6 +20,7 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
+from tests.actions.screening import screen_donor, screen_recipient
 from tests.actions.world import ROOT, STUDIES, World, make_world, typed
 from trialcrf.cli import main
 from trialcrf.external import clock
@@ -111,6 +113,20 @@ def test_bad_data_are_told_in_plain_sentences_and_all_at_once(tmp_path, criterio
     cli = Cli("postgresql://nobody@127.0.0.1:1/nothing", tmp_path)
     told = cli("study", "eval", "msc_ssc", criterion, "--data", "-", code=1, given=given)
     assert all(word in told for word in said)
+
+
+def test_publishing_a_new_version_lists_its_effect_on_those_enrolled(world, database_url, tmp_path):
+    cli = Cli(database_url, tmp_path)
+    screen_recipient(world, screen_donor(world).key)
+    folder = tmp_path / "amended"
+    shutil.copytree(STUDIES["msc_ssc"], folder)
+    rules = folder / "eligibility.yaml"
+    rules.write_text(rules.read_text(encoding="utf-8").replace("fvc_pp <= 70", "fvc_pp < 70"), encoding="utf-8")
+    said = cli("study", "publish", str(folder)).splitlines()
+    assert said[0] == "msc_ssc: version 2 is published."
+    assert "R-01-001  R-I3a  MET → NOT_MET" in said
+    assert "R-01-001  =  ELIGIBLE → NOT_ELIGIBLE" in said
+    assert said[-1] == "Subjects: 2. Verdicts that would be others: 3. Visit windows that move: 0."
 
 
 # --- The database -----------------------------------------------------------------------------------------------------------------------

@@ -8,13 +8,14 @@ from pathlib import Path
 import click
 
 from config import STUDIES
-from trialcrf.actions.publish import publish
-from trialcrf.cli.terminal import Terminal, _, stop, terminal
+from trialcrf.actions.publish import effect, publish
+from trialcrf.cli.terminal import Terminal, _, here, stop, terminal
 from trialcrf.core.definition.load import load
 from trialcrf.core.definition.model import Study
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.files import read_study
-from trialcrf.store import subjects
+from trialcrf.store import definitions, subjects
+from trialcrf.store.definitions import Published
 
 
 def study_of(key_or_path: str) -> Study:
@@ -59,6 +60,23 @@ def publish_(shell: Terminal, key: str) -> None:
         published, new = publish(tx, found)
     said = N_("%(study)s: version %(version)s is published.") if new else N_("%(study)s: version %(version)s says the same already.")
     shell.say(Message(said, {"study": published.study.oid, "version": str(published.version)}))
+    if new and published.version > 1:
+        _tell_effect(shell, published)
+
+
+def _tell_effect(shell: Terminal, published: Published) -> None:
+    """What the new version says of those enrolled, a line each: verdicts that would be others, windows that move."""
+    with shell.read() as tx:
+        before = next(one for one in definitions.versions_of(tx, published.study.oid) if one.version == published.version - 1)
+        found = effect(tx, before.study, published.study, None, shell.now)
+    for one in found.verdicts:
+        shell.say(f"{one.subject}  {one.criterion or '='}  {one.old or '–'} → {one.new}")
+    for moved in found.windows:
+        days = [" … ".join(day.isoformat() if day else "–" for day in window) for window in (moved.old, moved.new)]
+        shell.say(f"{moved.subject}  {here().say(moved.visit)}  {days[0]} → {days[1]}")
+    said = N_("Subjects: %(subjects)s. Verdicts that would be others: %(verdicts)s. Visit windows that move: %(windows)s.")
+    numbers = {"subjects": found.subjects, "verdicts": len(found.verdicts), "windows": len(found.windows)}
+    shell.say(Message(said, numbers))
 
 
 @click.group(help=_("Subjects of a study."))
