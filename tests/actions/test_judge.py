@@ -155,6 +155,9 @@ def test_signing_again_needs_a_reason_and_replaces_the_rows(signing):
     with pytest.raises(Impossible) as told:
         sign_as(signing, "ivan", recipient, Overall.ELIGIBLE, now=NOW + timedelta(minutes=5))
     assert told.value.field == "reason"
+    with pytest.raises(Impossible) as told:
+        sign_as(signing, "ivan", recipient, Overall.ELIGIBLE, now=NOW + timedelta(minutes=5), reason="BECAUSE")
+    assert told.value.field == "reason", "a reason that the study does not know"
     sign_as(signing, "ivan", recipient, Overall.ELIGIBLE, now=NOW + timedelta(minutes=5), reason="SOURCE")
     with signing.read() as tx:
         first, second = signatures.all_of(tx, recipient.id, judge.MEANING)

@@ -27,11 +27,11 @@ from trialcrf.core.eligibility import (
     Verdict,
     answering,
     evaluate,
-    explained,
     judge,
     partner_truth,
     values_of,
 )
+from trialcrf.core.explain import explain
 from trialcrf.core.typed import AWAITED, UNDETERMINED
 from trialcrf.external.files import read_study
 
@@ -200,7 +200,7 @@ def test_the_explanation_shows_what_was_skipped_too():
     which = definition("recipient")
     criterion = which.criterion["R_I3a"]
     values = values_of(which, {**RECIPIENT, "dlco_pp": 45, "fvc_pp": 71})
-    told = explained(which, criterion, answering(which, values, DAY), DAY)
+    told = explain(criterion.rule.tree, answering(which, values, DAY), DAY)
     texts = {part.text: part.gave for part in _flat(told)}
     assert texts["dlco_pp < 60"] is True
     assert texts["fvc_pp <= 70"] is False

@@ -15,6 +15,7 @@ from trialcrf.core.definition.criteria import EligibilityDef
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.eligibility import Evaluation, Overall, Verdict, evaluate, partner_truth
+from trialcrf.core.entry import Refused
 from trialcrf.core.expr import result
 from trialcrf.core.kleene import days_of
 from trialcrf.core.signature import fingerprint
@@ -169,7 +170,7 @@ def sign_verdict(
     3. an entry that the criteria do not allow is a protocol deviation, recorded and never an override (ICH E6);
     4. sign every form that the verdict rests on, with the statement itself.
 
-    Raises Impossible (with the box), NotAllowed, Refused.
+    Raises Impossible (with the box), NotAllowed.
     """
     signatures.hold(tx, subject.site)
     shown = screen(tx, published, subject, now)
@@ -188,9 +189,15 @@ def sign_verdict(
     if computed is not sent.verdict and not sent.comment.strip():
         raise Impossible(Message(N_("The computed verdict is another one: say why.")), "comment")
     key, form = where
-    if key in found.forms and not sent.reason:
+    if key in found.forms and published.study.reasons.label_of(sent.reason) is None:
         raise Impossible(Message(N_("Say why the verdict is given again.")), "reason")
-    saved = enter.save_form(tx, published, subject, key, _typed(found, form, key, sent), now)
+    try:
+        saved = enter.save_form(tx, published, subject, key, _typed(found, form, key, sent), now)
+    except Refused as refused:
+        first = refused.findings[0]
+        boxes = {_item(form, alias): box for alias, box in (("IEDAT", "day"), (STATEMENT_ALIAS, "verdict"))}
+        said = Message(N_("The verdict was refused: %(why)s"), {"why": first.message})
+        raise Impossible(said, boxes.get(first.place.item, "comment")) from None
     if sent.verdict is Overall.ELIGIBLE and computed is not Overall.ELIGIBLE:
         _deviate(tx, published, subject, found, sent, now)
     tx.flush_trail()

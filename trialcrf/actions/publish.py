@@ -78,8 +78,10 @@ def effect(tx: Transaction, old: Study, new: Study, sites: frozenset[str] | None
 
 
 def _verdicts(tx: Transaction, old: Study, new: Study, one: Subject, now: datetime) -> Iterator[VerdictChange]:
+    if (old.eligibility, old.parameters, old.forms) == (new.eligibility, new.parameters, new.forms):
+        return
     before, after = (judge.under(tx, study, one, now) for study in (old, new))
-    if before is None or after is None or old.eligibility == new.eligibility:
+    if before is None or after is None:
         return
     said = {each.criterion.id: each.verdict.value for each in before.judged}
     for each in after.judged:

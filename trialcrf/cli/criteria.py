@@ -14,8 +14,8 @@ from trialcrf.cli.study import study_of
 from trialcrf.cli.terminal import Terminal, _, here, stop, terminal
 from trialcrf.core.definition.criteria import Criterion, EligibilityDef
 from trialcrf.core.definition.model import Study
-from trialcrf.core.eligibility import DataProblems, answering, explained, judge, values_of
-from trialcrf.core.explain import Explained
+from trialcrf.core.eligibility import DataProblems, answering, judge, values_of
+from trialcrf.core.explain import Explained, explain
 from trialcrf.core.kleene import Result
 from trialcrf.core.typed import Span
 from trialcrf.core.wording import N_, Message
@@ -66,7 +66,7 @@ def _lines(definition: EligibilityDef, criterion: Criterion, values: dict[str, R
     """The clause, the rule as a tree, and the assumptions that it rests on."""
     yield f"{criterion.id}  {here().say(criterion.clause)}"
     answers = answering(definition, values, today)
-    yield from _tree(definition, explained(definition, criterion, answers, today), values, 1)
+    yield from _tree(definition, explain(criterion.rule.tree, answers, today), values, 1)
     for name in criterion.assumptions:
         yield f"  {name}"
 

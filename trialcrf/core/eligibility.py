@@ -16,10 +16,10 @@ from trialcrf.core.calendar import add_months
 from trialcrf.core.casebook import Casebook, Found
 from trialcrf.core.definition.criteria import Criterion, CriterionKind, EligibilityDef, InputDef, InputType, Parameter
 from trialcrf.core.definition.model import Study
-from trialcrf.core.explain import Explained, explain, undecided
+from trialcrf.core.explain import explain, undecided
 from trialcrf.core.expr import Expr, Ref, result
 from trialcrf.core.kleene import Result, Truth, days_of, truth
-from trialcrf.core.typed import AWAITED, UNDETERMINED, Awaited, DateInterval, Missing, Span, Value
+from trialcrf.core.typed import AWAITED, UNDETERMINED, DateInterval, Missing, Span, Value
 from trialcrf.core.wording import N_
 
 
@@ -165,11 +165,6 @@ def verdict_of(kind: CriterionKind, holds: Truth) -> Verdict:
     if kind is CriterionKind.EXCLUSION:
         return Verdict.PRESENT if holds else Verdict.ABSENT
     return Verdict.MET if holds else Verdict.NOT_MET
-
-
-def explained(definition: EligibilityDef, criterion: Criterion, answers: Callable[[Ref], Value], today: date) -> Explained:
-    """The rule of a criterion taken apart."""
-    return explain(criterion.rule.tree, answers, today)
 
 
 def _judged(definition: EligibilityDef, criterion: Criterion, answers: Callable[[Ref], Value], today: date) -> Judged:
@@ -337,8 +332,3 @@ def partner_truth(overall: Overall | None) -> Truth:
     if overall is None:
         return AWAITED
     return UNDETERMINED if overall is Overall.PENDING else overall is Overall.ELIGIBLE
-
-
-def known(value: Result) -> bool:
-    """Whether a value is there at all."""
-    return not isinstance(value, Awaited) and value is not None

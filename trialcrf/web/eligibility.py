@@ -10,7 +10,7 @@ from decimal import Decimal
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, judge, sign
+from trialcrf.actions import Impossible, judge, plain, sign
 from trialcrf.actions.judge import Screening, Signing
 from trialcrf.core.access import ROLES
 from trialcrf.core.casebook import Found
@@ -18,7 +18,6 @@ from trialcrf.core.definition.criteria import Assumption, CriterionKind, InputTy
 from trialcrf.core.definition.model import Study
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.eligibility import VERDICTS, Given, Judged, Overall, State, Verdict
-from trialcrf.core.entry import Refused
 from trialcrf.core.expr import Ref
 from trialcrf.core.signature import STANDINGS, Standing, fingerprint
 from trialcrf.core.typed import Span
@@ -123,10 +122,11 @@ def sign_(study: str, subject: str) -> Response | tuple[str, int]:
     """Sign a verdict: the password is checked outside any write, then everything happens in one transaction."""
     form, which, actor = VerdictForm(request.form), g.place.subject, g.session.actor
     try:
-        verdict, day = _verdict(form), _day(form)
+        verdict, comment = _verdict(form), plain(form.comment.data or "", 500, "comment")
+        day = form.read_day(Message(N_("Give the day of inclusion as day, month and year.")))
         with guard.read() as tx:
             proof = sign.reauthenticate(tx, actor, form.password.data or "", guard.address(), g.now)
-        sent = Signing(verdict, day, (form.comment.data or "").strip()[:500], form.reason.data or "", form.seen.data or "")
+        sent = Signing(verdict, day, comment, form.reason.data or "", form.seen.data or "")
         with guard.write() as tx:
             judge.sign_verdict(tx, g.place.published, which, actor, proof, sent, g.now)
     except sign.WrongPassword as problem:
@@ -135,8 +135,6 @@ def sign_(study: str, subject: str) -> Response | tuple[str, int]:
         return _page(form, problem), 422
     except Impossible as problem:
         return _page(form, problem), 422
-    except Refused as refused:
-        return _page(form, Impossible(Message(N_("The verdict was refused: %(why)s"), {"why": refused.findings[0].message}))), 422
     return redirect(url_for("eligibility.criteria", study=study, subject=subject, done="signed"), 303)
 
 
@@ -144,13 +142,6 @@ def _verdict(form: VerdictForm) -> Overall:
     if form.verdict.data not in (Overall.ELIGIBLE, Overall.NOT_ELIGIBLE):
         raise Impossible(Message(N_("Say whether the participant is eligible.")), "verdict")
     return Overall(form.verdict.data)
-
-
-def _day(form: VerdictForm) -> date:
-    try:
-        return date(int(form.year.data or ""), int(form.month.data or ""), int(form.day.data or ""))
-    except ValueError:
-        raise Impossible(Message(N_("Give the day of inclusion as day, month and year.")), "day") from None
 
 
 def _page(form: VerdictForm, problem: Impossible | None) -> str:

@@ -2,12 +2,40 @@
 
 from __future__ import annotations
 
+from datetime import UTC, date
+
 from wtforms import EmailField, Form, HiddenField, PasswordField, SelectField, StringField, TextAreaField
 
-from trialcrf.core.wording import N_
+from trialcrf.actions import Impossible
+from trialcrf.core.definition.model import DataType, ItemDef
+from trialcrf.core.document import Answer
+from trialcrf.core.values import Raw, Unreadable, read
+from trialcrf.core.wording import N_, Message, Words
 
 NAMES = {"fr": "Français", "en": "English"}
 """What the languages call themselves."""
+
+
+_DAY = ItemDef("day", Words(), DataType.DATE)
+"""A day of a fixed page is read as any date of a form is."""
+
+
+class DayForm(Form):
+    """A day in three boxes."""
+
+    day = StringField(N_("Day"), render_kw={"inputmode": "numeric", "size": "2"})
+    month = StringField(N_("Month"), render_kw={"inputmode": "numeric", "size": "2"})
+    year = StringField(N_("Year"), render_kw={"inputmode": "numeric", "size": "4"})
+
+    def read_day(self, blank: Message) -> date:
+        """The day that was typed. Raises Impossible at the boxes, with `blank` where nothing was."""
+        parts = {"d": self.day.data or "", "m": self.month.data or "", "y": self.year.data or ""}
+        typed = read(_DAY, Raw(parts), UTC)
+        if isinstance(typed, Unreadable):
+            raise Impossible(typed.message, "day")
+        if not isinstance(typed, Answer):
+            raise Impossible(blank, "day")
+        return date.fromisoformat(typed.text)
 
 
 class SignInForm(Form):
@@ -50,10 +78,7 @@ class SiteForm(Form):
     zone = StringField(N_("Time zone"), default="Europe/Paris", render_kw={"spellcheck": "false", "list": "zones"})
 
 
-class ReportForm(Form):
-    day = StringField(N_("Day"), render_kw={"inputmode": "numeric", "size": "2"})
-    month = StringField(N_("Month"), render_kw={"inputmode": "numeric", "size": "2"})
-    year = StringField(N_("Year"), render_kw={"inputmode": "numeric", "size": "4"})
+class ReportForm(DayForm):
     language = SelectField(N_("Language"), choices=NAMES, validate_choice=False)
 
 
@@ -66,11 +91,8 @@ class ReviewForm(Form):
     text = TextAreaField(N_("Remark"), render_kw={"rows": "2", "maxlength": "500"})
 
 
-class VerdictForm(Form):
+class VerdictForm(DayForm):
     verdict = SelectField(N_("Verdict"), validate_choice=False)
-    day = StringField(N_("Day"), render_kw={"inputmode": "numeric", "size": "2"})
-    month = StringField(N_("Month"), render_kw={"inputmode": "numeric", "size": "2"})
-    year = StringField(N_("Year"), render_kw={"inputmode": "numeric", "size": "4"})
     comment = TextAreaField(N_("Remark"), render_kw={"rows": "2", "maxlength": "500"})
     reason = SelectField(N_("Why the verdict is given again"), validate_choice=False)
     password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})

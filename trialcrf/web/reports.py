@@ -13,10 +13,7 @@ from flask import Blueprint, abort, current_app, g, redirect, render_template, r
 from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, report
-from trialcrf.core.definition.model import DataType, ItemDef
-from trialcrf.core.document import Answer
-from trialcrf.core.values import Raw, Unreadable, read
-from trialcrf.core.wording import N_, Message, Words
+from trialcrf.core.wording import N_, Message
 from trialcrf.external.queue import DRAW_REPORT, Queue
 from trialcrf.store import reports
 from trialcrf.store.reports import Report
@@ -32,8 +29,6 @@ log = logging.getLogger(__name__)
 
 ON_A_PAGE = 50
 LIST = "/studies/<study>/reports"
-DAY = ItemDef("as_of", Words(), DataType.DATE)
-"""The cut-off is read as any date of a form is."""
 
 KINDS = {report.SAFETY: N_("Safety report")}
 STATES = {reports.ORDERED: N_("being drawn"), reports.DRAWN: N_("archived"), reports.FAILED: N_("failed")}
@@ -73,7 +68,7 @@ def order(study: str) -> Response | tuple[str, int]:
     """Order a report: a row, then a message. Where the queue is out of reach the row stays, and the sweep of the scheduler finds it."""
     form = ReportForm(request.form)
     try:
-        as_of = _day(form)
+        as_of = form.read_day(Message(N_("Say up to which day.")))
         with guard.write() as tx:
             ordered = report.order(tx, g.place.published, form.language.data or "", as_of, None, tx.who.actor)
     except Impossible as problem:
@@ -90,16 +85,6 @@ def _tell(ordered: int) -> None:
     except Exception:
         # Whatever is wrong with the queue: the order is a row, and what is ordered and not drawn is put into it again.
         log.warning("report %s is ordered, but the queue was not reached", ordered, exc_info=True)
-
-
-def _day(form: ReportForm) -> date:
-    parts = {"d": form.day.data or "", "m": form.month.data or "", "y": form.year.data or ""}
-    typed = read(DAY, Raw(parts), UTC)
-    if isinstance(typed, Unreadable):
-        raise Impossible(typed.message, "day")
-    if not isinstance(typed, Answer):
-        raise Impossible(Message(N_("Say up to which day.")), "day")
-    return date.fromisoformat(typed.text)
 
 
 @page(blueprint, LIST + "/<int(max=2147483647):report>.pdf", "report.read")

@@ -123,6 +123,7 @@ class CriteriaReading(ItemReading):
                 self.say(at, N_("There is no subject type “%(oid)s”."), oid=each.subject_type)
             if each.partner_input and each.partner_input not in each.input:
                 self.say(at, N_("There is no input “%(oid)s”."), oid=each.partner_input)
+            self._examine_partner(study, each, at)
             for given in each.inputs:
                 if given.valid and given.valid not in study.parameter:
                     said = N_("There is no parameter “%(oid)s”.")
@@ -130,6 +131,18 @@ class CriteriaReading(ItemReading):
                 if given.value is None and given.oid != each.partner_input:
                     self.say(self.places["input", each.subject_type, given.oid], N_("The key “%(key)s” is missing."), key="value")
             self._examine_as_form(study, each)
+
+    def _examine_partner(self, study: Study, each: EligibilityDef, at: Located) -> None:
+        """A partner is named by some form, and has no partner: two who wait for each other's verdict would wait for ever."""
+        if not each.partner_alias:
+            return
+        named = [item for form in study.forms_with(each.partner_alias) if (item := form.with_alias(each.partner_alias)) is not None]
+        if not named:
+            self.say(at, N_("No form asks %(alias)s, by which the partner is found."), alias=each.partner_alias)
+        for item in named:
+            theirs = study.eligibility_of(item.refers_to.partition(":")[2])
+            if theirs is not None and theirs.partner_alias:
+                self.say(at, N_("The partner (%(kind)s) is judged by a partner too: a verdict could never come."), kind=theirs.subject_type)
 
     def _examine_as_form(self, study: Study, each: EligibilityDef) -> None:
         """Rules are examined as the derived items of a form that asks the inputs; inputs as those of a form that asks nothing."""
