@@ -40,6 +40,7 @@ class Settings:
     """Every setting. Built by `from_env` in a shell; the rings below get single values, never this.
 
     `database_url` names the driver as SQLAlchemy wants it. `smtp_url` None means that mails are written to `mail_folder`.
+    `calendar_keys` False keeps the keys of subjects out of every calendar feed, whatever its owner chose.
     The two URLs may carry passwords, so they are kept out of the printed form.
     """
 
@@ -52,6 +53,7 @@ class Settings:
     mail_from: str
     demo: bool
     secure_cookies: bool
+    calendar_keys: bool = True
 
     @property
     def loopback(self) -> bool:
@@ -88,6 +90,7 @@ class Settings:
             mail_from=given.address("MAIL_FROM", "trialcrf@localhost"),
             demo=given.flag("TRIALCRF_DEMO", False),
             secure_cookies=given.flag("TRIALCRF_SECURE_COOKIES", base_url.startswith("https:")),
+            calendar_keys=given.flag("TRIALCRF_CALENDAR_KEYS", True),
         )
         if settings.demo and not settings.loopback:
             given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")

@@ -20,10 +20,14 @@ import pytest
 from click.testing import CliRunner
 from sqlalchemy import select
 
+from config import Settings
 from tests.actions.screening import screen_donor, screen_recipient
 from tests.actions.world import ROOT, STUDIES, World, make_world, typed
+from trialcrf.actions import NotClean
 from trialcrf.cli import main
 from trialcrf.external import clock
+from trialcrf.jobs import JOBS, Means
+from trialcrf.jobs import run as run_job
 from trialcrf.store import accounts, outbox, reports, sites, subjects
 from trialcrf.store.models import audit_record
 from trialcrf.store.transaction import open_engine
@@ -59,7 +63,7 @@ def cli(database_url, tmp_path):
 
 @pytest.fixture
 def world(database_url):
-    made = make_world(database_url)
+    made = make_world(database_url, at_any_hour=True)
     yield made
     made.engine.dispose()
 
@@ -252,20 +256,57 @@ def test_a_site_is_made_with_its_zone(cli, world):
 
 def test_the_overdue_scan_by_hand_queues_once_and_the_mail_is_delivered(cli, world):
     recipient(world)
-    assert cli("jobs", "run", "overdue-scan") == "Reminders queued: 3.\n"
+    assert cli("jobs", "run", "overdue-scan") == "Reminders queued: 4.\n"
     assert cli("jobs", "run", "overdue-scan") == "Reminders queued: 0.\n"
-    assert cli("jobs", "run", "deliver-mail").startswith("Mails sent: 3;")
+    assert cli("jobs", "run", "deliver-mail").startswith("Mails sent: 4;")
     with world.read() as tx:
-        assert outbox.counts(tx) == {"sent": 3}
-    assert len(list((Path(cli.env["TRIALCRF_DATA"]) / "mail").glob("*.eml"))) == 3
+        assert outbox.counts(tx) == {"sent": 4}
+    assert len(list((Path(cli.env["TRIALCRF_DATA"]) / "mail").glob("*.eml"))) == 4
 
 
 def test_another_moment_can_be_given(cli, world):
     recipient(world, ICF_DATE=(clock.now().day, clock.now().month, clock.now().year))
-    assert cli("jobs", "run", "overdue-scan") == "Reminders queued: 0.\n"
+    assert cli("jobs", "run", "overdue-scan") == "Reminders queued: 1.\n"  # The window is open from today.
     later = clock.now() + timedelta(days=40)
     assert cli("jobs", "run", "overdue-scan", "--now", later.strftime("%Y-%m-%dT%H:%MZ")) == "Reminders queued: 2.\n"
     assert "not a moment" in cli("jobs", "run", "overdue-scan", "--now", "tomorrow", code=2)
+
+
+def test_the_jobs_are_listed_with_their_last_success_and_when_they_are_due_next(cli, world):
+    before = cli("jobs", "list").splitlines()
+    assert [line.split()[0] for line in before] == ["job", *JOBS]
+    assert all(
+        re.match(rf"{name} +– +– +{re.escape(job.rhythm.does)}$", line) for line, (name, job) in zip(before[1:], JOBS.items(), strict=True)
+    )
+    job, means = JOBS["checkpoint"], Means.of(Settings.from_env(cli.env), world.engine)
+    assert run_job(means, job, clock.now()) is not None
+    hour = clock.now().strftime("%Y-%m-%dT%H")
+    due = job.rhythm.next_after(clock.now()).strftime("%Y-%m-%dT%H:%M:%SZ")
+    after = next(line for line in cli("jobs", "list").splitlines() if line.startswith("checkpoint"))
+    assert re.match(rf"checkpoint +{hour}:\d\d:\d\dZ +{due} +Write the heads", after)
+
+
+def test_a_job_that_failed_is_listed_as_late(cli, world):
+    means = Means.of(Settings.from_env(cli.env), world.engine)
+    with pytest.raises(NotClean):
+        checkpoint_file = Path(cli.env["TRIALCRF_DATA"]) / "checkpoints.jsonl"
+        checkpoint_file.parent.mkdir(parents=True, exist_ok=True)
+        checkpoint_file.write_text("nothing\n")
+        run_job(means, JOBS["checkpoint"], clock.now())
+    assert re.search(r"^checkpoint +– .*late: Write the heads", cli("jobs", "list"), re.M)
+    assert "wrote over it" in cli("jobs", "run", "checkpoint", code=1)
+
+
+def test_a_backup_by_hand_says_how_large_it_is(cli, world):
+    assert re.fullmatch(r"Backup written: [\d,]+ bytes in [\d.]+ seconds\.\n", cli("jobs", "run", "backup"))
+    (made,) = (Path(cli.env["TRIALCRF_DATA"]) / "backups").iterdir()
+    assert made.name.startswith("trialcrf-2")
+
+
+def test_a_backup_that_cannot_be_made_is_one_plain_sentence(cli, world, database_kind):
+    (Path(cli.env["TRIALCRF_DATA"])).mkdir(parents=True, exist_ok=True)
+    (Path(cli.env["TRIALCRF_DATA"]) / "backups").write_text("not a folder")
+    assert "backups" in cli("jobs", "run", "backup", code=1)
 
 
 def test_a_job_that_does_not_exist_is_a_wrong_use(cli):
@@ -273,6 +314,13 @@ def test_a_job_that_does_not_exist_is_a_wrong_use(cli):
 
 
 # --- Reports and the trail --------------------------------------------------------------------------------------------------------------
+
+
+def test_the_quality_of_a_site_is_drawn_from_the_terminal(cli: Cli, world: World, tmp_path: Path) -> None:
+    out = ["--study", "msc_ssc", "--as-of", "2026-09-01", "--out", str(tmp_path / "quality.pdf")]
+    assert "no such site" in cli("report", "quality", *out, "--site", "99", code=1)
+    assert "SHA-256" in cli("report", "quality", *out, "--site", "01", "--lang", "en")
+    assert (tmp_path / "quality.pdf").read_bytes().startswith(b"%PDF-")
 
 
 def safety(cli: Cli, out: Path, *more: str, **env: str) -> bytes:

@@ -58,6 +58,7 @@ def test_every_bad_value_is_in_one_message(tmp_path: Path) -> None:
         "MAIL_FROM": "nobody",
         "TRIALCRF_DEMO": "perhaps",
         "TRIALCRF_SECURE_COOKIES": "maybe",
+        "TRIALCRF_CALENDAR_KEYS": "some",
     }
     with pytest.raises(BadSettings) as caught:
         Settings.from_env(bad)
@@ -101,6 +102,11 @@ def test_cookies_are_secure_wherever_the_address_is() -> None:
     assert Settings.from_env({"BASE_URL": "https://crf.example.org"}).secure_cookies
     with pytest.raises(BadSettings, match="TRIALCRF_SECURE_COOKIES"):
         Settings.from_env({"BASE_URL": "https://crf.example.org", "TRIALCRF_SECURE_COOKIES": "no"})
+
+
+def test_calendars_name_the_keys_of_subjects_until_the_installation_says_no() -> None:
+    assert Settings.from_env({}).calendar_keys
+    assert not Settings.from_env({"TRIALCRF_CALENDAR_KEYS": "no"}).calendar_keys
 
 
 def test_no_password_is_shown() -> None:

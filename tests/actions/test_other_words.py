@@ -45,8 +45,8 @@ def test_its_visits_are_counted_from_its_own_anchor(salt):
 def test_its_reminders_go_to_the_roles_that_it_names(salt):
     volunteer(salt)
     with salt.write("trialcrf", NOW) as tx:
-        assert remind.scan_overdue(tx, NOW) == 4  # Two visits, each to the coordinator of the site and the monitor.
-        assert remind.scan_overdue(tx, NOW) == 0
+        assert remind.scan_reminders(tx, NOW) == 4  # Two visits, each to the coordinator of the site and the monitor.
+        assert remind.scan_reminders(tx, NOW) == 0
     with salt.read() as tx:
         names = tx.read(text("SELECT DISTINCT a.username FROM outbox o JOIN account a ON a.id = o.account_id ORDER BY 1")).scalars().all()
     assert names == ["cora", "mona"]
@@ -87,6 +87,6 @@ def test_a_serious_row_is_mailed_once_and_counted_in_its_report(salt):
 def test_leaving_ends_what_is_due(salt):
     subject = volunteer(salt)
     salt.save(subject, "FAREWELL", "GOODBYE", typed(None, REASON="WITHDRAWAL BY SUBJECT", LEFT_ON=(1, 3, 2026)), now=NOW)
-    assert states(salt, subject.key, date(2026, 3, 20))["WEIGH2"] is State.NOT_APPLICABLE
+    assert states(salt, subject.key, date(2026, 3, 20))["WEIGH2"] is State.CANCELLED
     with salt.write("trialcrf", NOW) as tx:
-        assert remind.scan_overdue(tx, NOW) == 0
+        assert remind.scan_reminders(tx, NOW) == 0

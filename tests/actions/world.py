@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -119,11 +119,17 @@ def study_of(name: str) -> Study:
     return load(read_study(STUDIES[name]))
 
 
-def make_world(url: str, study: str = "msc_ssc") -> World:
-    """Publish the study, make two sites far apart in time, and the cast with their roles."""
+def make_world(url: str, study: str = "msc_ssc", at_any_hour: bool = False) -> World:
+    """Publish the study, make two sites far apart in time, and the cast with their roles.
+
+    `at_any_hour` leaves the study's quiet hours out, for tests that go by the true clock.
+    """
     world = World(open_engine(url), study)
+    new = study_of(study)
+    if at_any_hour:
+        new = replace(new, reminders=replace(new.reminders, quiet_from="", quiet_to=""))
     with world.write("trialcrf") as tx:
-        published, _ = publish.publish(tx, study_of(study))
+        published, _ = publish.publish(tx, new)
         sites.create(tx, published.study_id, "01", "Paris", "Europe/Paris")
         sites.create(tx, published.study_id, "02", "Papeete", "Pacific/Tahiti")
         for name, (role, site) in CAST.items():

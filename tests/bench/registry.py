@@ -14,6 +14,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 
+from sqlalchemy import func, select
+
 from config import ROOT, STUDIES
 from tests.bench.browser import Browser
 from tests.bench.figures import Figure, at_most, exactly, plain
@@ -22,26 +24,36 @@ from tests.bench.server import serving
 from trialcrf.actions import administer, judge, publish, remind, sign_in, simulate
 from trialcrf.core.definition.load import load
 from trialcrf.external.files import read_study
-from trialcrf.store import audit, definitions, sites, subjects
+from trialcrf.store import audit, definitions, subjects
 from trialcrf.store.audit import Who
+from trialcrf.store.models import visit
 from trialcrf.store.transaction import Transaction, open_engine, reading, writing
 
 STUDY = "msc_ssc"
-FEW, MANY = 200, 12_000
+FEW, SOME, MANY = 200, 1_000, 12_000
 SITES = 10
 NOW = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 NAME, PASSWORD = "dana", "a long sentence for measuring"
+REMINDED = ("coordinator", "investigator", "monitor", "sponsor")
 PAGES = 15
 EVALUATED = 60
 MOST_MEMORY = 300.0
 SLOWEST_PAGE = 1.5
-PROPORTION = 1.5
-"""A subject of the large trial may cost this many times what one of the small trial does before the time is no longer in proportion."""
+PROPORTION = 1.3
+"""A visit of the large trial may cost this many times what one of the smaller does before the time is no longer in proportion."""
+
+VIEWS = {
+    "visit matrix": "subjects",
+    "visit matrix, overdue, longest first": "subjects?state=overdue&sort=overdue",
+    "my day": "today",
+    "my day, all that is overdue": "today?show=overdue",
+    "calendar": "calendar",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Scan:
-    """One scan for overdue visits in a process of its own: seconds of its processor, and the most memory that it held, in MiB."""
+    """One scan for reminders in a process of its own: seconds of its processor, and the most memory that it held, in MiB."""
 
     found: int
     seconds: float
@@ -50,15 +62,18 @@ class Scan:
 
 def measure(folder: Path, tell: Callable[[str], None], many: int = MANY) -> list[Figure]:
     with place("sqlite", folder) as here:
-        small, large = here.migrated(), here.migrated()
+        small, middle, large = here.migrated(), here.migrated(), here.migrated()
         tell(f"registry: simulating {FEW} subjects")
         _fill(small, FEW)
+        tell(f"registry: simulating {SOME} subjects")
+        _fill(middle, SOME)
         tell(f"registry: simulating {many} subjects")
         made, seconds = _fill(large, many)
         tell("registry: pages")
-        matrix = _matrix_pages(folder, small, large)
-        tell("registry: scanning for overdue visits")
-        scans = [_scan(url) for url in (small, large)]
+        views = _pages(folder, small, large)
+        tell("registry: scanning for reminders")
+        scans = [_scan(url) for url in (middle, large)]
+        visits_of = [_visits(url) for url in (middle, large)]
         tell("registry: judging")
         judged = _judged(small)
         tell("registry: verifying")
@@ -66,16 +81,20 @@ def measure(folder: Path, tell: Callable[[str], None], many: int = MANY) -> list
             began = time.perf_counter()
             broken = audit.broken(tx.connection) is not None
             verified = time.perf_counter() - began
-    each = [scan.seconds / count for scan, count in zip(scans, (FEW, many), strict=True)]
+    each = [scan.seconds / count for scan, count in zip(scans, visits_of, strict=True)]
     return [
         plain("simulation: subjects in bulk", made.subjects / seconds, "subjects/s"),
         plain("simulation: records in bulk", made.records / seconds, "records/s"),
         plain("eligibility: full evaluation", 1000 * judged, "ms"),
-        at_most(f"registry: visit matrix of {many} subjects, of {FEW}", matrix[1] / matrix[0], "times", SLOWEST_PAGE),
-        plain(f"registry: visit matrix of {many} subjects", 1000 * matrix[1], "ms"),
-        at_most("registry: overdue scan, a subject of the large trial, of the small", each[1] / each[0], "times", PROPORTION),
-        at_most(f"registry: overdue scan of {many} subjects, memory", scans[1].memory, "MiB", MOST_MEMORY),
-        plain(f"registry: overdue scan of {many} subjects", scans[1].seconds, "s"),
+        *(
+            at_most(f"registry: {name}, {many} subjects, of {FEW}", large_one / small_one, "times", SLOWEST_PAGE)
+            for name, (small_one, large_one) in views.items()
+        ),
+        *(plain(f"registry: {name}, {many} subjects", 1000 * seconds[1], "ms") for name, seconds in views.items()),
+        at_most(f"registry: reminder scan, a visit of {many} subjects, of {SOME}", each[1] / each[0], "times", PROPORTION),
+        at_most(f"registry: reminder scan of {many} subjects, memory", scans[1].memory, "MiB", MOST_MEMORY),
+        plain(f"registry: reminder scan of {visits_of[1]} visits", scans[1].seconds, "s"),
+        plain("registry: reminders queued by it", scans[1].found, "mails"),
         plain("registry: records verified", made.records / verified, "records/s"),
         exactly("registry: broken chains", int(broken), "chains", 0),
     ]
@@ -98,13 +117,15 @@ def _fill(url: str, wanted: int) -> tuple[simulate.Simulated, float]:
         account = administer.create_account(tx, NAME, NAME.title(), f"{NAME}@example.org", "Sponsor", "fr")
         sign_in.set_password(tx, account, NAME, PASSWORD)
         administer.give_role(tx, account, "data_manager", STUDY, "")
+        for role in REMINDED:
+            administer.give_role(tx, administer.create_account(tx, role, role, f"{role}@example.org", "Hospital", "fr"), role, STUDY, "")
     engine.dispose()
     return made, seconds
 
 
-def _matrix_pages(folder: Path, *urls: str) -> list[float]:
-    """The median seconds of the first page of the visit matrix, each trial in turns with the other."""
-    taken: list[list[float]] = [[] for _ in urls]
+def _pages(folder: Path, *urls: str) -> dict[str, list[float]]:
+    """The median seconds of each view, by name, each trial in turns with the other."""
+    taken: dict[str, list[list[float]]] = {name: [[] for _ in urls] for name in VIEWS}
     with ExitStack() as stack:
         browsers = []
         for number, url in enumerate(urls):
@@ -112,15 +133,21 @@ def _matrix_pages(folder: Path, *urls: str) -> list[float]:
             data.mkdir()
             browsers.append(stack.enter_context(closing(Browser(stack.enter_context(serving(url, data))))))
             browsers[-1].sign_in(NAME, PASSWORD)
-        for turn in range(PAGES + 3):
-            for browser, seconds in zip(browsers, taken, strict=True):
-                began = time.perf_counter()
-                answer = browser.get(f"/studies/{STUDY}/subjects")
-                if answer.status != 200 or "R-01-001" not in answer.text:
-                    raise RuntimeError(f"the visit matrix is not shown: {answer.status}")
-                if turn > 2:
-                    seconds.append(time.perf_counter() - began)
-    return [median(each) for each in taken]
+        for name, address in VIEWS.items():
+            for turn in range(PAGES + 3):
+                for browser, seconds in zip(browsers, taken[name], strict=True):
+                    began = time.perf_counter()
+                    answer = browser.get(f"/studies/{STUDY}/{address}")
+                    if answer.status != 200 or "R-" not in answer.text:
+                        raise RuntimeError(f"{address} is not shown: {answer.status}")
+                    if turn > 2:
+                        seconds.append(time.perf_counter() - began)
+    return {name: [median(each) for each in seconds] for name, seconds in taken.items()}
+
+
+def _visits(url: str) -> int:
+    with _reading(url) as tx:
+        return int(tx.read(select(func.count()).select_from(visit)).scalar_one())
 
 
 def _judged(url: str) -> float:
@@ -150,13 +177,13 @@ def _scan(url: str) -> Scan:
 
 
 def scan(url: str) -> Scan:
-    """Find every overdue visit, as the nightly scan does."""
-    with _reading(url) as tx:
-        published = definitions.current(tx, STUDY)
-        assert published
+    """Queue every reminder that is due, as the scheduler does. The small scan and the large one both begin with an empty outbox."""
+    engine = open_engine(url)
+    with writing(engine, NOW, Who.system("bench")) as tx:
         began = time.process_time()
-        found = sum(1 for site in sites.all_of(tx, STUDY) for _ in remind.overdue_at(tx, published.study, site, NOW))
+        found = remind.scan_reminders(tx, NOW)
         seconds = time.process_time() - began
+    engine.dispose()
     return Scan(found, seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 

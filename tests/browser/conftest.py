@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from playwright.sync_api import Browser, StorageState, sync_playwright
 
 from tests.browser.person import PASSWORD, Person
 from tests.browser.program import STUDY, Program
-from trialcrf.actions import administer, demo, sign_in
+from trialcrf.actions import administer, demo, publish, sign_in
 from trialcrf.store import accounts
 
 CHROMIUM = Path("/usr/bin/chromium")
@@ -39,7 +40,10 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     """The program with the synthetic trial, its people reading English."""
     running = Program(tmp_path_factory.mktemp("program"))
     running.start()
+    study = running.world.published.study
     with running.world.write("trialcrf", datetime.now(UTC)) as tx:
+        # The tests run at any hour of the day: reminders must not wait for the morning.
+        publish.publish(tx, replace(study, reminders=replace(study.reminders, quiet_from="", quiet_to="")))
         for one in demo.ACCOUNTS:
             account = accounts.find(tx, one.username)
             assert account

@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from sqlalchemy import case, update
 
 from tests.browser.person import Person
 from tests.browser.program import STUDY, Program, form_address, subject_address
+from trialcrf.actions import choose
+from trialcrf.store import accounts, outbox
+from trialcrf.store.models import outbox as outbox_table
 
 LIST = f"/studies/{STUDY}"
 PERSON_OF_DEMO = "SELECT min(id) FROM account WHERE username = '{}'"
@@ -15,7 +21,8 @@ QUERY_IN = "SELECT min(q.id) FROM query q JOIN site s ON s.id = q.site_id WHERE 
 
 @dataclass(frozen=True)
 class Known:
-    """A page in one state. `found` completes the address by a number from the database; `then` is done before the page is looked at."""
+    """A page in one state. `found` completes the address by a number from the database, `made` by what it makes there first; `then` is
+    done before the page is looked at."""
 
     endpoint: str
     name: str
@@ -23,8 +30,11 @@ class Known:
     status: int = 200
     found: str = ""
     then: Callable[[Person], object] | None = None
+    made: Callable[[Program], str] | None = None
 
     def at(self, program: Program) -> str:
+        if self.made:
+            return self.address.format(self.made(program))
         return self.address.format(program.ask(self.found)[0][0]) if self.found else self.address
 
     def open(self, person: Person, program: Program) -> None:
@@ -64,6 +74,30 @@ def enrolled_with_errors(person: Person) -> None:
     person.save()
 
 
+def made_an_address(person: Person) -> None:
+    person.press(person.page.locator('main form[action="/me/calendars"] button'))
+    assert person.page.locator("#address").count() == 1
+
+
+def stop_link(program: Program) -> str:
+    with program.world.write("trialcrf", datetime.now(UTC)) as tx:
+        account = accounts.find(tx, "nora")
+        assert account
+        return choose.stop_path(tx, account.id, STUDY)
+
+
+def mails_to_judge(program: Program) -> str:
+    """One mail of which nobody knows, and one that was refused."""
+    with program.world.write("trialcrf", datetime.now(UTC)) as tx:
+        account = accounts.find(tx, "nora")
+        assert account
+        made = [outbox.New(f"test|{state}", "remind", account.id, {"study": STUDY, "site": "01"}) for state in ("uncertain", "failed")]
+        if outbox.add_many(tx, made):
+            settled = {"state": case({"test|failed": "failed"}, value=outbox_table.c.key, else_="uncertain"), "said": "550 no such user"}
+            tx.work(update(outbox_table).where(outbox_table.c.key.like("test|%")).values(**settled))
+    return ""
+
+
 def session_lost(person: Person) -> None:
     person.context.clear_cookies()
     person.type("HT", "172")
@@ -79,6 +113,13 @@ PAGES = (
     Known("account.studies", "cora", "/studies"),
     Known("account.mine", "cora", "/account"),
     Known("account.mine", "sam", "/account", then=refused),
+    Known("today.day", "cora", f"{LIST}/today"),
+    Known("today.day", "mona", f"{LIST}/today?show=overdue&site=01"),
+    Known("today.day", "sam", f"{LIST}/today"),
+    Known("follow_up.missed", "cora", subject_address("R-01-001") + "/visits/M24/missed"),
+    Known("follow_up.missed", "cora", subject_address("R-01-001") + "/visits/M24/missed", then=refused),
+    Known("follow_up.deviation", "cora", subject_address("R-01-001") + "/visits/M24/deviation"),
+    Known("follow_up.deviation", "cora", subject_address("R-01-001") + "/visits/M24/deviation", then=refused),
     Known("subjects.matrix", "cora", f"{LIST}/subjects"),
     Known("subjects.matrix", "mona", f"{LIST}/subjects?kind=donor&site=02"),
     Known("subjects.matrix", "cora", f"{LIST}/subjects?q=nobody"),
@@ -88,6 +129,14 @@ PAGES = (
     Known("eligibility.criteria", "ivan", subject_address("R-01-001") + "/eligibility", then=refused),
     Known("eligibility.criteria", "dora", subject_address("D-01-001") + "/eligibility"),
     Known("eligibility.criteria", "mona", subject_address("R-02-001") + "/eligibility"),
+    Known("calendar.shown", "cora", f"{LIST}/calendar"),
+    Known("calendar.shown", "mona", f"{LIST}/calendar?site=02&state=overdue"),
+    Known("calendar.shown", "cora", f"{LIST}/calendar?view=agenda"),
+    Known("calendar.shown", "mona", f"{LIST}/calendar?view=agenda&month=2031-01"),
+    Known("card.shown", "cora", subject_address("R-01-001") + "/card"),
+    Known("card.shown", "mona", subject_address("R-02-001") + "/card?language=fr"),
+    Known("feed.mine", "cora", "/me/calendars"),
+    Known("feed.mine", "ivan", "/me/calendars", then=made_an_address),
     Known("specification.assumptions", "sam", f"{LIST}/assumptions"),
     Known("specification.effect", "cora", f"{LIST}/versions/1/effect", 404),
     Known("enrolment.where", "nora", f"{LIST}/enrol/recipient"),
@@ -119,6 +168,11 @@ PAGES = (
     Known("queries.one", "cora", f"{LIST}/queries/{{}}", found=QUERY_IN.format("open"), then=refused),
     Known("queries.one", "mona", f"{LIST}/queries/{{}}", found=QUERY_IN.format("answered")),
     Known("queries.one", "mona", f"{LIST}/queries/{{}}", found=QUERY_IN.format("closed")),
+    Known("timeline.one", "cora", subject_address("R-01-001") + "/timeline"),
+    Known("timeline.one", "dora", subject_address("D-01-001") + "/timeline"),
+    Known("timeline.one", "mona", subject_address("R-02-001") + "/timeline"),
+    Known("quality.shown", "cora", f"{LIST}/quality"),
+    Known("quality.shown", "dana", f"{LIST}/quality"),
     Known("reports.listed", "sam", f"{LIST}/reports"),
     Known("export.page", "dana", f"{LIST}/data"),
     Known("admin.people", "adam", "/people"),
@@ -130,6 +184,12 @@ PAGES = (
     Known("admin.person", "adam", "/people/{}", found=PERSON_OF_DEMO.format("cora"), then=refused),
     Known("admin.sites_page", "adam", "/sites"),
     Known("admin.sites_page", "adam", "/sites", then=refused),
+    Known("jobs.listed", "adam", "/admin/jobs"),
+    Known("mails.listed", "adam", "/admin/mails{}", made=mails_to_judge),
+    Known("mails.listed", "adam", "/admin/mails?state=cancelled"),
+    Known("reminders.stop_page", "", "{}", made=stop_link),
+    Known("reminders.stop_page", "", "{}", made=stop_link, then=refused),
+    Known("reminders.stop_page", "", "/reminders/stop/forged", 404),
     Known("error", "olga", subject_address("R-01-001"), 404),
     Known("error", "sam", subject_address("R-01-001"), 403),
 )
@@ -139,6 +199,7 @@ NO_PAGES = {
     "health.healthz": "JSON for a watcher",
     "account.home": "leads to the start of each role",
     "entry.by_number": "leads from a mail to a form",
+    "feed.ics": "a file for calendar programs",
     "reports.download": "a PDF",
 }
 """GET routes that draw no page, and why."""

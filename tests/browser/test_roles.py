@@ -305,33 +305,33 @@ def test_a_reminder_of_an_overdue_visit_is_mailed_once_however_often_the_scan_ru
     first = program.command("jobs", "run", "overdue-scan")
     second = program.command("jobs", "run", "overdue-scan")
     assert "Reminders queued: 0" in second, (first, second)
-    found = program.ask("SELECT key FROM outbox WHERE kind = 'overdue' AND key LIKE :key", key=f"overdue|{STUDY}|{subject.id}|M1|%")
+    found = program.ask("SELECT key FROM outbox WHERE kind = 'remind' AND key LIKE :key", key=f"remind|{STUDY}|{subject.id}|M1|%")
     assert len(found) == len(set(found))
-    reached = {str(key).split("|")[6] for (key,) in found}
-    assert reached == {"cora", "nora", "ivan", "mona"}, "60 days after the infusion month 1 is overdue for more than three weeks"
-    waiting = "SELECT count(*) FROM outbox WHERE kind = 'overdue' AND key LIKE :key AND state <> 'sent'"
-    wait_until(lambda: program.ask(waiting, key=f"overdue|{STUDY}|{subject.id}|M1|%") == [(0,)], "not sent")
+    reached = {str(key).split("|")[5] for (key,) in found}
+    assert reached == {"cora", "nora", "ivan", "mona", "sam"}, "60 days after the infusion month 1 is overdue for more than three weeks"
+    waiting = "SELECT count(*) FROM outbox WHERE kind = 'remind' AND key LIKE :key AND state <> 'sent'"
+    wait_until(lambda: program.ask(waiting, key=f"remind|{STUDY}|{subject.id}|M1|%") == [(0,)], "not sent")
     mails = [mail for mail in program.mails() if "overdue" in mail["Subject"]]
     ids = [mail["Message-ID"] for mail in mails]
     assert len(ids) == len(set(ids))
     for mail in mails:
         text = str(mail["Subject"]) + mail.get_content()
         assert not re.search(r"[RD]-0\d-\d{3}", text), "no subject data"
-        assert re.search(rf"{program.url}/studies/{STUDY}/subjects\?\S*state=overdue", text)
+        assert re.search(rf"{program.url}/studies/{STUDY}/today\?site=0\d", text)
 
 
-def test_the_link_of_a_reminder_leads_to_the_overdue_visits_it_counts(at_browser: AtBrowser, program: Program) -> None:
+def test_the_link_of_a_reminder_leads_to_the_day_of_its_site(at_browser: AtBrowser, program: Program) -> None:
     wait_until(lambda: [mail for mail in program.mails_to("cora") if "overdue" in mail["Subject"]], "no reminder came")
     mail = [one for one in program.mails_to("cora") if "overdue" in one["Subject"]][-1]
     link = re.search(r"http://\S+", mail.get_content())
     assert link
     cora = at_browser("cora")
     assert cora.open(link[0].removeprefix(program.url)).status == 200
-    assert cora.page.locator("a.cell.overdue").count() >= 1
+    assert cora.page.locator("#list-overdue").count() == 1
 
 
 def test_a_visit_done_meanwhile_is_not_reminded(program: Program) -> None:
     subject = program.recipient(consented=100, infused=60)
     program.saved(subject, "M1", "FVISIT", {"VIS_DONE": "Y", "VIS_DATE": program.today - timedelta(days=31)})
     program.command("jobs", "run", "overdue-scan")
-    assert program.ask("SELECT key FROM outbox WHERE key LIKE :key", key=f"overdue|{STUDY}|{subject.id}|M1|%") == []
+    assert program.ask("SELECT key FROM outbox WHERE key LIKE :key", key=f"remind|{STUDY}|{subject.id}|M1|%") == []

@@ -14,21 +14,21 @@ def holder(role: str, site: str = "", study: str = "small") -> Actor:
 EXPECTED = {
     "coordinator": {
         "subject.list", "subject.enrol", "subject.error", "form.read", "form.enter", "form.error", "history.read", "link.read",
-        "link.enter", "statement.read", "study.read", "study.compare", "query.read", "query.answer", "signature.read",
+        "link.enter", "statement.read", "study.read", "study.compare", "query.read", "query.answer", "signature.read", "day.read", "quality.read",
     },
     "monitor": {
         "subject.list", "form.read", "history.read", "link.read", "donor.read", "statement.read", "study.read",
         "study.compare", "query.read", "query.review",
-        "signature.read",
+        "signature.read", "day.read", "quality.read",
     },
     "data_manager": {
         "subject.list", "form.read", "history.read", "link.read", "donor.read", "statement.read", "study.read",
         "study.compare", "query.read", "query.review",
         "data.export", "report.read",
-        "report.order", "signature.read",
+        "report.order", "signature.read", "day.read", "quality.read",
     },
-    "sponsor": {"report.read", "report.order", "study.read"},
-    "administrator": {"user.administer", "site.administer"},
+    "sponsor": {"day.read", "quality.read", "report.read", "report.order", "study.read"},
+    "administrator": {"user.administer", "site.administer", "job.administer"},
 }  # fmt: skip
 EXPECTED["investigator"] = EXPECTED["coordinator"] | {"signature.sign"}
 EXPECTED["donor_physician"] = (EXPECTED["investigator"] | {"donor.read", "donor.enter"}) - {"link.read", "link.enter"}
@@ -61,7 +61,7 @@ def test_no_role_both_enters_and_reviews_and_no_administrator_reads_clinical_dat
     for role in ROLES:
         held = EXPECTED[role]
         assert not {"form.enter", "query.review"} <= held
-        assert "user.administer" not in held or held == {"user.administer", "site.administer"}
+        assert "user.administer" not in held or held == {"user.administer", "site.administer", "job.administer"}
 
 
 def test_the_trail_names_the_role_that_allows():

@@ -12,10 +12,10 @@ import yaml
 
 from trialcrf.core.definition.canonical import canonical, from_canonical
 from trialcrf.core.definition.load import DefinitionProblems, load
-from trialcrf.core.definition.model import DataType, EventType, Offset, Range, Study, Window
+from trialcrf.core.definition.model import DataType, EventType, Offset, Range, Reminders, ReminderStep, Study, Window
 from trialcrf.core.definition.source import Located, Problem, Source, in_english
 from trialcrf.core.expr import parse
-from trialcrf.core.wording import Message
+from trialcrf.core.wording import Message, Words
 from trialcrf.external.files import read_study
 
 ROOT = Path(__file__).parents[2]
@@ -32,8 +32,8 @@ anchors:
   - {oid: START, label: {fr: Début, en: Start}, alias: EXSTDAT}
 reasons: WHY
 confirmations: WHY
-reminders:
-  - {days_overdue: 1, roles: [coordinator]}
+reminders: {steps: [{oid: LATE, when: overdue, days: 1, roles: [coordinator], text: {fr: Tard, en: Late}}],
+  quiet: {from: "20:00", to: "07:00"}, digest: {day: monday, at: "07:00"}, delivery: each}
 safety: {population: person, severity_alias: AESEV, severities: LEVEL, severe_from: HIGH, arms: ARMS}
 assumptions:
   A-1: {question: {fr: Une question, en: A question}, reading: {fr: Une lecture, en: A reading}}
@@ -154,10 +154,52 @@ def test_a_right_definition_becomes_a_study(tmp_path: Path) -> None:
     assert study.title.texts == {"fr": "Petite", "en": "Small"}
     assert study.event["IN"].date_alias == "SVSTDAT" and study.form["EVENT"].repeating
     assert study.safety is not None and study.safety.severe_from == "HIGH"
+    late = ReminderStep("LATE", "overdue", 1, ("coordinator",), Words({"fr": "Tard", "en": "Late"}))
+    assert study.reminders == Reminders((late,), "20:00", "07:00", "each", 0, "07:00")
+
+
+def test_reminders_are_read_as_they_are_written_and_one_day_may_have_two_steps_for_different_roles(tmp_path: Path) -> None:
+    other = (
+        "{oid: UP, when: overdue, days: 1, roles: [monitor, sponsor], text: {fr: Tard, en: Late}, single: yes}, {oid: DAY, when: opens, "
+    )
+    other += "roles: [coordinator], text: {fr: Jour, en: Day}}, {oid: LATE, when"
+    files = changed("study.yaml", "{oid: LATE, when", other)
+    files["study.yaml"] = (
+        files["study.yaml"].replace('day: monday, at: "07:00"', 'day: sunday, at: "18:30"').replace("delivery: each", "delivery: weekly")
+    )
+    found = loaded(tmp_path, files).reminders
+    assert [(one.oid, one.when, one.days, one.roles, one.single) for one in found.steps] == [
+        ("UP", "overdue", 1, ("monitor", "sponsor"), True),
+        ("DAY", "opens", 0, ("coordinator",), False),
+        ("LATE", "overdue", 1, ("coordinator",), False),
+    ]
+    assert (found.delivery, found.digest_day, found.digest_at) == ("weekly", 6, "18:30")
+
+
+def test_a_study_without_reminders_has_none_and_its_text_says_nothing_of_them(tmp_path: Path) -> None:
+    files = {**FILES, "study.yaml": MAIN[: MAIN.index("reminders:")] + MAIN[MAIN.index("safety:") :]}
+    study = loaded(tmp_path, files)
+    assert study.reminders == Reminders()
+    assert "remind" not in canonical(study)
+
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_reminders_of_older_formats_are_steps_for_overdue_visits(tmp_path: Path, number: int) -> None:
+    plain = json.loads(canonical(loaded(tmp_path, FILES)))
+    plain["format"] = number
+    plain["study"]["reminders"] = [{"days_overdue": 1, "roles": ["coordinator"]}, {"days_overdue": 7, "roles": ["monitor", "sponsor"]}]
+    if number == 1:
+        del plain["study"]["assumptions"]
+    assert from_canonical(json.dumps(plain)).reminders == Reminders(
+        (ReminderStep("OVERDUE1", "overdue", 1, ("coordinator",)), ReminderStep("OVERDUE7", "overdue", 7, ("monitor", "sponsor")))
+    )
+    del plain["study"]["reminders"]
+    assert from_canonical(json.dumps(plain)).reminders == Reminders()
 
 
 # Each case: the file, the text that is replaced, by what, and the one problem: its line and a part of its words.
 MEASURE, SEEN, EVENT = "forms/measure.yaml", "forms/seen.yaml", "forms/event.yaml"
+OTHER_STEP = "{oid: OTHER, when: overdue, days: 7, roles: [coordinator], text: {fr: Tard, en: Late}}"
 BAD: list[tuple[str, str, str, int, str]] = [
     ("study.yaml", "protocol: P-1", "protocol: P-1\ncolour: red", 4, "Unknown key “colour”"),
     ("study.yaml", "protocol: P-1\n", "", 1, "“protocol” is missing"),
@@ -179,8 +221,27 @@ BAD: list[tuple[str, str, str, int, str]] = [
     ("study.yaml", "form: ENROL}}", "form: EVENT}}", 6, "does not ask the form “EVENT”"),
     ("study.yaml", "alias: EXSTDAT", "alias: VSDTC", 8, "no date that visits can be counted from"),
     ("study.yaml", "alias: EXSTDAT", "alias: SEX", 8, "no date that visits can be counted from"),
-    ("study.yaml", "roles: [coordinator]", "roles: [gardener]", 12, "“gardener” is not known here"),
-    ("study.yaml", "days_overdue: 1,", "days_overdue: 0,", 12, "whole number from 1"),
+    ("study.yaml", "roles: [coordinator]", "roles: [gardener]", 11, "“gardener” is not known here"),
+    ("study.yaml", "overdue, days: 1,", "overdue, days: 0,", 11, "whole number from 1"),
+    ("study.yaml", "overdue, days: 1,", "before, days: 0,", 11, "whole number from 1"),
+    ("study.yaml", "overdue, days: 1,", "overdue,", 11, "“days” is missing"),
+    ("study.yaml", "overdue, days: 1,", "opens, days: 1,", 11, "counts no days"),
+    ("study.yaml", "overdue, days: 1,", "later, days: 1,", 11, "“later” is not known here"),
+    ("study.yaml", "roles: [coordinator]", "roles: []", 11, "without recipients"),
+    ("study.yaml", "roles: [coordinator], ", "", 11, "“roles” is missing"),
+    ("study.yaml", "roles: [coordinator]", "roles: [administrator]", 11, "“administrator” is not known here"),
+    ("study.yaml", "roles: [coordinator]", "roles: [coordinator, coordinator]", 11, "“coordinator” stands here twice"),
+    ("study.yaml", ", text: {fr: Tard, en: Late}", "", 11, "“text” is missing"),
+    ("study.yaml", "{fr: Tard, en: Late}", "{fr: Tard}", 11, "“en” is missing"),
+    ("study.yaml", "oid: LATE, when", "oid: 7LATE, when", 11, "no identifier"),
+    ("study.yaml", "{steps: [{", "{steps: [" + OTHER_STEP.replace("OTHER", "LATE") + ", {", 11, "“LATE” stands here twice"),
+    ("study.yaml", "{steps: [{", "{steps: [" + OTHER_STEP.replace("7", "1") + ", {", 11, "“OTHER” reminds the same role on the same day"),
+    ("study.yaml", '{from: "20:00", to: "07:00"}', '{from: "20:00"}', 12, "“to” is missing"),
+    ("study.yaml", '{from: "20:00", to: "07:00"}', '{from: "20:00", to: "7:00"}', 12, "two digits for hours"),
+    ("study.yaml", '{from: "20:00", to: "07:00"}', '{from: "24:00", to: "07:00"}', 12, "two digits for hours"),
+    ("study.yaml", '{from: "20:00", to: "07:00"}', '{from: "07:00", to: "07:00"}', 12, "never let a mail go"),
+    ("study.yaml", "day: monday", "day: someday", 12, "“someday” is not known here"),
+    ("study.yaml", "delivery: each", "delivery: never", 12, "“never” is not known here"),
     ("study.yaml", "population: person", "population: plant", 13, "no subject type “plant”"),
     ("study.yaml", "severe_from: HIGH", "severe_from: TOP", 13, "no code “TOP”"),
     ("study.yaml", "severities: LEVEL", "severities: LEVELS", 13, "no codelist “LEVELS”"),
@@ -304,7 +365,7 @@ def test_every_problem_of_every_file_is_reported_at_once(tmp_path: Path) -> None
         "forms/measure.yaml:18",
         "schedule.yaml:2",
         "schedule.yaml:7",
-        "study.yaml:12",
+        "study.yaml:11",
     ]
 
 
@@ -450,7 +511,7 @@ def test_the_canonical_text_does_not_depend_on_the_order_of_files_or_keys(tmp_pa
 def test_the_hash_of_a_definition_stays_what_it_is(tmp_path: Path) -> None:
     """Published versions are found by this hash: whoever changes it needs a new FORMAT and a reader for the old one."""
     digest = hashlib.sha256(canonical(loaded(tmp_path, FILES)).encode()).hexdigest()
-    assert digest == "dfd5b71cd990123cdc13d8755b95034f504551e08a9689e9e765c504cc392d64"
+    assert digest == "d761b71dd4a6325f61b283c103fa92840c44bdf17b4610040d80546abdb0197a"
 
 
 def test_any_change_of_a_definition_changes_its_canonical_text(tmp_path: Path) -> None:
@@ -518,6 +579,7 @@ def test_a_text_of_the_first_format_is_read_with_its_assumptions_as_readings(tmp
     now = loaded(tmp_path, FILES)
     plain = json.loads(canonical(now))
     plain["format"] = 1
+    del plain["study"]["reminders"]
     plain["study"]["assumptions"] = {name: one["reading"] for name, one in plain["study"]["assumptions"].items()}
     then = from_canonical(json.dumps(plain, ensure_ascii=False))
     assert {name: one.reading for name, one in then.assumptions.items()} == {name: one.reading for name, one in now.assumptions.items()}

@@ -94,7 +94,7 @@ def test_day_10_is_never_before_day_10(day, state):
 
 
 def test_day_10_is_not_due_before_day_10():
-    assert visits("recipient", infused(JANUARY), today=date(2026, 2, 9))["D10"].state is State.PLANNED
+    assert visits("recipient", infused(JANUARY), today=date(2026, 2, 9))["D10"].state is State.DUE_SOON
     assert visits("recipient", infused(JANUARY), today=date(2026, 2, 10))["D10"].state is State.DUE
 
 
@@ -154,7 +154,7 @@ def test_overlap_instruments_and_calcinosis_are_never_demanded():
 
 def test_a_death_ends_the_calendar_wherever_it_is_recorded():
     ended = visits("recipient", infused(JANUARY), recorded("DEATH", "DEATH", DTHDAT="2026-04-01"))
-    assert ended["M3"].state is State.NOT_APPLICABLE
+    assert ended["M3"].state is State.CANCELLED
     assert "DTHDAT" in STUDY.form["DEATH"].items["DEATH_DATE"][1].aliases
 
 

@@ -217,3 +217,18 @@ def test_codelists_are_told_with_every_code_and_with_who_uses_them(salt: Study) 
     lists = {each.oid: each for each in specification(salt).codelists}
     assert [code for code, _ in lists["BOTHER"].codes] == ["BIT", "LOT", "AWFUL"] and lists["BOTHER"].used_by == ("COMPLAINTS.HOW_BAD",)
     assert lists["WHY"].used_by == ()
+
+
+def test_it_says_when_who_is_reminded_and_in_which_words(told: Specification, trial: Study) -> None:
+    lines = told.reminding.steps
+    assert [line.oid for line in lines] == ["BEFORE7", "OPENS", "LAST7", "OVERDUE1", "OVERDUE7", "OVERDUE21", "ESCALATE21"]
+    assert lines[0].when.params == {"days": 7} and [role.msgid for role in lines[-1].roles] == ["Monitor", "Sponsor"]
+    assert [line.oid for line in lines if line.single] == ["ESCALATE21"]
+    assert all(line.text.texts.keys() == {"fr", "en"} for line in lines)
+    assert [rule.params for rule in told.reminding.rules[1:]] == [
+        {"day": Message("Monday"), "at": "07:00"},
+        {"start": "20:00", "end": "07:00"},
+    ]
+    loud = replace(trial, reminders=replace(trial.reminders, quiet_from="", quiet_to="", delivery="weekly"))
+    rules = specification(loud).reminding.rules
+    assert len(rules) == 2 and "weekly digest" in rules[0].msgid and rules[0] != told.reminding.rules[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.policy import default
@@ -14,15 +15,23 @@ from jinja2 import UndefinedError
 from tests.mailbox import mailbox
 from trialcrf.external import mail
 from trialcrf.external.language import LANGUAGES, PSEUDO
-from trialcrf.external.mail import Folder, Letter, NotTaken, Server, Unsure, message_id
+from trialcrf.external.mail import Folder, Letter, NotTaken, Refused, Server, Unsure, message_id
 
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 LETTER = Letter("cora@example.org", "Des visites en retard à Paris", "Bonjour,\nvoyez ici : http://127.0.0.1:8000/x\n", "<abc@localhost>")
 VALUES = {
-    "overdue": {"study": "SALT-01", "site": "01", "count": 3, "name": "Cora", "link": "http://127.0.0.1/x"},
+    "remind": {
+        "study": "SALT-01", "site": "01", "state": "overdue", "count": 3, "text": "⟦A weighing is missing.⟧", "name": "Cora",
+        "link": "http://127.0.0.1/x", "stop": "http://127.0.0.1/stop",
+    },
+    "digest": {
+        "study": "SALT-01", "sites": [{"site": "01", "name": "Paris", "due_soon": 1, "due": 2, "overdue": 3}], "days": 14,
+        "checkpoint": "c0ffee", "known_at": "2026-11-21 09:00:00 UTC", "name": "Cora", "link": "http://127.0.0.1/x",
+        "stop": "http://127.0.0.1/stop",
+    },
     "serious": {"study": "SALT-01", "site": "01", "name": "Ivan", "link": "http://127.0.0.1/x"},
     "invite": {"username": "ivan", "days": 7, "name": "Ivan", "link": "http://127.0.0.1/x"},
-}
+}  # fmt: skip
 
 
 def text_of(message):
@@ -37,7 +46,7 @@ def box():
 
 
 def test_a_mail_server_gets_the_letter_as_it_was_written(box):
-    Server(box.url, "trialcrf@localhost").send(LETTER, AT)
+    assert Server(box.url, "trialcrf@localhost").send(LETTER, AT) == "250 taken as 1", "what it replied is kept with the mail"
     ((to, message),) = box.taken
     assert (to, message["To"], message["From"]) == ("cora@example.org", "cora@example.org", "trialcrf@localhost")
     assert (message["Subject"], message["Message-ID"]) == (LETTER.subject, "<abc@localhost>")
@@ -48,8 +57,7 @@ def test_a_mail_server_gets_the_letter_as_it_was_written(box):
 
 def test_a_folder_gets_the_same_letter_once(tmp_path):
     folder = Folder(tmp_path / "mail", "trialcrf@localhost")
-    folder.send(LETTER, AT)
-    folder.send(LETTER, AT)
+    assert folder.send(LETTER, AT) == folder.send(LETTER, AT) == "abc.eml"
     (path,) = (tmp_path / "mail").iterdir()
     message = message_from_bytes(path.read_bytes(), policy=default)
     assert path.name == "abc.eml"
@@ -61,9 +69,40 @@ def test_a_folder_gets_the_same_letter_once(tmp_path):
 @pytest.mark.parametrize("step", ["RCPT", "DATA"])
 def test_a_refusal_is_certain(box, step):
     box.refuse_at = step
-    with pytest.raises(NotTaken, match="45"):
+    with pytest.raises(NotTaken, match="45") as told:
+        Server(box.url, "trialcrf@localhost").send(LETTER, AT)
+    assert not isinstance(told.value, Refused), "for now: it may go later"
+    assert box.taken == []
+
+
+@pytest.mark.parametrize("step", ["RCPT", "DATA"])
+def test_a_refusal_for_good_is_told_as_such_in_the_words_of_the_server(box, step):
+    box.refuse_at, box.refusal = step, "550 5.1.1 no such user"
+    with pytest.raises(Refused, match="no such user"):
         Server(box.url, "trialcrf@localhost").send(LETTER, AT)
     assert box.taken == []
+
+
+@pytest.mark.parametrize(("step", "failure", "taken"), [("RCPT", NotTaken, 0), ("DATA", Unsure, 1)])
+def test_a_server_that_thinks_too_long_is_left_and_after_the_text_that_is_no_refusal(box, step, failure, taken):
+    box.slow, box.slow_at = 1.0, step
+    with pytest.raises(failure):
+        Server(box.url, "trialcrf@localhost", patience=0.2).send(LETTER, AT)
+    assert len(box.taken) == taken
+
+
+def test_the_address_that_stops_such_mails_is_whole_in_its_header(box):
+    url = "https://crf.example.org/reminders/stop/" + "WyJzdG9wIiwiMTIiLCJtc2Nfc3NjIl0" * 6
+    Server(box.url, "trialcrf@localhost").send(replace(LETTER, stop_url=url), AT)
+    ((_, message),) = box.taken
+    assert message["List-Unsubscribe"] == f"<{url}>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert (message["Subject"], text_of(message)) == (LETTER.subject, LETTER.body)
+
+
+def test_a_letter_that_cannot_be_stopped_says_nothing_of_it(box):
+    Server(box.url, "trialcrf@localhost").send(LETTER, AT)
+    assert not [name for name in box.taken[0][1] if name.startswith("List-")]
 
 
 def test_a_server_that_is_not_there_took_nothing():
@@ -103,6 +142,8 @@ def test_a_server_that_hangs_up_after_the_text_leaves_us_unsure(box):
         Letter("cora@example.org\r\nBcc: eve@example.org", "x", "y", "<a@b>"),
         Letter("cora@example.org, eve@example.org", "x", "y", "<a@b>"),
         Letter("cora@example.org", "x\r\nBcc: eve@example.org", "y", "<a@b>"),
+        Letter("cora@example.org", "x", "y", "<a@b>", "https://x\r\nBcc: eve@example.org"),
+        Letter("cora@example.org", "x", "y", "<a@b>", "https://x>, <mailto:eve@example.org"),
     ],
 )
 def test_no_text_can_add_a_header_or_a_recipient(box, tmp_path, letter):
@@ -147,12 +188,28 @@ def test_every_letter_is_written_in_both_languages(kind, language):
 def test_no_sentence_of_a_letter_is_left_untranslated(kind):
     letter = mail.write(kind, PSEUDO, "cora@example.org", "<a@b>", VALUES[kind])
     for line in [letter.subject, *letter.body.splitlines()]:
-        assert not line or line.startswith("http://") or (line.startswith("⟦") and line.endswith("⟧")), line
+        assert not line or line.startswith("http://") or line == "c0ffee" or (line.startswith("⟦") and line.endswith("⟧")), line
 
 
-@pytest.mark.parametrize(("count", "one"), [(1, "a visit is overdue"), (3, "3 visits are overdue")])
-def test_one_visit_is_not_three(count, one):
-    assert one in mail.write("overdue", "en", "cora@example.org", "<a@b>", {**VALUES["overdue"], "count": count}).subject
+@pytest.mark.parametrize(
+    ("state", "count", "subject", "body"),
+    [
+        ("due_soon", 1, "a visit is due soon", "the window of a visit opens soon"),
+        ("due_soon", 3, "3 visits are due soon", "the windows of 3 visits open soon"),
+        ("due", 1, "a visit is due at", "the window of a visit is open"),
+        ("due", 3, "3 visits are due at", "the windows of 3 visits are open"),
+        ("overdue", 1, "a visit is overdue", "a visit is overdue"),
+        ("overdue", 3, "3 visits are overdue", "3 visits are overdue"),
+    ],
+)
+def test_one_visit_is_not_three_and_each_state_has_its_words(state, count, subject, body):
+    letter = mail.write("remind", "en", "cora@example.org", "<a@b>", {**VALUES["remind"], "state": state, "count": count})
+    assert subject in letter.subject and body in letter.body and "A weighing is missing." in letter.body
+
+
+def test_a_study_that_says_nothing_leaves_the_words_to_the_program():
+    letter = mail.write("remind", "en", "cora@example.org", "<a@b>", {**VALUES["remind"], "text": ""})
+    assert "The window of a visit has ended and nothing is recorded." in letter.body
 
 
 def test_a_value_that_is_missing_stops_the_letter():

@@ -19,6 +19,7 @@ from sqlalchemy import select, text
 
 from tests.actions.world import ROOT, World
 from trialcrf.actions import remind, report
+from trialcrf.core.rhythm import RHYTHMS, Period
 from trialcrf.core.wording import Message
 from trialcrf.external import clock
 from trialcrf.external.queue import DRAW_REPORT, Queue
@@ -46,6 +47,12 @@ def ledger(world: World, job: str):
     with world.read() as tx:
         columns = (job_run.c.period, job_run.c.attempt, job_run.c.state, job_run.c.summary)
         return [tuple(row) for row in tx.read(select(*columns).where(job_run.c.job == job).order_by(job_run.c.id))]
+
+
+def one_period(name: str, action) -> Job:
+    """A job of this name that does something else, in a period that never ends."""
+    always = Period("p", datetime(2026, 1, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+    return Job(replace(RHYTHMS[name], period=lambda now: always), action)
 
 
 def states(world: World) -> dict[str, int]:
@@ -93,7 +100,7 @@ def test_two_schedulers_at_once_scan_once(world, means):
 
     said = at_once(scheduler, 4)
     assert sorted(one.params["count"] for one in said if one) == [1]
-    assert states(world) == {"waiting": 1}
+    assert states(world) == {"queued": 1}
 
 
 def at_once(do, times: int) -> list:
@@ -119,21 +126,21 @@ def test_what_a_failed_job_began_to_write_is_rolled_back_and_the_next_wake_tries
 
     def action(_means, now):
         def effects(tx):
-            remind.scan_overdue(tx, now)
+            remind.scan_reminders(tx, now)
             if trouble:
                 raise RuntimeError("power failed")
             return Message("Done.")
 
         return effects
 
-    job = Job("overdue-scan", timedelta(minutes=1), "", action, lambda now: "p")
+    job = one_period("overdue-scan", action)
     with pytest.raises(RuntimeError):
         run(means, job, OVERDUE)
     assert states(world) == {}
     assert ledger(world, "overdue-scan") == [("p", 1, "failed", "RuntimeError: power failed")]
     trouble.clear()
     assert run(means, job, OVERDUE) is not None
-    assert states(world) == {"waiting": 1}
+    assert states(world) == {"queued": 1}
     assert ledger(world, "overdue-scan") == [("p", 2, "done", "Done.")]
 
 
@@ -144,11 +151,11 @@ def test_a_worker_that_was_given_up_writes_nothing_when_it_wakes(world, means):
         def effects(tx):
             # While this worker slept its lease ended, and another one took the run up.
             tx.work(text("UPDATE job_run SET attempt = attempt + 1 WHERE job = 'overdue-scan'"))
-            return Message(str(remind.scan_overdue(tx, now)))
+            return Message(str(remind.scan_reminders(tx, now)))
 
         return effects
 
-    assert run(means, Job("overdue-scan", timedelta(minutes=1), "", slow, lambda now: "p"), OVERDUE) is None
+    assert run(means, one_period("overdue-scan", slow), OVERDUE) is None
     assert states(world) == {}
 
 
@@ -162,8 +169,10 @@ def test_a_dead_workers_run_is_taken_up_when_its_lease_ends(world, means):
 
 
 def test_every_job_says_what_it_does(means):
-    assert set(JOBS) == {"tick", "overdue-scan", "deliver-mail", "monthly-safety", "draw-reports", "audit-verify"}
-    assert all(job.does.endswith(".") for job in JOBS.values())
+    assert set(JOBS) == {
+        "tick", "overdue-scan", "digest-scan", "deliver-mail", "monthly-safety", "draw-reports", "audit-verify", "checkpoint", "backup",
+    }  # fmt: skip
+    assert all(job.rhythm.does.endswith(".") for job in JOBS.values())
 
 
 def test_the_tick_is_one_row_that_moves_on(world, means):
@@ -181,7 +190,7 @@ def queue_mails(world: World, number: int) -> None:
     for _ in range(number):
         recipient(world)
     with world.write("trialcrf", OVERDUE) as tx:
-        assert remind.scan_overdue(tx, OVERDUE) == number
+        assert remind.scan_reminders(tx, OVERDUE) == number
 
 
 def test_what_waits_is_delivered_once(world, means, box):
@@ -208,59 +217,13 @@ def test_several_workers_at_once_send_each_mail_once(world, means, box):
     assert states(world) == {"sent": 6}
 
 
-def test_a_server_that_is_busy_gets_the_mail_later(world, means, box):
-    queue_mails(world, 1)
-    box.refuse_at = "RCPT"
-    assert deliver(means.engine, means.post, "http://x", WHO, OVERDUE) == {"waiting": 1}
-    box.refuse_at = ""
-    assert deliver(means.engine, means.post, "http://x", WHO, OVERDUE) == {}, "not at once: minutes later"
-    with writing(means.engine, clock.now() + timedelta(minutes=3), WHO) as tx:
-        assert remind.claim(tx) is not None
-
-
 def test_one_mail_that_cannot_be_written_stops_no_other(world, means, box):
     queue_mails(world, 2)
     with world.write("trialcrf") as tx:
         first = tx.read(select(outbox_table.c.id).order_by(outbox_table.c.id)).first()
         tx.work(text("UPDATE outbox SET kind = 'nonsense' WHERE id = :id"), {"id": first.id})
-    assert deliver(means.engine, means.post, "http://x", WHO, OVERDUE) == {"waiting": 1, "sent": 1}
+    assert deliver(means.engine, means.post, "http://x", WHO, OVERDUE) == {"queued": 1, "sent": 1}
     assert len(box.taken) == 1
-
-
-DIES = """
-import os, signal, sys
-from datetime import datetime
-from trialcrf.external import clock, mail
-from trialcrf.jobs import WHO
-from trialcrf.jobs.deliver import deliver
-from trialcrf.store.transaction import open_engine
-
-url, smtp, when, now = sys.argv[1:]
-post = mail.post(smtp, None, "trialcrf@localhost")
-
-class Dying:
-    def send(self, letter, at):
-        if when == "after":
-            post.send(letter, at)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-deliver(open_engine(url), Dying(), "http://x", WHO, datetime.fromisoformat(now))
-"""
-
-
-@pytest.mark.parametrize(("when", "taken"), [("before", 0), ("after", 1)])
-def test_a_mail_whose_sender_was_killed_is_uncertain_and_never_sent_again(world, means, box, when, taken):
-    queue_mails(world, 1)
-    arguments = [means.settings.database_url, box.url, when, OVERDUE.isoformat()]
-    died = subprocess.run([sys.executable, "-c", DIES, *arguments], cwd=ROOT, capture_output=True, text=True, check=False)
-    assert died.returncode == -signal.SIGKILL, died.stderr
-    assert len(box.taken) == taken
-    assert deliver(means.engine, means.post, "http://x", WHO, OVERDUE) == {}, "its claim still holds"
-    with writing(means.engine, clock.now() + outbox.LEASE + timedelta(seconds=1), WHO) as tx:
-        assert remind.claim(tx) is None
-    assert states(world) == {"uncertain": 1}
-    assert deliver(means.engine, means.post, "http://x", WHO, OVERDUE) == {}
-    assert len(box.taken) == taken
 
 
 # --- Reports and the queue -------------------------------------------------------------------------------------------------------------
@@ -381,6 +344,6 @@ def test_the_scheduler_wakes_every_job_draws_what_is_ordered_and_stops_on_a_sign
     assert process.returncode == 0, said
     assert found(world, report_id).state == reports.DRAWN, said
     assert "Traceback" not in said, said
-    assert states(world) == {"dropped": 1}, "by the true clock that visit is not overdue yet"
+    assert states(world)["cancelled"] == 1, "by the true clock that visit is not overdue yet"
     for job in ("tick", "overdue-scan", "monthly-safety", "audit-verify"):
         assert [row[2] for row in ledger(world, job)] == ["done"], said

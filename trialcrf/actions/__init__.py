@@ -20,6 +20,14 @@ class Impossible(Exception):
         self.field = field
 
 
+class NotClean(Exception):
+    """The trail or the data do not hold; `message` names the first wrong record."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(message.msgid % {name: str(value) for name, value in message.params.items()})
+        self.message = message
+
+
 def plain(text: str, longest: int, field: str = "") -> str:
     """What a person typed as one text, without the spaces around it. Raises Impossible where it cannot be kept as it is."""
     text = text.strip()

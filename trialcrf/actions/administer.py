@@ -159,6 +159,19 @@ def create_site(tx: Transaction, study: str, code: str, name: str, zone: str) ->
         raise Impossible(Message(N_("The study has a site with this code already.")), "code") from None
 
 
+def resolve_mail(tx: Transaction, mail_id: int, arrived: bool, by: int | None = None) -> None:
+    """What a person found out of an uncertain mail: it arrived, or it is to be sent again; one that failed can be sent again too.
+
+    The trail tells it of the account `by`, else (from a terminal, where nobody has one) of the recipient's. Raises Impossible.
+    """
+    found = outbox.by_id(tx, mail_id)
+    if found is None or not outbox.resolve(tx, mail_id, arrived):
+        raise Impossible(Message(N_("This mail is neither uncertain nor failed any more.")))
+    recipient = accounts.find(tx, found.username)
+    assert recipient is not None
+    accounts.note(tx, by or recipient.id, "mail", f"mail {mail_id} {'arrived' if arrived else 'again'}")
+
+
 def set_preferences(tx: Transaction, account_id: int, language: str | None = None, theme: str | None = None) -> None:
     """One's own language and theme. Raises Impossible."""
     if (language is not None and language not in LANGUAGES) or (theme is not None and theme not in THEMES):

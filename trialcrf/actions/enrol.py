@@ -8,7 +8,7 @@ from trialcrf.actions import Impossible
 from trialcrf.actions.enter import Saved, Typed, save_form
 from trialcrf.core.document import FormKey
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import subjects
+from trialcrf.store import subjects, visits
 from trialcrf.store.definitions import Published
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
@@ -36,6 +36,7 @@ def enrol(
         raise Impossible(Message(N_("This study has no such kind of subject.")))
     subject = subjects.create(tx, site, kind.oid, kind.key, on or site.today(now), number, once)
     saved = save_form(tx, published, subject, FormKey(kind.event_oid, kind.form_oid), sent, now)
+    visits.replan(tx, published.study, subject)
     return subject, saved
 
 

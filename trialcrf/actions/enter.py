@@ -16,9 +16,10 @@ from trialcrf.core.definition.model import DataType, FormDef, ItemDef, Severity,
 from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.entry import Decision, Occasion, Refused, Submitted, decide, typed_in
 from trialcrf.core.expr import Ref
+from trialcrf.core.facts import project
 from trialcrf.core.values import Raw, Unreadable, Value, read
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import definitions, forms, queries, subjects
+from trialcrf.store import definitions, forms, queries, subjects, visits
 from trialcrf.store.audit import Entry
 from trialcrf.store.definitions import Published
 from trialcrf.store.forms import Stale, StoredForm
@@ -123,6 +124,7 @@ def save_form(tx: Transaction, published: Published, subject: Subject, key: Form
         form_id = forms.apply(tx, subject, key, opened.published, stored, decision)
     except Stale:
         raise StaleSave(forms.read(tx, subject.id, key) if stored else None) from None
+    _replan(tx, published, subject, opened, before, decision)
     queue_serious(tx, opened.published, subject, form_id, opened.form, before, decision.document)
     return Saved(form_id, stored.version + 1 if stored else 1, decision)
 
@@ -187,6 +189,16 @@ def record_refusal(tx: Transaction, subject: Subject, key: FormKey, sent: Typed,
         )
 
 
+def _replan(tx: Transaction, published: Published, subject: Subject, opened: Opened, before: Document, decision: Decision) -> None:
+    """Visits are planned anew where the save changed what they are counted from, their dates, or the end of participation."""
+    study = opened.published.study
+    was, now = (set(project(study, opened.form, document)) for document in (before, decision.document))
+    bearing = schedule.bearing(published.study)
+    if any(one.alias in bearing for one in was ^ now):
+        reason = next((change.reason for change in decision.changes if change.reason), "")
+        visits.replan(tx, published.study, subject, reason or next(iter(decision.removed.values()), ""))
+
+
 def mark_form_error(tx: Transaction, subject: Subject, stored: StoredForm, reason: str) -> None:
     """Mark a form entered in error: it leaves every list and count and stays in the trail. Raises Impossible, StaleSave."""
     if not reason.strip():
@@ -197,6 +209,9 @@ def mark_form_error(tx: Transaction, subject: Subject, stored: StoredForm, reaso
         forms.mark_error(tx, subject, stored, reason.strip())
     except Stale:
         raise StaleSave(forms.by_id(tx, stored.id)) from None
+    current = definitions.current(tx, subject.site.study_oid)
+    assert current is not None  # What is recorded was recorded under a published version.
+    visits.replan(tx, current.study, subject, reason.strip())
 
 
 def _as_sent(finding: Finding, new_rows: Mapping[tuple[str, str], str]) -> Finding:
@@ -271,8 +286,8 @@ def _anchor(tx: Transaction, opened: Opened, subject: Subject) -> date | None:
     event = opened.event
     if not event.anchor or event.target is None or opened.form.with_alias(event.date_alias) is None:
         return None
-    alias = next(anchor.alias for anchor in opened.published.study.anchors if anchor.oid == event.anchor)
-    return schedule.earliest_exact(subjects.answers(tx, subject, alias))
+    anchor = next(anchor for anchor in opened.published.study.anchors if anchor.oid == event.anchor)
+    return schedule.earliest_exact(subjects.answers(tx, subject, anchor.alias, anchor.event))
 
 
 def _unknown_references(tx: Transaction, form: FormDef, subject: Subject, submitted: Submitted) -> list[Finding]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
-from trialcrf.actions import Impossible, enter, sign
+from trialcrf.actions import Impossible, deviate, enter, sign
 from trialcrf.actions.enter import Typed
 from trialcrf.core.access import Actor
 from trialcrf.core.boxes import raw_of
@@ -29,7 +29,7 @@ from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
 MEANING = "eligibility"
-STATEMENT_ALIAS, DEVIATION_ALIAS = "IEYN", "DVTERM"
+STATEMENT_ALIAS = "IEYN"
 """The CDASH names by which the forms of the signed verdict and of a deviation are found."""
 
 
@@ -244,23 +244,9 @@ def _rows(evaluation: Evaluation) -> Iterator[Mapping[str, str]]:
 
 def _deviate(tx: Transaction, published: Published, subject: Subject, found: Screening, sent: Signing, now: datetime) -> None:
     """The record of a deviation: which criteria, and why the participant entered all the same."""
-    study = published.study
-    for event in study.events_for(subject.subject_type):
-        for form in (study.form[ref.form_oid] for ref in event.forms):
-            if form.with_alias(DEVIATION_ALIAS) is not None:
-                number = forms.next_repeat(tx, subject.id, event.oid, form.oid, 1)
-                against = [each["IETESTCD"] for each in _rows(found.evaluation)]
-                texts = {
-                    "DVSTDAT": sent.day.isoformat(),
-                    DEVIATION_ALIAS: sent.comment.strip(),
-                    "DVCAT": "ELIGIBILITY",
-                    "DVDECOD": " ".join(against)[:200],
-                }
-                named = {alias: form.with_alias(alias) for alias in texts}
-                raws = {Place(item.oid): raw_of(item, Answer(texts[alias]), "en", None) for alias, item in named.items() if item}
-                enter.save_form(tx, published, subject, FormKey(event.oid, form.oid, 1, number), Typed(raws), now)
-                return
-    raise Impossible(Message(N_("This study has no form for protocol deviations: an entry against the criteria cannot be recorded.")))
+    against = " ".join(each["IETESTCD"] for each in _rows(found.evaluation))[:200]
+    said = {"DVSTDAT": sent.day.isoformat(), deviate.TERM: sent.comment.strip(), "DVCAT": "ELIGIBILITY", "DVDECOD": against}
+    deviate.record(tx, published, subject, said, now)
 
 
 def stated(found: Screening, subject: Subject, sent: Signing) -> Mapping[str, object]:

@@ -24,6 +24,7 @@ def queue_serious(
         was = before.at(place)
         if place.item != item.oid or answer.text != "Y" or (row is not None and row.error) or (was is not None and was.text == "Y"):
             continue
-        for one in accounts.holders(tx, SERIOUS_ROLES, published.study.oid, subject.site.code):
-            params = {"study": published.study.oid, "site": subject.site.code, "form": form_id, "place": str(place)}
-            outbox.add(tx, f"serious|{published.study.oid}|{form_id}|{place.row}|{one.username}", "serious", one.id, params)
+        params = {"study": published.study.oid, "site": subject.site.code, "form": form_id, "place": str(place)}
+        for role in SERIOUS_ROLES:
+            for one in accounts.holders(tx, [role], published.study.oid, subject.site.code):
+                outbox.add(tx, f"serious|{published.study.oid}|{form_id}|{place.row}|{one.username}", "serious", one.id, params, role)

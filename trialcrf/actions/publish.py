@@ -12,17 +12,25 @@ from trialcrf.core.definition.criteria import Assumption
 from trialcrf.core.definition.model import Study
 from trialcrf.core.facts import SubjectRecord
 from trialcrf.core.wording import Words
-from trialcrf.store import definitions, subjects
+from trialcrf.store import definitions, subjects, visits
 from trialcrf.store.definitions import Published
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
 
 def publish(tx: Transaction, study: Study) -> tuple[Published, bool]:
-    """The published version, and whether it is new."""
+    """The published version, and whether it is new. A new one plans every visit anew: lists and reminders follow it at once."""
     before = definitions.current(tx, study.oid)
     published = definitions.publish(tx, study)
-    return published, before is None or before.id != published.id
+    new = before is None or before.id != published.id
+    if new:
+        visits.replan_all(tx, published.study, subjects.all_of(tx, study.oid))
+    return published, new
+
+
+def plan_where_missing(tx: Transaction) -> int:
+    """Plan the visits of those who were recorded before planned visits were kept as rows; returns how many subjects."""
+    return sum(visits.replan_all(tx, one.study, visits.unplanned(tx, one.study.oid)) for one in definitions.all_of(tx))
 
 
 @dataclass(frozen=True, slots=True)

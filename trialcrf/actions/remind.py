@@ -2,81 +2,140 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
-from urllib.parse import quote, urlencode
 
-from trialcrf.actions.administer import INVITATION_LASTS, fresh_invitation
-from trialcrf.actions.notify import SERIOUS_ROLES
-from trialcrf.core import schedule
-from trialcrf.core.access import may
-from trialcrf.core.definition.model import Study
-from trialcrf.core.document import Place
-from trialcrf.core.schedule import Visit
+from trialcrf.actions import letters
+from trialcrf.actions.letters import NoLongerDue, Quiet
+from trialcrf.core import reminder
+from trialcrf.core.definition.model import ReminderStep, Study
 from trialcrf.core.wording import N_
-from trialcrf.external import mail as letters
-from trialcrf.external.mail import Letter, NotTaken
-from trialcrf.store import accounts, definitions, forms, outbox, sites, subjects
+from trialcrf.external import mail as post
+from trialcrf.external.mail import Letter, NotTaken, Refused
+from trialcrf.store import accounts, choices, definitions, outbox, sites, visits
 from trialcrf.store.accounts import Account
-from trialcrf.store.outbox import Mail
+from trialcrf.store.outbox import Mail, New
 from trialcrf.store.sites import Site
-from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
+from trialcrf.store.visits import Asked, Line
 
-AT_ONCE = 200
-"""Subjects whose records are held in memory together: a site may have thousands."""
+__all__ = ["NoLongerDue", "claim", "compose", "scan_digests", "scan_reminders", "settle"]
+
+AT_ONCE = 2000
+"""Visits of a scan that are held in memory together: a site may have thousands."""
 
 
-class NoLongerDue(Exception):
-    """The reason for a mail is gone; the text (a msgid) says how, for whoever reads the outbox."""
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Somebody whom a study reminds, with the roles held at one site. Who has a weekly digest is told singly of escalations only."""
+
+    account: Account
+    roles: frozenset[str]
+    weekly: bool
 
 
-def scan_overdue(tx: Transaction, now: datetime) -> int:
+def scan_reminders(tx: Transaction, now: datetime) -> int:
     """Queue a reminder for every visit, step and recipient that is due on that day at the site; returns how many are new.
 
     A recipient is told of a visit once a step. Where several steps were reached since the last scan (the program stood still for
-    days) only the highest one that concerns the recipient is queued: one mail, not one for every day of silence.
+    days) only the gravest one that concerns the recipient is queued: one mail, not one for every day of silence.
     """
     queued = 0
     for published in definitions.all_of(tx):
         study = published.study
-        if not study.reminders:
-            continue
-        for site in sites.all_of(tx, study.oid):
-            for subject, visit in overdue_at(tx, study, site, now):
-                for account, step in _recipients(tx, study, site, visit):
-                    queued += _queue(tx, study, site, subject, visit, account, step)
+        if study.reminders.steps:
+            chosen = choices.all_of(tx, study.oid)
+            queued += sum(_scan_site(tx, study, site, chosen, now) for site in sites.all_of(tx, study.oid))
     return queued
 
 
-def overdue_at(tx: Transaction, study: Study, site: Site, now: datetime) -> Iterator[tuple[Subject, Visit]]:
-    """Every overdue visit at the site; subjects and forms in error have none."""
-    found = subjects.all_of(tx, study.oid, [site.code])
-    today = site.today(now)
-    for start in range(0, len(found), AT_ONCE):
-        some = found[start : start + AT_ONCE]
-        for subject, record in zip(some, subjects.records(tx, some), strict=True):
-            for visit in schedule.overdue(study, record, today):
-                yield subject, visit
+def _scan_site(tx: Transaction, study: Study, site: Site, chosen: dict[int, str], now: datetime) -> int:
+    people, today = _recipients(tx, study, site, chosen), site.today(now)
+    if not people:
+        return 0
+    asked = Asked([site], now, study.due_soon, windows=reminder.earliest(study.reminders.steps, today))
+    told: dict[tuple[str, ...], list[tuple[Recipient, ReminderStep]]] = {}
+    queued = 0
+    for lot in visits.each(tx, asked, AT_ONCE):
+        new = []
+        for line in lot:
+            held = _held(study, line, today)
+            oids = tuple(step.oid for step in held)
+            if oids not in told:
+                told[oids] = list(_told(people, held))
+            new += [_mail(study, line, *each) for each in told[oids]]
+        queued += outbox.add_many(tx, new, again=True)
+    return queued
 
 
-def _recipients(tx: Transaction, study: Study, site: Site, visit: Visit) -> Iterator[tuple[Account, int]]:
-    """Who is to be told of an overdue visit, each with the highest step (in days) that was reached and concerns them."""
-    reached: dict[int, tuple[Account, int]] = {}
-    for step in sorted(study.reminders, key=lambda step: step.days_overdue):
-        if step.days_overdue <= visit.overdue_by:
-            reached |= {account.id: (account, step.days_overdue) for account in accounts.holders(tx, step.roles, study.oid, site.code)}
-    yield from reached.values()
+def _held(study: Study, line: Line, today: date) -> tuple[ReminderStep, ...]:
+    assert line.opens is not None and line.closes is not None  # An open visit has its window.
+    return reminder.reached(study.reminders.steps, line.opens, line.closes, today)
 
 
-def _queue(tx: Transaction, study: Study, site: Site, subject: Subject, visit: Visit, account: Account, step: int) -> bool:
-    assert visit.closes is not None
-    closes = visit.closes.isoformat()
-    # The last day of the window is part of the key: a corrected infusion moves the window, and a moved window reminds anew.
-    key = "|".join(["overdue", study.oid, str(subject.id), visit.event.oid, "1", str(step), account.username, closes])
-    params = {"study": study.oid, "site": site.code, "subject": subject.id, "event": visit.event.oid, "step": step, "closes": closes}
-    return outbox.add(tx, key, "overdue", account.id, params)
+def _told(people: Sequence[Recipient], held: Sequence[ReminderStep]) -> Iterator[tuple[Recipient, ReminderStep]]:
+    for one in people:
+        step = reminder.gravest(held, one.roles, one.weekly)
+        if step is not None:
+            yield one, step
+
+
+def _recipients(tx: Transaction, study: Study, site: Site, chosen: dict[int, str]) -> list[Recipient]:
+    """Who is reminded of this site's visits at all, by username; those who chose to be left alone are not among them."""
+    found: dict[int, tuple[Account, set[str]]] = {}
+    for role in sorted({role for step in study.reminders.steps for role in step.roles}):
+        for account in accounts.holders(tx, [role], study.oid, site.code):
+            found.setdefault(account.id, (account, set()))[1].add(role)
+    people = []
+    for account, roles in sorted(found.values(), key=lambda each: each[0].username):
+        choice = chosen.get(account.id, study.reminders.delivery)
+        if choice != choices.NONE:
+            people.append(Recipient(account, frozenset(roles), choice == choices.WEEKLY))
+    return people
+
+
+def _mail(study: Study, line: Line, to: Recipient, step: ReminderStep) -> New:
+    assert line.opens is not None and line.closes is not None
+    params = {
+        "study": study.oid,
+        "site": line.subject.site.code,
+        "subject": line.subject.id,
+        "event": line.event_oid,
+        "step": step.oid,
+        "opens": line.opens.isoformat(),
+        "closes": line.closes.isoformat(),
+    }
+    role = next(role for role in step.roles if role in to.roles)
+    return New(letters.key_of(step, params, to.account.username), "remind", to.account.id, params, role)
+
+
+def scan_digests(tx: Transaction, now: datetime) -> int:
+    """Queue the digest of this week for everyone who gets one and whose day and hour have come; returns how many are new.
+
+    The week, the day and the hour are those at the recipient's first site. A week that passed unnoticed is not made up for.
+    """
+    queued = 0
+    for published in definitions.all_of(tx):
+        study = published.study
+        chosen = choices.all_of(tx, study.oid)
+        # The first of a recipient's sites, by code: as the letter takes them.
+        first: dict[int, tuple[Account, Site]] = {}
+        for site in sites.all_of(tx, study.oid):
+            for one in _recipients(tx, study, site, chosen):
+                if one.weekly:
+                    first.setdefault(one.account.id, (one.account, site))
+        queued += sum(_queue_digest(tx, study, account, site, now) for account, site in first.values())
+    return queued
+
+
+def _queue_digest(tx: Transaction, study: Study, account: Account, site: Site, now: datetime) -> bool:
+    here = now.astimezone(site.zone)
+    if now < reminder.digest_moment(study.reminders, here):
+        return False
+    week = reminder.week_of(here)
+    params = {"study": study.oid, "week": week}
+    return outbox.add(tx, outbox.key("digest", study.oid, account.username, week), "digest", account.id, params)
 
 
 def claim(tx: Transaction) -> Mail | None:
@@ -85,7 +144,8 @@ def claim(tx: Transaction) -> Mail | None:
 
 
 def compose(tx: Transaction, mail: Mail, base_url: str, now: datetime) -> Letter | None:
-    """Write a claimed mail in its recipient's language; None where it is no longer due: then it is settled as dropped, with the reason.
+    """Write a claimed mail in its recipient's language; None where it is not to go now: cancelled with the reason, or put back until
+    the quiet hours of its site are over.
 
     A letter names the study and the site, counts, and links; no key, visit or day of any subject is ever in it. An invitation's token
     is made here, so it must be committed before the letter is handed over.
@@ -94,84 +154,33 @@ def compose(tx: Transaction, mail: Mail, base_url: str, now: datetime) -> Letter
         account = accounts.by_id(tx, mail.account_id)
         if account is None or not account.active:
             raise NoLongerDue(N_("The recipient's account is not active any more."))
-        values, path = _WRITERS[mail.kind](tx, account, mail.params, now)
+        written = letters.write(tx, mail.kind, account, mail.params, now)
     except NoLongerDue as reason:
-        outbox.settle(tx, mail, outbox.DROPPED, str(reason))
+        outbox.settle(tx, mail, outbox.CANCELLED, str(reason))
         return None
-    values = {**values, "name": account.name, "link": base_url + path}
-    return letters.write(mail.kind, account.language, account.email, letters.message_id(mail.key, base_url), values)
+    except Quiet as quiet:
+        outbox.postpone(tx, mail, quiet.until)
+        return None
+    values = {**written.values, "name": account.name, "link": base_url + written.path}
+    if written.stop_path:
+        values["stop"] = base_url + written.stop_path
+    return post.write(mail.kind, account.language, account.email, post.message_id(mail.key, base_url), values)
 
 
-def settle(tx: Transaction, mail: Mail, failure: Exception | None) -> str:
-    """Say what became of a mail that was to be handed over; returns its state.
+def settle(tx: Transaction, mail: Mail, failure: Exception | None, reply: str = "") -> str:
+    """Say what became of a mail that was to be handed over, with what the server replied to it; returns its state.
 
-    Only what was certainly not taken over (NotTaken) is tried again, a few times; whatever else went wrong leaves it uncertain: a
-    person looks at it, and it is never sent twice.
+    Only what was certainly not taken over (NotTaken) is tried again, and given up in the end; what was refused for good has failed;
+    whatever else went wrong leaves it uncertain: a person looks at it, and it is never sent twice.
     """
     if failure is None:
-        outbox.settle(tx, mail, outbox.SENT)
+        outbox.settle(tx, mail, outbox.SENT, reply[:500])
         return outbox.SENT
     said = str(failure)[:500] or type(failure).__name__
+    if isinstance(failure, Refused):
+        outbox.settle(tx, mail, outbox.FAILED, said)
+        return outbox.FAILED
     if isinstance(failure, NotTaken):
-        outbox.retry(tx, mail, said)
-        return outbox.WAITING if mail.attempts < outbox.MAX_ATTEMPTS else outbox.FAILED
+        return outbox.retry(tx, mail, said)
     outbox.settle(tx, mail, outbox.UNCERTAIN, said)
     return outbox.UNCERTAIN
-
-
-Written = tuple[Mapping[str, object], str]
-"""What a text of `templates/mail` needs, and the path that its link leads to."""
-
-
-def _overdue(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
-    study, site = _place(tx, params)
-    steps = [step for step in study.reminders if step.days_overdue == params["step"]]
-    if not any(_holds(tx, account, step.roles, params) for step in steps):
-        raise NoLongerDue(N_("The recipient is not to be reminded of this any more."))
-    late = list(overdue_at(tx, study, site, now))
-    wanted = (params["subject"], params["event"], date.fromisoformat(params["closes"]))
-    meant = next((one for one, visit in late if (one.id, visit.event.oid, visit.closes) == wanted), None)
-    if meant is None:
-        raise NoLongerDue(N_("The visit is not overdue any more."))
-    # The list shows one kind of subject at a time: the number in the letter is the number of visits that the reader finds there.
-    count = sum(one.subject_type == meant.subject_type for one, _ in late)
-    query = urlencode({"kind": meant.subject_type, "site": site.code, "state": schedule.State.OVERDUE.value})
-    return {"study": study.protocol, "site": site.code, "count": count}, f"/studies/{quote(study.oid)}/subjects?{query}"
-
-
-def _serious(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
-    study, site = _place(tx, params)
-    if not _holds(tx, account, SERIOUS_ROLES, params):
-        raise NoLongerDue(N_("The recipient is not to be told of this any more."))
-    stored = forms.by_id(tx, params["form"])
-    living = {subject.id for subject in subjects.all_of(tx, study.oid, [site.code])}
-    place = Place.parse(params["place"])
-    row = stored.document.row(place.group, place.row) if stored and place.row else None
-    if stored is None or stored.error or stored.subject_id not in living or (row is not None and row.error):
-        raise NoLongerDue(N_("The event was marked entered in error."))
-    # A sponsor opens no form: the reports are what a sponsor may read.
-    reads = may(accounts.actor(tx, account), "form.read", study.oid, site.code)
-    path = f"/studies/{quote(study.oid)}/" + (f"forms/{stored.id}" if reads else "reports")
-    return {"study": study.protocol, "site": site.code}, path
-
-
-def _invite(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
-    token = fresh_invitation(tx, account.id)
-    return {"username": account.username, "days": INVITATION_LASTS.days}, f"/invitation/{quote(token)}"
-
-
-_WRITERS: Mapping[str, Callable[[Transaction, Account, Mapping[str, Any], datetime], Written]] = {
-    "overdue": _overdue,
-    "serious": _serious,
-    "invite": _invite,
-}
-
-
-def _place(tx: Transaction, params: Mapping[str, Any]) -> tuple[Study, Site]:
-    published, site = definitions.current(tx, params["study"]), sites.find(tx, params["study"], params["site"])
-    assert published is not None and site is not None  # Neither a study nor a site is ever deleted.
-    return published.study, site
-
-
-def _holds(tx: Transaction, account: Account, roles: tuple[str, ...], params: Mapping[str, Any]) -> bool:
-    return any(one.id == account.id for one in accounts.holders(tx, roles, params["study"], params["site"]))

@@ -18,6 +18,8 @@ from trialcrf.core.boxes import raw_of
 from trialcrf.core.definition.canonical import canonical, from_canonical
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Answer, Document, Place
+from trialcrf.core.facts import Recorded, SubjectRecord, recorded
+from trialcrf.core.schedule import standings
 from trialcrf.core.simulation.script import Script, load_script, plain_script
 from trialcrf.core.simulation.story import Seat, Telling, Told, tell, types_of
 from trialcrf.core.values import Raw
@@ -144,9 +146,21 @@ def pack_case(telling: Telling, case: Case, now: datetime) -> list[PackedSubject
             told.seat.key,
             told.enrolled_on.isoformat(),
             tuple(bulk.packed(one.key, one.decision, one.facts) for one in told.entered),
+            tuple(_visits(telling.study, told)),
         )
         for told in tell_case(telling, case, now)
     ]
+
+
+def _visits(study: Study, told: Told) -> Iterator[tuple[str, str, str | None, str | None, str | None, str]]:
+    """The columns of the planned visits of a told subject."""
+    records: list[Recorded] = []
+    for number, one in enumerate(told.entered):
+        records += recorded(number, one.key, one.facts)
+    seat = told.seat
+    for planned in standings(study, SubjectRecord(0, seat.key, seat.site, seat.subject_type, told.enrolled_on, tuple(records))):
+        target, opens, closes = (day.isoformat() if day else None for day in (planned.target, planned.opens, planned.closes))
+        yield planned.event.oid, planned.course, target, opens, closes, planned.held_on
 
 
 def add(

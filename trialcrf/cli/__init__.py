@@ -6,6 +6,7 @@ import click
 
 from trialcrf.cli.criteria import evaluate
 from trialcrf.cli.data import export, import_
+from trialcrf.cli.outbox import outbox
 from trialcrf.cli.people import site, user
 from trialcrf.cli.printing import print_
 from trialcrf.cli.reports import audit, report
@@ -27,5 +28,5 @@ def main(context: click.Context, trace: bool) -> None:
 
 study.add_command(evaluate)
 study.add_command(print_)
-for command in (init, run, serve, study, subject, user, site, jobs, report, audit, export, import_, simulate_command):
+for command in (init, run, serve, study, subject, user, site, jobs, outbox, report, audit, export, import_, simulate_command):
     main.add_command(command)

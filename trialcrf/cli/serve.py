@@ -16,7 +16,7 @@ from types import FrameType
 import click
 
 from trialcrf.actions import demo, report
-from trialcrf.actions.publish import publish
+from trialcrf.actions.publish import plan_where_missing, publish
 from trialcrf.cli.study import study_of
 from trialcrf.cli.terminal import Terminal, _, here, stop, terminal
 from trialcrf.core.access import ROLES
@@ -47,6 +47,8 @@ def make_ready(shell: Terminal) -> None:
     except SchemaBehind:
         migrations.upgrade(shell.settings.database_url)
         migrations.check(shell.unchecked_engine)
+    with shell.write() as tx:
+        plan_where_missing(tx)
 
 
 @click.command(help=_("Serve the web pages alone; trialcrf jobs serve runs beside it."))

@@ -14,13 +14,13 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from config import BadSettings, Settings, terminal_language
-from trialcrf.actions import Impossible, NotAllowed
+from trialcrf.actions import Impossible, NotAllowed, NotClean
 from trialcrf.core.definition.load import DefinitionProblems
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external import clock
+from trialcrf.external.backup import CannotBackUp
 from trialcrf.external.language import Language
 from trialcrf.external.pdf import CannotDraw
-from trialcrf.jobs.verify import NotClean
 from trialcrf.store import definitions, migrations
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
@@ -65,7 +65,7 @@ class Group(click.Group):
 
 def _sentence(error: Exception) -> Sayable | str | None:
     """What is to be said of a failure that can be foreseen; None for others."""
-    if isinstance(error, Impossible | NotClean):
+    if isinstance(error, Impossible | NotClean | CannotBackUp):
         return error.message
     if isinstance(error, DefinitionProblems):
         return "\n".join(f"{one.file}:{one.line}: {here().say(one.message)}" for one in error.problems)

@@ -11,9 +11,11 @@ from types import FrameType
 import click
 
 from trialcrf.cli.terminal import MOMENT, Terminal, _, here, terminal
+from trialcrf.core.rhythm import late
 from trialcrf.core.wording import N_, Message
 from trialcrf.jobs import JOBS, Means
 from trialcrf.jobs import run as run_job
+from trialcrf.store import runs
 
 
 @click.group(help=_("What the program does by itself."))
@@ -21,11 +23,25 @@ def jobs() -> None:
     """The group of commands."""
 
 
-@jobs.command("list", help=_("List the jobs."))
-def listed() -> None:
-    width = max(map(len, JOBS))
-    for job in JOBS.values():
-        click.echo(f"{job.name:<{width}}  {here().gettext(job.does)}")
+@jobs.command("list", help=_("List the jobs: when each ended well last, when it is due next, and what it is for."))
+@terminal
+def listed(shell: Terminal) -> None:
+    with shell.read() as tx:
+        standings = runs.standings(tx, JOBS)
+    rows = [(_("job"), _("last success"), _("next"), _("what it does"))]
+    for name, job in JOBS.items():
+        standing = standings.get(name)
+        moments = (standing.last_success, standing.next_at) if standing else (None, None)
+        mark = _("late") + ": " if late(job.rhythm, standing, shell.now) else ""
+        rows.append((name, _moment(moments[0]), _moment(moments[1]), mark + here().gettext(job.rhythm.does)))
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    for row in rows:
+        click.echo("  ".join(f"{text:<{width}}" for text, width in zip(row, [*widths, 0], strict=True)).rstrip())
+
+
+def _moment(at: datetime | None) -> str:
+    """Universal time to the second, as a log writes it."""
+    return at.strftime("%Y-%m-%dT%H:%M:%SZ") if at else "–"
 
 
 @jobs.command("run", help=_("Run one job now, whenever the scheduler ran it last."))

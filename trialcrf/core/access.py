@@ -26,6 +26,7 @@ _READERS = _SITE_STAFF | _CONTROLLERS
 VERBS: Mapping[str, frozenset[str]] = {
     "study.read": _READERS | {"sponsor"},
     "study.compare": _READERS,
+    "day.read": _READERS | {"sponsor"},
     "subject.list": _READERS,
     "subject.enrol": _SITE_STAFF,
     "subject.error": _SITE_STAFF,
@@ -44,17 +45,19 @@ VERBS: Mapping[str, frozenset[str]] = {
     "query.review": _CONTROLLERS,
     "signature.read": _READERS,
     "signature.sign": _PHYSICIANS,
+    "quality.read": _READERS | {"sponsor"},
     "data.export": frozenset({"data_manager"}),
     "report.read": frozenset({"sponsor", "data_manager"}),
     "report.order": frozenset({"sponsor", "data_manager"}),
     "user.administer": frozenset({"administrator"}),
     "site.administer": frozenset({"administrator"}),
+    "job.administer": frozenset({"administrator"}),
 }
 """Only site staff write what a site records (EMA/INS/GCP/112288/2023 section 6.6); administrators see no clinical data (annex 3).
 
 What a donor's tests found is read by those who look after donors and by those who check the data, never by the recipient's team."""
 
-STUDY_WIDE = frozenset({"data.export", "report.read", "report.order", "user.administer", "site.administer"})
+STUDY_WIDE = frozenset({"data.export", "report.read", "report.order", "user.administer", "site.administer", "job.administer"})
 """Verbs whose thing spans every site: a grant for one site is not enough."""
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
 from trialcrf.core.definition.model import FormDef, Study
-from trialcrf.core.document import Answer, Document
+from trialcrf.core.document import Answer, Document, FormKey
 
 UNDERSTOOD = frozenset(
     {
@@ -15,7 +15,7 @@ UNDERSTOOD = frozenset(
         "BRTHDAT", "SEX", "RFICDAT", "RANDDT", "ACTARM", "EXSTDAT", "EXENDAT", "EXDOSE", "EXLOT", "PRSTDAT",
         "AETERM", "AEDECOD", "AEBODSYS", "AETOXGR", "AESEV", "AESTDAT", "AEENDAT", "AEOUT", "AEREL", "AEACN",
         "AESER", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE", "AESCAN", "AESOD",
-        "DSDECOD", "DSSTDAT", "DTHDAT", "DTHFL", "RSUBJID", "SREL",
+        "DSDECOD", "DSSTDAT", "DTHDAT", "DTHFL", "RSUBJID", "SREL", "DVREFID",
     }
 )  # fmt: skip
 """The SDTM/CDASH variable names that schedule, safety, lists and mails look for; others are only exported."""
@@ -89,3 +89,15 @@ def project(study: Study, form: FormDef, document: Document) -> tuple[Fact, ...]
                 for oid, answer in sorted(row.items.items()):
                     note(oid, answer, group, row.id)
     return tuple(facts)
+
+
+def recorded(form_id: int, key: FormKey, facts: Iterable[Fact]) -> Iterator[Recorded]:
+    """The facts of one form as the rules read them: the form itself first, then each row that has any."""
+    where = (form_id, key.event_oid, key.event_repeat, key.form_oid, key.form_repeat)
+    values: dict[str, dict[str, str]] = {"": {}}
+    missing: dict[str, dict[str, str]] = {"": {}}
+    for one in facts:
+        for held in (values, missing):
+            held.setdefault(one.row, {})
+        (missing if one.missing else values)[one.row][one.alias] = one.missing or one.text
+    return (Recorded(*where, row, values[row], missing[row]) for row in values)

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from trialcrf.core import reminder
 from trialcrf.core.access import ROLES
 from trialcrf.core.definition.canonical import canonical
 from trialcrf.core.definition.criteria import Criterion, CriterionKind, EligibilityDef, InputDef, InputType
@@ -16,6 +17,7 @@ from trialcrf.core.definition.model import (
     ItemDef,
     Offset,
     Range,
+    Reminders,
     Severity,
     Study,
     StudyEventDef,
@@ -54,6 +56,12 @@ INPUT_TYPES: Mapping[InputType, str] = {
     InputType.CODE: N_("code"),
     InputType.BOUNDS: N_("number between two bounds"),
 }
+
+DELIVERIES: Mapping[str, str] = {
+    "each": N_("Unless its reader chose a weekly digest, every reminder is a mail of its own."),
+    "weekly": N_("Unless its reader chose otherwise, reminders are gathered into a weekly digest."),
+}
+WEEKDAYS = (N_("Monday"), N_("Tuesday"), N_("Wednesday"), N_("Thursday"), N_("Friday"), N_("Saturday"), N_("Sunday"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,9 +186,22 @@ class ParameterLine:
 
 
 @dataclass(frozen=True, slots=True)
-class Reminder:
-    days: int
+class ReminderLine:
+    """Who is written to about a visit, when, and what the study says to them; `single`: never gathered into a digest."""
+
+    oid: str
+    when: Message
     roles: tuple[Message, ...]
+    text: Words
+    single: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reminding:
+    """`rules` are the sentences that hold for every step."""
+
+    steps: tuple[ReminderLine, ...]
+    rules: tuple[Message, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +213,7 @@ class Specification:
     forms: tuple[FormLine, ...]
     anchors: tuple[tuple[str, Words, str], ...]
     plans: tuple[Plan, ...]
-    reminders: tuple[Reminder, ...]
+    reminding: Reminding
     rules: tuple[FormRules, ...]
     eligibility: tuple[Eligibility, ...]
     parameters: tuple[ParameterLine, ...]
@@ -214,9 +235,7 @@ def specification(study: Study) -> Specification:
         forms=tuple(forms.values()),
         anchors=tuple((each.oid, each.label, each.alias) for each in study.anchors),
         plans=tuple(_plan(study, kind, forms) for kind in study.subject_types),
-        reminders=tuple(
-            Reminder(step.days_overdue, tuple(Message(ROLES.get(role, role)) for role in step.roles)) for step in study.reminders
-        ),
+        reminding=_reminding(study.reminders),
         rules=tuple(rules for form in in_order(study) if (rules := _rules(form)).checks or rules.computed or rules.bounded),
         eligibility=tuple(_eligibility(study, each) for each in study.eligibility),
         parameters=tuple(_parameters(study)),
@@ -277,6 +296,20 @@ def _offset(offset: Offset) -> Message:
 
 def _signed(number: int) -> str:
     return f"+{number}" if number > 0 else f"−{-number}" if number else "0"
+
+
+def _reminding(reminders: Reminders) -> Reminding:
+    lines = tuple(
+        ReminderLine(step.oid, reminder.said(step), tuple(Message(ROLES.get(role, role)) for role in step.roles), step.text, step.single)
+        for step in reminder.by_gravity(reminders.steps)
+    )
+    rules = [Message(DELIVERIES[reminders.delivery])]
+    digest = {"day": Message(WEEKDAYS[reminders.digest_day]), "at": reminders.digest_at}
+    rules.append(Message(N_("The digest goes on %(day)s at %(at)s, site time."), digest))
+    if reminders.quiet_from:
+        quiet = {"start": reminders.quiet_from, "end": reminders.quiet_to}
+        rules.append(Message(N_("From %(start)s to %(end)s, site time, no reminder goes: it waits."), quiet))
+    return Reminding(lines, tuple(rules))
 
 
 def _rules(form: FormDef) -> FormRules:

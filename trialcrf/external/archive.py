@@ -25,11 +25,12 @@ def keep(path: Path, content: bytes, mode: int = 0o640) -> str:
     except BaseException:
         Path(unfinished).unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
+    sync_folder(path.parent)
     return hashlib.sha256(content).hexdigest()
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in this folder."""
     # A rename is only safe from a power cut once the folder that holds the name is written too.
     handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:

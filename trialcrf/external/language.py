@@ -107,6 +107,16 @@ class Language:
         """French writes the first of a month as an ordinal, `1er janv. 2026`, and every other day as a number."""
         return "1er " + day[2:] if self.code == "fr" and day.startswith("1 ") else day
 
+    def full_day(self, on: date) -> str:
+        """A day in words, for headings and for patients: `lundi 7 décembre 2026`, `Monday 7 December 2026`."""
+        return self._marked(
+            f"{format_date(on, 'EEEE', locale=self._locale)} {self._ordinal(format_date(on, 'd MMMM y', locale=self._locale))}"
+        )
+
+    def weekday(self, on: date) -> str:
+        """The name of the day of the week: `lundi`, `Monday`."""
+        return self._marked(format_date(on, "EEEE", locale=self._locale))
+
     def month(self, on: date) -> str:
         """The month of a day: `janvier 2026`, `January 2026`."""
         return self._marked(format_skeleton("yMMMM", on, locale=self._locale))

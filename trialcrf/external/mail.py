@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from email.message import EmailMessage
-from email.policy import SMTP
+from email.policy import EmailPolicy
 from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
@@ -29,16 +29,24 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """One mail, written out. `message_id` is the same whenever the same mail is written again, so a server can drop a repeat."""
+    """One mail, written out. `message_id` is the same whenever the same mail is written again, so a server can drop a repeat.
+
+    `stop_url` is where one POST ends mails of this sort: mail programs make a button of it (RFC 2369, RFC 8058).
+    """
 
     to: str
     subject: str
     body: str
     message_id: str
+    stop_url: str = ""
 
 
 class NotTaken(Exception):
     """The mail was certainly not taken over: nothing is lost by handing it over again."""
+
+
+class Refused(NotTaken):
+    """The server will not take this mail, now or later (RFC 5321 section 4.2.1): to try again is in vain until somebody mends it."""
 
 
 class Unsure(Exception):
@@ -48,19 +56,21 @@ class Unsure(Exception):
 class Post(Protocol):
     """Somewhere to hand letters to."""
 
-    def send(self, letter: Letter, at: datetime) -> None:
-        """Hand one letter over. Raises NotTaken or Unsure."""
+    def send(self, letter: Letter, at: datetime) -> str:
+        """Hand one letter over; returns what was replied. Raises NotTaken or Unsure."""
 
 
 def write(kind: str, language: str, to: str, message_id: str, values: Mapping[str, object]) -> Letter:
     """The letter of a kind (a file of `templates/mail`) in one language: the first line is the subject, the rest the body.
+
+    A value `stop` is the address that stops mails of this sort: it becomes `stop_url` too.
 
     Raises jinja2.TemplateError where a value is missing.
     """
     text = _environment(language).get_template(f"{kind}.txt").render(values)
     first, _, body = text.partition("\n")
     subject = " ".join(first.removeprefix("Subject:").split())
-    return Letter(to, subject, body.strip() + "\n", message_id)
+    return Letter(to, subject, body.strip() + "\n", message_id, str(values.get("stop", "")))
 
 
 def message_id(key: str, base_url: str) -> str:
@@ -84,9 +94,22 @@ def _environment(language: str) -> Environment:
     return environment
 
 
+class _Policy(EmailPolicy):
+    """As `email.policy.SMTP`, but an address in a header stays whole: the library would encode one longer than a line as words."""
+
+    def fold(self, name: str, value: str) -> str:
+        return f"{name}: {value}{self.linesep}" if name.startswith("List-") else super().fold(name, value)
+
+    def fold_binary(self, name: str, value: str) -> bytes:
+        return self.fold(name, value).encode("ascii") if name.startswith("List-") else super().fold_binary(name, value)
+
+
+_POLICY = _Policy(linesep="\r\n")
+
+
 def _message(letter: Letter, sender: str, at: datetime) -> EmailMessage:
     """The letter as an Internet message. Raises NotTaken where a header could not be written: a line break in one is an attack."""
-    message = EmailMessage(policy=SMTP)
+    message = EmailMessage(policy=_POLICY)
     try:
         message["From"] = sender
         message["To"] = letter.to
@@ -95,6 +118,11 @@ def _message(letter: Letter, sender: str, at: datetime) -> EmailMessage:
         message["Message-ID"] = letter.message_id
         # Programs that answer mails by themselves (out of office) leave such a one alone (RFC 3834).
         message["Auto-Submitted"] = "auto-generated"
+        if letter.stop_url:
+            if not (letter.stop_url.isascii() and letter.stop_url.isprintable()) or set(letter.stop_url) & set(" <>,"):
+                raise ValueError("the address that stops these mails is none")
+            message["List-Unsubscribe"] = f"<{letter.stop_url}>"
+            message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message.set_content(letter.body, cte="quoted-printable")
         if len(message["To"].addresses) != 1:
             raise ValueError("a letter goes to one address")
@@ -109,7 +137,7 @@ class Folder:
     def __init__(self, folder: Path, sender: str) -> None:
         self._folder, self._sender = folder, sender
 
-    def send(self, letter: Letter, at: datetime) -> None:
+    def send(self, letter: Letter, at: datetime) -> str:
         message = _message(letter, self._sender, at)
         name = letter.message_id.strip("<>").partition("@")[0]
         try:
@@ -118,20 +146,24 @@ class Folder:
             keep(self._folder / f"{name}.eml", message.as_bytes(), mode=0o600)
         except OSError as error:
             raise NotTaken(f"the mail folder cannot be written: {error.strerror}") from error
+        return f"{name}.eml"
 
 
 class Server:
-    """Hands mails to a mail server, `smtp://` or `smtps://`. A password never travels unencrypted but to this machine itself."""
+    """Hands mails to a mail server, `smtp://` or `smtps://`. A password never travels unencrypted but to this machine itself.
 
-    def __init__(self, url: str, sender: str) -> None:
+    `patience` is how many seconds it waits for the server at each step.
+    """
+
+    def __init__(self, url: str, sender: str, patience: float = PATIENCE) -> None:
         parts = urlsplit(url)
         self._tls = parts.scheme == "smtps"
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (465 if self._tls else 25)
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
-        self._sender = sender
+        self._sender, self._patience = sender, patience
 
-    def send(self, letter: Letter, at: datetime) -> None:
+    def send(self, letter: Letter, at: datetime) -> str:
         message = _message(letter, self._sender, at)
         with self._connected() as server:
             try:
@@ -139,19 +171,24 @@ class Server:
             except (OSError, smtplib.SMTPException, ValueError) as error:
                 raise NotTaken(_said(error)) from error
             try:
-                code, said = server.data(message.as_bytes())
+                reply = server.data(message.as_bytes())
             except smtplib.SMTPDataError as error:
-                raise NotTaken(_said(error)) from error
+                raise _refusal(error.smtp_code, _said(error)) from error
             except (OSError, smtplib.SMTPException) as error:
                 # From here on the server may have the whole text: its silence is no refusal.
                 raise Unsure(_said(error)) from error
-            if code != 250:
-                raise NotTaken(f"{code} {said.decode('utf-8', 'replace')}")
+            if reply[0] != 250:
+                raise _refusal(reply[0], _text(*reply))
+            return _text(*reply)
 
     def _address(self, server: smtplib.SMTP, letter: Letter) -> None:
-        for code, said in (server.mail(self._sender), server.rcpt(letter.to)):
-            if code not in (250, 251):
-                raise NotTaken(f"{code} {said.decode('utf-8', 'replace')}")
+        accepted = server.mail(self._sender)
+        if accepted[0] != 250:
+            # Of this program and not of the recipient: whoever runs it mends it, and every mail goes after all.
+            raise NotTaken(_text(*accepted))
+        accepted = server.rcpt(letter.to)
+        if accepted[0] not in (250, 251):
+            raise _refusal(accepted[0], _text(*accepted))
 
     @contextmanager
     def _connected(self) -> Iterator[smtplib.SMTP]:
@@ -170,9 +207,9 @@ class Server:
 
     def _open(self) -> smtplib.SMTP:
         if self._tls:
-            server: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, timeout=PATIENCE, context=ssl.create_default_context())
+            server: smtplib.SMTP = smtplib.SMTP_SSL(self._host, self._port, timeout=self._patience, context=ssl.create_default_context())
         else:
-            server = smtplib.SMTP(self._host, self._port, timeout=PATIENCE)
+            server = smtplib.SMTP(self._host, self._port, timeout=self._patience)
         try:
             server.ehlo_or_helo_if_needed()
             # A mail server on this machine often has a certificate of its own making, and nobody listens on the way to it.
@@ -201,6 +238,14 @@ def _is_loopback(host: str) -> bool:
 def _said(error: Exception) -> str:
     """What the server or the system said, in one line; never the password, which no reply repeats."""
     if isinstance(error, smtplib.SMTPResponseException):
-        text = error.smtp_error
-        return f"{error.smtp_code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}"
+        return _text(error.smtp_code, error.smtp_error)
     return " ".join(str(error).split()) or type(error).__name__
+
+
+def _text(code: int, said: bytes | str) -> str:
+    """A reply in one line."""
+    return " ".join(f"{code} {said.decode('utf-8', 'replace') if isinstance(said, bytes) else said}".split())
+
+
+def _refusal(code: int, said: str) -> NotTaken:
+    return Refused(said) if 500 <= code < 600 else NotTaken(said)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from trialcrf.actions import NotClean
+from trialcrf.core.rhythm import RHYTHMS
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import audit, replay
 from trialcrf.store.transaction import Transaction
@@ -17,14 +19,6 @@ BREAKS: Mapping[str, str] = {
 }
 
 
-class NotClean(Exception):
-    """The trail or the data do not hold; `message` names the first wrong record."""
-
-    def __init__(self, message: Message) -> None:
-        super().__init__(message.msgid % {name: str(value) for name, value in message.params.items()})
-        self.message = message
-
-
 def verify(tx: Transaction) -> Message:
     """What was verified, in numbers. Raises NotClean with the first record that does not hold."""
     broken = audit.broken(tx.connection)
@@ -36,4 +30,4 @@ def verify(tx: Transaction) -> Message:
         said = N_("%(entity)s %(id)s, at “%(place)s”: what is stored is not what the trail tells.")
         raise NotClean(Message(said, {"entity": different.entity, "id": different.entity_id, "place": different.place or "–"}))
     sizes = [size for _, size, _ in audit.chains(tx.connection)]
-    return Message(N_("The trail is clean: %(chains)s chains, %(records)s records."), {"chains": len(sizes), "records": sum(sizes)})
+    return Message(RHYTHMS["audit-verify"].says, {"chains": len(sizes), "records": sum(sizes)})

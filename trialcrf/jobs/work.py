@@ -30,8 +30,8 @@ def draw_report(engine: Engine, folder: Path, who: Who, report_id: int, stopping
             return False
     try:
         with reading(engine) as tx:
-            value = report.safety_report(tx, ordered.study_oid, ordered.as_of, ordered.known_at)
-        drawing = report.draw(value, ordered.language)
+            value = report.value_of(tx, ordered)
+        drawing = report.draw(value, ordered.language, ordered.kind)
         sha256 = report.keep_file(ordered, drawing, folder)
         with writing(engine, clock.now(), who) as tx:
             return report.keep(tx, ordered, value, sha256)

@@ -211,6 +211,12 @@ def chains(connection: Connection) -> list[tuple[str, int, str]]:
     return [(row.chain, row.seq, row.hash) for row in rows]
 
 
+def hash_at(connection: Connection, chain: str, seq: int) -> str | None:
+    """The stored hash of the record at this position of the chain, None where there is none."""
+    found = connection.execute(select(audit_record.c.hash).where(audit_record.c.chain == chain, audit_record.c.seq == seq)).scalar()
+    return None if found is None else str(found)
+
+
 def heads_at(connection: Connection, known_at: datetime, chains_of: Sequence[str]) -> Checkpoint:
     """The heads that these chains had at that moment: what was known then. Chains that had nothing yet are left out."""
     heads = []

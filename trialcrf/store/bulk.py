@@ -18,7 +18,7 @@ from trialcrf.core.facts import Fact
 from trialcrf.core.wording import to_plain
 from trialcrf.core.workflow import QueryState
 from trialcrf.store.audit import Entry, Who
-from trialcrf.store.models import fact, form, query, subject
+from trialcrf.store.models import fact, form, query, subject, visit
 from trialcrf.store.models.base import moment_text
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
@@ -37,13 +37,15 @@ class PackedForm(NamedTuple):
 
 
 class PackedSubject(NamedTuple):
-    """A new subject with its forms in the order in which they were entered. `number` is its number within type and site."""
+    """A new subject with its forms in the order in which they were entered. `number` is its number within type and site, `visits` the
+    columns of its planned visits but for subject and site."""
 
     subject_type: str
     number: int
     key: str
     enrolled_on: str
     forms: tuple[PackedForm, ...]
+    visits: tuple[tuple[str, str, str | None, str | None, str | None, str], ...]
 
 
 Added = tuple[Subject, list[tuple[int, PackedForm]]]
@@ -106,6 +108,7 @@ _FORM = (
     *("version", "document", "complete", "created_at", "updated_at"),
 )
 _FACT = ("form_id", "alias", "item", "grp", "row", "text", "missing")
+_VISIT = ("subject_id", "site_id", "event_oid", "course", "target", "opens", "closes", "held_on")
 _QUERY = ("id", "site_id", "form_id", "place", "check_oid", "state", "message", "opened_at")
 
 
@@ -119,6 +122,7 @@ class _Rows:
         self.forms: list[tuple[object, ...]] = []
         self.facts: list[tuple[object, ...]] = []
         self.queries: list[tuple[object, ...]] = []
+        self.visits: list[tuple[object, ...]] = []
         self.entries: list[Entry] = []
 
     def take(self, one: PackedSubject, id_: int, forms: Iterator[int], queries: Iterator[int]) -> Added:
@@ -132,6 +136,7 @@ class _Rows:
             "enrolled_on": one.enrolled_on,
         }
         self._note("create", "subject", id_, "", json.dumps(said, sort_keys=True), one.key)
+        self.visits.extend((id_, site.id, *planned) for planned in one.visits)
         found = [(self._form(filled, one.key, id_, next(forms), queries), filled) for filled in one.forms]
         return Subject(id_, one.key, one.subject_type, one.number, date.fromisoformat(one.enrolled_on), "", site), found
 
@@ -177,3 +182,4 @@ class _Rows:
         made = [(subject, _SUBJECT, self.subjects), (form, _FORM, self.forms), (query, _QUERY, self.queries)]
         tx.create_many(made, self.entries)
         tx.project_many(fact, _FACT, self.facts)
+        tx.project_many(visit, _VISIT, self.visits)

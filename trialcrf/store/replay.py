@@ -6,14 +6,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Any
 
 from sqlalchemy import select
 
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.document import Answer, Document, FormKey, Place, Row, row_order
-from trialcrf.core.facts import Recorded, SubjectRecord, project
-from trialcrf.store import audit, definitions, signatures
+from trialcrf.core.facts import Recorded, SubjectRecord, project, recorded
+from trialcrf.store import audit, definitions, signatures, subjects, visits
 from trialcrf.store.models import account, fact, form, grant, query, site, subject
 from trialcrf.store.transaction import Transaction
 
@@ -94,18 +93,8 @@ def subjects_at(tx: Transaction, upto: Checkpoint) -> list[SubjectRecord]:
         if not held.error and held.subject_id in gathered:
             study = definitions.read(tx, held.definition_id).study
             facts = project(study, study.form[held.key.form_oid], held.document())
-            gathered[held.subject_id].extend(_recorded(form_id, held.key, facts))
+            gathered[held.subject_id].extend(recorded(form_id, held.key, facts))
     return sorted((replace(one, records=tuple(gathered[one.id])) for one in people.values()), key=lambda one: one.key)
-
-
-def _recorded(form_id: int, key: FormKey, facts: Any) -> Iterator[Recorded]:
-    by_row: dict[str, Recorded] = {"": Recorded(form_id, key.event_oid, key.event_repeat, key.form_oid, key.form_repeat, "", {}, {})}
-    for one in facts:
-        held = by_row.setdefault(
-            one.row, Recorded(form_id, key.event_oid, key.event_repeat, key.form_oid, key.form_repeat, one.row, {}, {})
-        )
-        (held.missing if one.missing else held.values)[one.alias] = one.missing or one.text  # type: ignore[index]
-    return iter(by_row.values())
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +110,9 @@ def differences(tx: Transaction) -> Iterator[Difference]:
     """Every place where what is stored is not the replay of the trail: documents, projections, and the states that lists rely on."""
     everything = Checkpoint(tuple(audit.chains(tx.connection)))
     yield from _form_differences(tx, everything)
+    for published in definitions.all_of(tx):
+        for one, event_oid in visits.differences(tx, published.study, subjects.all_of(tx, published.study.oid)):
+            yield Difference("visit", str(one.id), event_oid)
     for entity_id, column in signatures.differences(tx):
         yield Difference("signature", entity_id, column)
     for entity, table, columns in (

@@ -33,11 +33,13 @@ class Report:
     sha256: str | None
     file: str | None
     said: str
+    site: str = ""  # the only site that it is about; empty: every site
 
 
 _COLUMNS = (
     report.c.id, study.c.oid, report.c.kind, report.c.language, report.c.as_of, report.c.known_at, report.c.state, report.c.ordered_by,
     report.c.ordered_at, report.c.definition_version, report.c.checkpoint, report.c.sha256, report.c.file, report.c.said,
+    report.c.site,
 )  # fmt: skip
 
 
@@ -50,13 +52,13 @@ def _made(row: Any) -> Report:
 
 
 def order(
-    tx: Transaction, key: str, study_id: int, kind: str, language: str, as_of: date, known_at: datetime, ordered_by: str
+    tx: Transaction, key: str, study_id: int, kind: str, language: str, as_of: date, known_at: datetime, ordered_by: str, site: str = ""
 ) -> int | None:
     """A new order, or None where this key was ordered before. Its id is what the queue's message carries."""
     dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
     new = {
         "key": key, "study_id": study_id, "kind": kind, "language": language, "as_of": as_of, "known_at": known_at,
-        "state": ORDERED, "ordered_by": ordered_by, "ordered_at": tx.at,
+        "state": ORDERED, "ordered_by": ordered_by, "ordered_at": tx.at, "site": site,
     }  # fmt: skip
     statement = dialect.insert(report).values(**new).on_conflict_do_nothing(index_elements=["key"]).returning(report.c.id)
     made = tx.work(statement).first()

@@ -54,6 +54,12 @@ def all_of(tx: Transaction, study_oid: str) -> list[Site]:
     return [_made(row) for row in rows]
 
 
+def known_at(tx: Transaction, study_oid: str, moment: datetime) -> list[Site]:
+    """The sites that the study had at that moment."""
+    asked = select(*_COLUMNS).join(study, study.c.id == site.c.study_id).where(study.c.oid == study_oid, site.c.created_at <= moment)
+    return [_made(row) for row in tx.read(asked.order_by(site.c.code))]
+
+
 def find(tx: Transaction, study_oid: str, code: str) -> Site | None:
     row = tx.read(select(*_COLUMNS).join(study, study.c.id == site.c.study_id).where(study.c.oid == study_oid, site.c.code == code)).first()
     return _made(row) if row else None

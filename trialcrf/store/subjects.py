@@ -30,7 +30,7 @@ class Subject:
     site: Site
 
 
-_COLUMNS = (
+COLUMNS = (
     subject.c.id,
     subject.c.key,
     subject.c.subject_type,
@@ -46,12 +46,15 @@ _COLUMNS = (
 )
 
 
+JOINED = subject.join(site, site.c.id == subject.c.site_id).join(study, study.c.id == subject.c.study_id)
+"""What a Subject is read from: `made` makes one of a row with these columns."""
+
+
 def _select() -> Select[Any]:
-    joined = subject.join(site, site.c.id == subject.c.site_id).join(study, study.c.id == subject.c.study_id)
-    return select(*_COLUMNS).select_from(joined)
+    return select(*COLUMNS).select_from(JOINED)
 
 
-def _made(row: Any) -> Subject:
+def made(row: Any) -> Subject:
     at = Site(row.site_id, row.study_id, row.oid, row.code, row.name, row.zone)
     return Subject(row.id, row.key, row.subject_type, row.number, row.enrolled_on, row.error, at)
 
@@ -71,18 +74,18 @@ _BY_KEY = _select().where(study.c.oid == bindparam("study_oid"), subject.c.key =
 def find(tx: Transaction, study_oid: str, key: str) -> Subject | None:
     """The subject with this key, one marked in error too: its trail stays readable."""
     row = tx.read(_BY_KEY, {"study_oid": study_oid, "key": key}).first()
-    return _made(row) if row else None
+    return made(row) if row else None
 
 
 def by_id(tx: Transaction, subject_id: int) -> Subject | None:
     row = tx.read(_select().where(subject.c.id == subject_id)).first()
-    return _made(row) if row else None
+    return made(row) if row else None
 
 
 def by_token(tx: Transaction, at_site: Site, once: str) -> Subject | None:
     """The subject that a page with this token enrolled at the site."""
     row = tx.read(_select().where(subject.c.site_id == at_site.id, subject.c.once == once)).first() if once else None
-    return _made(row) if row else None
+    return made(row) if row else None
 
 
 def all_of(
@@ -96,14 +99,13 @@ def all_of(
 ) -> list[Subject]:
     """Subjects by key, those in error left out; `sites=None` is every site."""
     statement = _where(_select(), study_oid, sites, subject_type, containing)
-    return [_made(row) for row in tx.read(statement.order_by(subject.c.key).offset(offset).limit(limit))]
+    return [made(row) for row in tx.read(statement.order_by(subject.c.key).offset(offset).limit(limit))]
 
 
 def count(
     tx: Transaction, study_oid: str, sites: Collection[str] | None = None, subject_type: str | None = None, containing: str = ""
 ) -> int:
-    joined = subject.join(site, site.c.id == subject.c.site_id).join(study, study.c.id == subject.c.study_id)
-    statement = _where(select(func.count()).select_from(joined), study_oid, sites, subject_type, containing)
+    statement = _where(select(func.count()).select_from(JOINED), study_oid, sites, subject_type, containing)
     return int(tx.read(statement).scalar_one())
 
 
@@ -177,10 +179,14 @@ _ANSWERS = (
     .where(form.c.subject_id == bindparam("subject_id"), form.c.error == "", fact.c.alias == bindparam("alias"), fact.c.missing == "")
 )
 
+_ANSWERS_AT = _ANSWERS.where(form.c.event_oid == bindparam("event_oid"))
 
-def answers(tx: Transaction, which: Subject, alias: str) -> list[str]:
-    """What is recorded of the subject under one alias, in no order: a page that needs one day need not read all `records`."""
-    return list(tx.read(_ANSWERS, {"subject_id": which.id, "alias": alias}).scalars())
+
+def answers(tx: Transaction, which: Subject, alias: str, event: str = "") -> list[str]:
+    """What is recorded of the subject under one alias, anywhere or at one event, in no order: a page that needs one day need not read
+    all `records`."""
+    asked, of_event = {"subject_id": which.id, "alias": alias}, {"event_oid": event} if event else {}
+    return list(tx.read(_ANSWERS_AT if event else _ANSWERS, {**asked, **of_event}).scalars())
 
 
 def records(tx: Transaction, subjects: Iterable[Subject]) -> list[SubjectRecord]:

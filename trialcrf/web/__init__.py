@@ -21,23 +21,56 @@ from trialcrf.store.transaction import open_engine
 from trialcrf.web import (
     account,
     admin,
+    calendar,
+    card,
     eligibility,
     enrolment,
     entry,
     export,
+    feed,
+    follow_up,
     guard,
     health,
     history,
+    jobs_page,
+    mails,
+    matrix,
+    quality,
     queries,
+    reminders,
     reports,
     specification,
-    subjects,
+    timeline,
+    today,
 )
 from trialcrf.web.frame import done_notices, shell
 
 LARGEST_POST = 4 * 1024 * 1024
 
-BLUEPRINTS = (account, admin, eligibility, enrolment, entry, export, health, history, queries, reports, specification, subjects)
+BLUEPRINTS = (
+    account,
+    admin,
+    calendar,
+    card,
+    eligibility,
+    enrolment,
+    entry,
+    export,
+    feed,
+    follow_up,
+    health,
+    history,
+    jobs_page,
+    mails,
+    matrix,
+    quality,
+    queries,
+    reminders,
+    reports,
+    specification,
+    timeline,
+    today,
+)
 
 _HEADINGS = {
     400: N_("This could not be understood"),
@@ -75,6 +108,8 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         DEMO=settings.demo and settings.loopback,
         PSEUDO=pseudo,
         DATA=settings.data,
+        BASE_URL=settings.base_url,
+        CALENDAR_KEYS=settings.calendar_keys,
         MAX_CONTENT_LENGTH=LARGEST_POST,
         MAX_FORM_MEMORY_SIZE=LARGEST_POST,
         MAX_FORM_PARTS=20_000,
@@ -104,7 +139,8 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
         lambda msgid: _language().gettext(msgid), lambda one, many, count: _language().ngettext(one, many, count), newstyle=True
     )
-    app.jinja_env.filters.update(say=_say, day=_day, moment=_moment, number=lambda value: _language().number(value))
+    app.jinja_env.filters.update(say=_say, day=_day, moment=_moment, number=lambda value: _language().number(value), percent=lambda n, of: _language().percent(n, of))
+    app.jinja_env.filters.update(full_day=lambda on: _language().full_day(on), weekday=lambda on: _language().weekday(on))
     app.jinja_env.globals.update(get_flashed_messages=done_notices)
 
 

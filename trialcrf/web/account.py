@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, current_app, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, administer, sign_in
+from trialcrf.actions import Impossible, administer, choose, sign_in
 from trialcrf.core.access import ROLES, may
 from trialcrf.core.wording import Message
-from trialcrf.store import definitions
+from trialcrf.store import choices, definitions
 from trialcrf.store.audit import Who
 from trialcrf.web import guard
 from trialcrf.web.fixed import FirstPasswordForm, PasswordForm, SignInForm
@@ -29,11 +29,11 @@ def safe_next(address: str) -> str:
 
 @page(blueprint, "/", SELF)
 def home() -> Response:
-    """Where a person's work is: the matrix, the reports, or the people; a page that says so where there is none."""
+    """Where a person's work is: the list of the day, or the people; a page that says so where there is none."""
     actor = g.session.actor
     with guard.read() as tx:
         studies = [published.study.oid for published in definitions.all_of(tx)]
-    for needed, endpoint in (("subject.list", "subjects.matrix"), ("report.read", "reports.listed")):
+    for needed, endpoint in (("day.read", "today.day"),):
         mine = [oid for oid in studies if may(actor, needed, oid)]
         if mine:
             return redirect(url_for(endpoint, study=mine[0]) if len(mine) == 1 else url_for("account.studies"))
@@ -51,10 +51,8 @@ def studies() -> str:
     links = []
     for published in found:
         study = published.study
-        if may(actor, "subject.list", study.oid):
-            links.append((study.title, study.oid, url_for("subjects.matrix", study=study.oid)))
-        elif may(actor, "report.read", study.oid):
-            links.append((study.title, study.oid, url_for("reports.listed", study=study.oid)))
+        if may(actor, "day.read", study.oid):
+            links.append((study.title, study.oid, url_for("today.day", study=study.oid)))
     return render_template("account/studies.html", shell=shell(), links=links)
 
 
@@ -113,6 +111,8 @@ def mine() -> str:
 
 
 def _mine(form: PasswordForm, problem: Impossible | None) -> str:
+    with guard.read() as tx:
+        reminding = choose.reminding(tx, g.session.actor)
     return render_template(
         "account/mine.html",
         shell=shell(),
@@ -120,6 +120,8 @@ def _mine(form: PasswordForm, problem: Impossible | None) -> str:
         form=form,
         problem=problem,
         themes=administer.THEMES,
+        reminding=reminding,
+        choices={code: Message(label) for code, label in choices.CHOICES.items()},
         roles={code: Message(name) for code, name in ROLES.items()},
     )
 
@@ -129,6 +131,21 @@ def choose_theme() -> Response:
     try:
         with guard.write() as tx:
             administer.set_preferences(tx, g.session.actor.id, theme=request.form.get("theme", ""))
+    except Impossible:
+        return redirect(url_for("account.mine"), 303)
+    return redirect(url_for("account.mine", done="changed"), 303)
+
+
+@page(blueprint, "/account/reminders/<study>", SELF, methods=["POST"])
+def choose_reminders(study: str) -> Response:
+    """How one wants to be reminded in a study that reminds one."""
+    with guard.read() as tx:
+        mine = {one.oid for one, _ in choose.reminding(tx, g.session.actor)}
+    if study not in mine:
+        abort(404)
+    try:
+        with guard.write() as tx:
+            choose.reminders(tx, g.session.actor.id, study, request.form.get("choice", ""))
     except Impossible:
         return redirect(url_for("account.mine"), 303)
     return redirect(url_for("account.mine", done="changed"), 303)

@@ -23,6 +23,10 @@ _WHAT: Mapping[tuple[str, str], str] = {
     ("account", "sign_in"): N_("Signed in"),
     ("account", "sign_out"): N_("Signed out"),
     ("account", "export"): N_("Data downloaded"),
+    ("account", "feed_make"): N_("Calendar address made"),
+    ("account", "feed_revoke"): N_("Calendar address revoked"),
+    ("account", "reminders"): N_("Reminders chosen"),
+    ("account", "mail"): N_("Mail looked into"),
     ("account", "activate"): N_("Account activated"),
     ("account", "deactivate"): N_("Account deactivated"),
     ("role_grant", "create"): N_("Role given"),
@@ -64,8 +68,8 @@ def lines_of(trail: Iterable[Past]) -> list[Line]:
 def _line(records: list[Past], given: Mapping[str, Message]) -> Line:
     one = records[0]
     about: Message | str = given.get(one.entity_id, "") if one.entity == "role_grant" else ""
-    if one.op == "export":
-        about = one.place.removeprefix("export").strip()
+    if one.op in ("export", "reminders", "mail"):
+        about = one.place.removeprefix(one.op).strip()
     role = {"self": Message(_SELF), "system": Message(_PROGRAM)}.get(one.role) or Message(ROLES.get(one.role, one.role))
     changes = tuple(_change(past) for past in records if past.place in _PLACES)
     what = Message(_WHAT.get((one.entity, one.op), one.op))

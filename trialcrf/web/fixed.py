@@ -71,6 +71,15 @@ class ReasonForm(Form):
     reason = TextAreaField(N_("Reason"), render_kw={"rows": "2", "maxlength": "500"})
 
 
+class MissedForm(Form):
+    code = SelectField(N_("Why did the visit not take place?"), validate_choice=False)
+    words = TextAreaField(N_("Describe the reason"), render_kw={"rows": "2", "maxlength": "500"})
+
+
+class RequestForm(Form):
+    words = TextAreaField(N_("Request"), render_kw={"rows": "3", "maxlength": "1000"})
+
+
 class SiteForm(Form):
     study = SelectField(N_("Study"), validate_choice=False)
     code = StringField(N_("Site code"), render_kw={"maxlength": "10"})
@@ -79,6 +88,8 @@ class SiteForm(Form):
 
 
 class ReportForm(DayForm):
+    kind = SelectField(N_("Report"), validate_choice=False)
+    site = SelectField(N_("Site"), validate_choice=False)
     language = SelectField(N_("Language"), choices=NAMES, validate_choice=False)
 
 

@@ -7,9 +7,13 @@ from typing import Any
 from flask import g, request, url_for
 
 from trialcrf.core.access import ROLES, VERBS, may, role_for
+from trialcrf.core.rhythm import RHYTHMS, health
+from trialcrf.core.schedule import State
 from trialcrf.core.wording import N_, Message
 from trialcrf.core.workflow import QueryState
-from trialcrf.store import queries
+from trialcrf.store import queries, runs, sites, visits
+from trialcrf.store.transaction import Transaction
+from trialcrf.store.visits import Asked
 from trialcrf.web import guard
 from trialcrf.web.page import NavLink, Shell
 
@@ -22,12 +26,17 @@ DONE = {
     "accepted": N_("The answer is accepted: the query is closed."),
     "rejected": N_("The answer is not accepted: the query is open again."),
     "signed": N_("The verdict is signed."),
+    "missed": N_("The visit is marked missed."),
+    "deviation": N_("The deviation is recorded: complete it below."),
     "ordered": N_("The report is ordered: it appears here when it is drawn."),
     "invited": N_("The invitation is on its way."),
     "changed": N_("Changed."),
+    "arrived": N_("The mail counts as sent."),
+    "again": N_("The mail is queued again."),
     "password": N_("The password is changed. Every other session of yours is ended."),
     "welcome": N_("The password is set: sign in with it."),
     "out": N_("You are signed out."),
+    "revoked": N_("The address is revoked: whoever has it reads nothing any more."),
 }
 """What a page may say on top after a save: the address carries only the code, never the text."""
 
@@ -62,6 +71,8 @@ def shell(alone: bool = False) -> Shell:
         person=session.actor.name or session.actor.username,
         role=role,
         nav=() if alone else _navigation(study.oid if study else None),
+        banner=None if alone else _banner(),
+        banner_url=url_for("jobs.listed"),
         language_url=url_for("account.choose_language"),
         account_url=url_for("account.mine"),
         sign_out_url=url_for("account.sign_out"),
@@ -82,8 +93,13 @@ def _navigation(study: str | None) -> tuple[NavLink, ...]:
         links.append(NavLink(Message(label), url, current, count, count_means, bool(count)))
 
     if study:
+        if may(actor, "day.read", study):
+            with guard.read() as tx:
+                late = visits.count(tx, _overdue(tx)) if may(actor, "subject.list", study) else None
+            link(N_("My day"), "today.day", late, N_("visits are overdue"), study=study)
         if may(actor, "subject.list", study):
             link(N_("Subjects"), "subjects.matrix", study=study)
+            link(N_("Calendar"), "calendar.shown", study=study)
         if may(actor, "query.read", study):
             with guard.read() as tx:
                 mine = QueryState.OPEN if may(actor, "query.answer", study) else QueryState.ANSWERED
@@ -91,6 +107,8 @@ def _navigation(study: str | None) -> tuple[NavLink, ...]:
             link(N_("Queries"), "queries.listed", waiting, N_("waiting for you"), study=study)
         if may(actor, "study.read", study):
             link(N_("Assumptions"), "specification.assumptions", study=study)
+        if may(actor, "quality.read", study):
+            link(N_("Site quality"), "quality.shown", study=study)
         if may(actor, "report.read", study):
             link(N_("Reports"), "reports.listed", study=study)
         if may(actor, "data.export", study):
@@ -98,4 +116,30 @@ def _navigation(study: str | None) -> tuple[NavLink, ...]:
     if any(grant.role == "administrator" for grant in actor.grants):
         link(N_("People"), "admin.people")
         link(N_("Sites"), "admin.sites_page")
+    if may(actor, "job.administer", "*"):
+        link(N_("Jobs"), "jobs.listed")
+        link(N_("Mails"), "mails.listed")
     return tuple(links)
+
+
+def _overdue(tx: Transaction) -> Asked:
+    """The overdue visits at the person's sites."""
+    study, mine = g.place.published.study, guard.my_sites("subject.list")
+    places = [one for one in sites.all_of(tx, study.oid) if mine is None or one.code in mine]
+    return Asked(places, g.now, study.due_soon, State.OVERDUE)
+
+
+def _banner() -> Message | None:
+    """What an administrator must be told on every page: nobody else pays for the look, or can do anything about it."""
+    if not may(g.session.actor, "job.administer", "*"):
+        return None
+    with guard.read() as tx:
+        found = health(runs.standings(tx, RHYTHMS), g.now)
+    if found.tick_age is None:
+        return Message(N_("The scheduler has never run: no reminder is sent, and no backup is made."))
+    if found.silent:
+        said = N_("The scheduler has been silent for %(count)s minutes: no reminder is sent, and no backup is made.")
+        return Message(said, {"count": int(found.tick_age // 60)})
+    if found.late:
+        return Message(N_("Jobs that failed or are late: %(names)s."), {"names": ", ".join(found.late)})
+    return None

@@ -2,23 +2,41 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from flask import Blueprint, Response, g, jsonify
 
+from trialcrf.core.rhythm import RHYTHMS, Standing, health
 from trialcrf.store import runs
 from trialcrf.web import guard
 from trialcrf.web.guard import PUBLIC, page
 
 blueprint = Blueprint("health", __name__)
 
-SILENT_AFTER = 120
-"""Seconds without a tick of the scheduler after which it is said to be unwell: it ticks every 15."""
-
 
 @page(blueprint, "/healthz", PUBLIC)
 def healthz() -> tuple[Response, int]:
-    """`status` is ok, or scheduler-silent with status code 503; `last_tick_age` is in seconds, null before the first tick."""
+    """How the scheduler and its jobs are, for whoever asks: no sentence of a failure and nothing of any study is in it.
+
+    `status` is ok; job-late (200) where the names in `late` failed or did not end well for two periods; scheduler-silent (503).
+    `last_tick_age` and `age` are in seconds, moments ISO 8601 in UTC; null is never.
+    """
     with guard.read() as tx:
-        last = runs.last_end(tx, "tick")
+        standings = runs.standings(tx, RHYTHMS)
+    found = health(standings, g.now)
+    status = "scheduler-silent" if found.silent else "job-late" if found.late else "ok"
+    told = {name: _told(standings.get(name)) for name in RHYTHMS}
+    answer = jsonify(status=status, last_tick_age=found.tick_age, late=list(found.late), jobs=told)
+    return answer, 503 if found.silent else 200
+
+
+def _told(standing: Standing | None) -> dict[str, str | float | None]:
+    if standing is None:
+        return {"last_success": None, "age": None, "outcome": None, "next": None}
+    last = standing.last_success
     age = None if last is None else max(0.0, round((g.now - last).total_seconds(), 1))
-    well = age is not None and age < SILENT_AFTER
-    return jsonify(status="ok" if well else "scheduler-silent", last_tick_age=age), 200 if well else 503
+    return {"last_success": _moment(last), "age": age, "outcome": standing.outcome, "next": _moment(standing.next_at)}
+
+
+def _moment(at: datetime | None) -> str | None:
+    return None if at is None else at.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -50,6 +50,8 @@ class Shell:
     sign_out_url: str = ""
     search_url: str = ""
     search: str = ""
+    banner: Message | None = None
+    banner_url: str = ""
 
 
 @dataclass(frozen=True, slots=True)

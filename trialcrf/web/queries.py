@@ -99,7 +99,7 @@ def listed(study: str) -> str:
         if state not in _VIEWS or (wanted and wanted not in known):
             abort(404)
         at = [wanted] if wanted else sorted(known)
-        only_at = _guarded_forms(tx, study, known)
+        only_at = guarded_forms(tx, study, known)
         counts = {name: queries.count(tx, study, at, states, only_at) for name, (_, states) in _VIEWS.items()}
         number = asked_page(counts[state], ON_A_PAGE)
         found = queries.all_of(tx, study, at, _VIEWS[state][1], (number - 1) * ON_A_PAGE, ON_A_PAGE, only_at)
@@ -216,7 +216,7 @@ def _find(tx: Transaction, query_id: int) -> Found:
     site = sites.find(tx, study, query.site)
     assert site is not None
     g.place.site = site
-    guarded = _guarded_forms(tx, study, [site.code])
+    guarded = guarded_forms(tx, study, [site.code])
     if not guard.may_here("query.read") or site.code not in guarded.get(query.form_key.form_oid, [site.code]):
         abort(404)
     stored, subject = forms.by_id(tx, query.form_id), subjects.find(tx, study, query.subject)
@@ -227,7 +227,7 @@ def _find(tx: Transaction, query_id: int) -> Found:
     return Found(query, site, pinned, pinned.form.get(query.form_key.form_oid), stored, thread, stored.error or subject.error)
 
 
-def _guarded_forms(tx: Transaction, study: str, known: Sequence[str] | Mapping[str, Site]) -> OnlyAt:
+def guarded_forms(tx: Transaction, study: str, known: Sequence[str] | Mapping[str, Site]) -> OnlyAt:
     """The forms that have a permission of their own in any version of the study, each with the sites at which the person may see it."""
     mine = {access: guard.my_sites(f"{access}.read") for access in ACCESS if access != "form"}
     found: dict[str, tuple[str, ...]] = {}

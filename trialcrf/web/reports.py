@@ -1,4 +1,4 @@
-"""Reports: ordering a safety report, the archive of those that were drawn, and their files."""
+"""Reports: ordering one, the archive of those that were drawn, and their files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from werkzeug.wrappers import Response
 from trialcrf.actions import Impossible, report
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.queue import DRAW_REPORT, Queue
-from trialcrf.store import reports
+from trialcrf.store import reports, sites
 from trialcrf.store.reports import Report
 from trialcrf.web import guard
 from trialcrf.web.fixed import NAMES, ReportForm
@@ -36,10 +36,12 @@ STATES = {reports.ORDERED: N_("being drawn"), reports.DRAWN: N_("archived"), rep
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A report for reading. `size` is in kilobytes, None where there is no file; `said` is why it failed."""
+    """A report for reading. `site` is empty where it is about every site; `size` is in kilobytes, None where there is no file; `said` is
+    why it failed."""
 
     id: int
     kind: Message
+    site: str
     as_of: date
     known_at: datetime
     language: str
@@ -59,7 +61,9 @@ class Line:
 def listed(study: str) -> str:
     """What was ordered and drawn, the newest first, and the form that orders another one."""
     today = g.now.astimezone(UTC).date()
-    form = ReportForm(data={"day": f"{today.day:02}", "month": f"{today.month:02}", "year": str(today.year), "language": g.language.code})
+    asked = {name: request.args.get(name, "") for name in ("kind", "site")}
+    day = {"day": f"{today.day:02}", "month": f"{today.month:02}", "year": str(today.year)}
+    form = ReportForm(data={**asked, **day, "language": g.language.code})
     return _page(form)
 
 
@@ -70,7 +74,8 @@ def order(study: str) -> Response | tuple[str, int]:
     try:
         as_of = form.read_day(Message(N_("Say up to which day.")))
         with guard.write() as tx:
-            ordered = report.order(tx, g.place.published, form.language.data or "", as_of, None, tx.who.actor)
+            kind, site = form.kind.data or report.SAFETY, form.site.data or ""
+            ordered = report.order(tx, g.place.published, form.language.data or "", as_of, None, tx.who.actor, kind=kind, site=site)
     except Impossible as problem:
         problem.field = problem.field or "day"
         return _page(form, problem), 422
@@ -119,12 +124,16 @@ def _page(form: ReportForm, problem: Impossible | None = None) -> str:
         total = reports.count(tx, study.oid)
         number = asked_page(total, ON_A_PAGE)
         lines = [_line(one) for one in reports.all_of(tx, study.oid, ON_A_PAGE, (number - 1) * ON_A_PAGE)]
+        places = sites.all_of(tx, study.oid)
+    kinds = {code: kind for code, kind in report.KINDS.items() if kind.refusal(study) is None}
+    form.kind.choices = {code: g.language.gettext(kind.label) for code, kind in kinds.items()}
+    form.site.choices = {"": g.language.gettext(N_("Every site"))} | {one.code: f"{one.code} {one.name}" for one in places}
     form.language.choices = {code: NAMES.get(code, code) for code in study.languages}
     return render_template(
         "reports/listed.html",
         shell=shell(),
         crumbs=[Crumb(study.title)],
-        form=form if study.safety is not None and guard.may_here("report.order") else None,
+        form=form if kinds and guard.may_here("report.order") else None,
         counts_safety=study.safety is not None,
         problem=problem,
         lines=lines,
@@ -142,7 +151,8 @@ def _line(one: Report) -> Line:
             log.critical("the archived report %s is not there", one.file)
     return Line(
         one.id,
-        Message(KINDS.get(one.kind, one.kind)),
+        Message(report.KINDS[one.kind].label if one.kind in report.KINDS else one.kind),
+        one.site,
         one.as_of,
         one.known_at,
         NAMES.get(one.language, one.language),

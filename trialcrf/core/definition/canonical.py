@@ -13,10 +13,10 @@ from trialcrf.core.definition.model import CodeList, CodeListItem, Study
 from trialcrf.core.expr import Expr, parse
 from trialcrf.core.wording import Words
 
-FORMAT = 2
+FORMAT = 3
 """Written into every canonical text. A change of meaning of an attribute needs a new number and a reader for the old one.
 
-In format 1 an assumption was its reading alone.
+In format 1 an assumption was its reading alone. Until format 2 reminders were a list of days overdue, each with its roles.
 """
 
 
@@ -35,11 +35,13 @@ def canonical(study: Study) -> str:
 def from_canonical(text: str) -> Study:
     """The study of a canonical text: the exact inverse of `canonical`. Raises ValueError for a text of another format."""
     whole = json.loads(text)
-    if whole.get("format") not in (1, FORMAT):
+    if whole.get("format") not in (1, 2, FORMAT):
         raise ValueError(f"canonical format {whole.get('format')!r} is unknown")
     if whole["format"] == 1:
         read = whole["study"].get("assumptions", {})
         whole["study"]["assumptions"] = {name: {"question": {}, "reading": reading} for name, reading in read.items()}
+    if whole["format"] <= 2:
+        whole["study"]["reminders"] = {"steps": [_overdue_step(**step) for step in whole["study"].get("reminders", [])]}
     languages = tuple(whole["study"]["languages"])
     lists = {
         oid: CodeList(oid, tuple(CodeListItem(code, _words(label, languages)) for code, label in items))
@@ -48,6 +50,11 @@ def from_canonical(text: str) -> Study:
     study = _Rebuilding(languages, lists).value(whole["study"], Study)
     assert isinstance(study, Study)
     return study
+
+
+def _overdue_step(days_overdue: int, roles: list[str]) -> dict[str, object]:
+    """A reminder of formats 1 and 2 as a step; what its mail says is left to the program, as it was then."""
+    return {"oid": f"OVERDUE{days_overdue}", "when": "overdue", "days": days_overdue, "roles": roles, "text": {}}
 
 
 def _plain(value: object, lists: dict[str, CodeList]) -> object:

@@ -6,7 +6,18 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from trialcrf.core.bodymap import GRADES, LAYOUT, SITES, site_of
 from trialcrf.core.definition.expressions import examine_expressions
-from trialcrf.core.definition.model import Check, CodeList, DataType, EventType, FormDef, ItemDef, ItemGroupDef, Study, StudyEventDef
+from trialcrf.core.definition.model import (
+    Anchor,
+    Check,
+    CodeList,
+    DataType,
+    EventType,
+    FormDef,
+    ItemDef,
+    ItemGroupDef,
+    Study,
+    StudyEventDef,
+)
 from trialcrf.core.definition.source import Located, Places, Reading
 from trialcrf.core.facts import UNDERSTOOD
 from trialcrf.core.wording import N_
@@ -118,6 +129,8 @@ def _examine_schedule(study: Study, reading: Reading, places: Places, complete: 
             reading.say(
                 at, N_("“%(alias)s” is no date that visits can be counted from; known: %(known)s."), alias=anchor.alias, known=known
             )
+        if anchor.event:
+            _examine_anchor_visit(study, anchor, reading, places)
     for kind in study.subject_types:
         at = places["subject_type", kind.oid]
         event_def, form_def = study.event.get(kind.event_oid), study.form.get(kind.form_oid)
@@ -132,6 +145,19 @@ def _examine_schedule(study: Study, reading: Reading, places: Places, complete: 
             reading.say(at, said, event=kind.event_oid, form=kind.form_oid)
         if event_def.repeating or (form_def is not None and form_def.repeating):
             reading.say(at, N_("A subject is enrolled once: neither event nor form may be repeating."))
+
+
+def _examine_anchor_visit(study: Study, anchor: Anchor, reading: Reading, places: Places) -> None:
+    at = places["anchor", anchor.oid, "event"]
+    event = study.event.get(anchor.event)
+    if event is None:
+        reading.say(at, N_("There is no event “%(oid)s” that visits could be counted from."), oid=anchor.event)
+        return
+    asked = [study.form[ref.form_oid] for ref in event.forms if ref.form_oid in study.form]
+    if not any(form.with_alias(anchor.alias) for form in asked):
+        reading.say(at, N_("The event “%(oid)s” asks no %(alias)s that visits could be counted from."), oid=event.oid, alias=anchor.alias)
+    if event.anchor == anchor.oid:
+        reading.say(at, N_("The event “%(oid)s” cannot be counted from itself."), oid=event.oid)
 
 
 def _examine_event(study: Study, event: StudyEventDef, reading: Reading, places: Places, complete: bool) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from trialcrf.core.access import ROLES
 from trialcrf.core.checks import OWN_CHECKS
 from trialcrf.core.definition.consistency import examine
 from trialcrf.core.definition.criteria import Assumption
@@ -21,7 +20,6 @@ from trialcrf.core.definition.model import (
     FormRef,
     ItemGroupDef,
     Offset,
-    ReminderStep,
     SafetySettings,
     Severity,
     Study,
@@ -29,6 +27,7 @@ from trialcrf.core.definition.model import (
     SubjectType,
     Window,
 )
+from trialcrf.core.definition.reminders_load import reminders
 from trialcrf.core.definition.source import DefinitionProblems, Located, Places, Problem, Source
 from trialcrf.core.wording import N_, Message
 
@@ -41,7 +40,7 @@ _LANGUAGE = re.compile(r"[a-z]{2}")
 _NOTHING = CodeList("", ())
 
 
-STUDY_KEYS = "oid title protocol languages subject_types anchors codelists reasons confirmations reminders safety assumptions"
+STUDY_KEYS = "oid title protocol languages subject_types anchors codelists reasons confirmations reminders due_soon safety assumptions"
 SAFETY_KEYS = "population severity_alias severities severe_from arm_alias arms dictionary notes"
 EVENT_KEYS = "oid label type subject_types repeating anchor target window date_alias forms assumptions"
 FORM_KEYS = "oid label help repeating access groups checks"
@@ -88,7 +87,8 @@ class _StudyReading(CriteriaReading):
             forms=tuple(sorted(loaded, key=lambda form: form.oid)),
             reasons=self._codelist(raw.get("reasons")) or _NOTHING,
             confirmations=self._codelist(raw.get("confirmations")) or _NOTHING,
-            reminders=self._reminders(raw.get("reminders")),
+            reminders=reminders(self, raw.get("reminders")),
+            due_soon=self.integer(raw.get("due_soon"), 0, 366, 14),
             safety=self._safety(raw.get("safety")),
             assumptions=assumptions,
             parameters=self.parameters(eligibility),
@@ -192,24 +192,13 @@ class _StudyReading(CriteriaReading):
     def _anchors(self, node: Located | None) -> tuple[Anchor, ...]:
         found: dict[str, Anchor] = {}
         for each in self.many(node):
-            raw = self.fields(each, "oid label alias", "oid label alias")
+            raw = self.fields(each, "oid label alias event", "oid label alias")
             oid = self.unique(raw.get("oid"), found)
             self.places["anchor", oid] = raw.get("alias", each)
-            found[oid] = Anchor(oid, self.words(raw.get("label")), self.text(raw.get("alias")))
+            if "event" in raw:
+                self.places["anchor", oid, "event"] = raw["event"]
+            found[oid] = Anchor(oid, self.words(raw.get("label")), self.text(raw.get("alias")), self.text(raw.get("event")))
         return tuple(found.values())
-
-    def _reminders(self, node: Located | None) -> tuple[ReminderStep, ...]:
-        found: list[ReminderStep] = []
-        for each in self.many(node):
-            raw = self.fields(each, "days_overdue roles", "days_overdue roles")
-            days = self.integer(raw.get("days_overdue"), 1, 3650, 1)
-            if any(step.days_overdue == days for step in found):
-                self.say(each, N_("Two reminder steps stand at the same day: put their roles into one."))
-            roles = tuple(self.one_of(role, ROLES) for role in self.many(raw.get("roles")))
-            if "roles" in raw and not roles:
-                self.say(raw["roles"], N_("A reminder without recipients reminds nobody."))
-            found.append(ReminderStep(days, roles))
-        return tuple(sorted(found, key=lambda step: step.days_overdue))
 
     def _safety(self, node: Located | None) -> SafetySettings | None:
         if node is None:

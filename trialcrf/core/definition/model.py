@@ -168,11 +168,12 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A day that visits are counted from: the earliest value of the items with this alias."""
+    """A day that visits are counted from: the earliest value of the items with this alias, anywhere or (`event`) at one visit."""
 
     oid: str
     label: Words
     alias: str
+    event: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,10 +206,34 @@ class SubjectType:
 
 @dataclass(frozen=True, slots=True)
 class ReminderStep:
-    """Who is written to when a visit is overdue by so many days."""
+    """Who is written to about a visit, and when.
 
-    days_overdue: int
+    `when` is `before` (from so many days before the window opens), `opens` (from its first day), `last` (from so many days before its last
+    day) or `overdue` (from so many days after it). `text` is the study's own sentence of the mail, without data of any subject. A
+    `single` step is always a mail of its own, for those who chose the weekly digest too: an escalation.
+    """
+
+    oid: str
+    when: str
+    days: int
     roles: tuple[str, ...]
+    text: Words = Words()
+    single: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reminders:
+    """How a study reminds. Hours are site time, HH:MM; without quiet hours a mail goes at any hour. `digest_day` 0 is a Monday.
+
+    `delivery` is what holds for whoever chose nothing: `each` (a mail a visit and step) or `weekly` (one digest a week).
+    """
+
+    steps: tuple[ReminderStep, ...] = ()
+    quiet_from: str = ""
+    quiet_to: str = ""
+    delivery: str = "each"
+    digest_day: int = 0
+    digest_at: str = "07:00"
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +264,10 @@ class Study:
     forms: tuple[FormDef, ...]
     reasons: CodeList  # why a saved value changes
     confirmations: CodeList  # why a value that a check doubts is right all the same
-    reminders: tuple[ReminderStep, ...] = ()
+    reminders: Reminders = Reminders()
     safety: SafetySettings | None = None
     assumptions: Mapping[str, Assumption] = field(default_factory=dict)
+    due_soon: int = 14  # days before a window opens in which the visit is called due soon, to be arranged with the subject
     parameters: tuple[Parameter, ...] = ()
     eligibility: tuple[EligibilityDef, ...] = ()
 

@@ -127,7 +127,7 @@ class _Life:
         self.facts = {"SEX": self.person.sex, "BRTHDAT": f"{born // 12:04d}-{born % 12 + 1:02d}"}
         self.measured: dict[date, Mapping[str, float]] = {}
         self.held: dict[str, list[_Stored]] = {}
-        self.known: dict[str, list[str]] = {}
+        self.known: dict[tuple[str, str], list[str]] = {}  # by alias, and the event or everywhere ("")
         self.entered: list[Entered] = []
 
     def chance(self, *path: object) -> Chance:
@@ -276,7 +276,8 @@ class _Life:
         understood = project(self.study, form, decision.document)
         for one in understood:
             if one.text:
-                self.known.setdefault(one.alias, []).append(one.text)
+                for where in ("", key.event_oid):
+                    self.known.setdefault((one.alias, where), []).append(one.text)
         self.held.setdefault(form.oid, []).append(_Stored(key, decision.document))
         self.entered.append(Entered(key, answers, decision, understood))
 
@@ -314,8 +315,8 @@ class _Life:
         """The day that the visit is counted from, as `actions.enter` finds it: from what was recorded."""
         if not event.anchor or event.target is None or form.with_alias(event.date_alias) is None:
             return None
-        alias = next(anchor.alias for anchor in self.study.anchors if anchor.oid == event.anchor)
-        return earliest_exact(self.known.get(alias, ()))
+        anchor = next(anchor for anchor in self.study.anchors if anchor.oid == event.anchor)
+        return earliest_exact(self.known.get((anchor.alias, anchor.event), ()))
 
 
 def _decided(

@@ -39,6 +39,7 @@ form = Table(
     Column("updated_at", Moment, nullable=False),
     UniqueConstraint("subject_id", "event_oid", "event_repeat", "form_oid", "form_repeat", name="uq_form_key"),
     Index("ix_form_site_id", "site_id"),
+    Index("ix_form_site_id_complete", "site_id", "complete", "updated_at"),
 )
 
 fact = Table(

@@ -1,4 +1,4 @@
-"""Accounts, the roles they hold, their sessions and what the throttle remembers."""
+"""Accounts, the roles they hold, their sessions, how they are reminded, their calendar feeds, and what the throttle remembers."""
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, false, true
 
@@ -44,6 +44,35 @@ session = Table(
     Column("created_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("ended_at", Moment),
+)
+
+reminder_choice = Table(
+    "reminder_choice",
+    metadata,
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("study", String(40), primary_key=True),
+    Column("choice", String(10), nullable=False),
+    Column("at", Moment, nullable=False),
+)
+
+calendar_feed = Table(
+    "calendar_feed",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False, index=True),
+    Column("study", String(40), nullable=False),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("keys", Boolean, nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("read_at", Moment),
+    Column("revoked_at", Moment),
+)
+
+secret = Table(
+    "secret",
+    metadata,
+    Column("name", String(20), primary_key=True),
+    Column("value", String(64), nullable=False),
 )
 
 sign_in_attempt = Table(

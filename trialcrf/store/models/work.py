@@ -1,8 +1,23 @@
-"""Work to do and work done: mails to deliver, runs of jobs, archived reports."""
+"""Work to do and work done: planned visits, mails to deliver, runs of jobs, archived reports."""
 
-from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from trialcrf.store.models.base import Day, Moment, metadata
+
+visit = Table(
+    "visit",
+    metadata,
+    Column("subject_id", ForeignKey("subject.id"), primary_key=True),
+    Column("event_oid", String(40), primary_key=True),
+    Column("site_id", ForeignKey("site.id"), nullable=False),
+    Column("course", String(14), nullable=False),
+    Column("target", Day),
+    Column("opens", Day),
+    Column("closes", Day),
+    Column("held_on", String(27), nullable=False, server_default=""),
+    Index("ix_visit_site_id_course_closes", "site_id", "course", "closes"),
+    Index("ix_visit_site_id_course_opens", "site_id", "course", "opens"),
+)
 
 outbox = Table(
     "outbox",
@@ -12,9 +27,11 @@ outbox = Table(
     Column("kind", String(20), nullable=False),
     Column("account_id", ForeignKey("account.id"), nullable=False),
     Column("params", Text, nullable=False),
+    Column("role", String(20), nullable=False, server_default=""),
     Column("state", String(10), nullable=False, index=True),
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("created_at", Moment, nullable=False),
+    Column("not_before", Moment),
     Column("claimed_until", Moment),
     Column("settled_at", Moment),
     Column("said", Text, nullable=False, server_default=""),
@@ -32,7 +49,10 @@ job_run = Table(
     Column("started_at", Moment, nullable=False),
     Column("ended_at", Moment),
     Column("summary", Text, nullable=False, server_default=""),
+    Column("counts", Text, nullable=False, server_default="{}"),
+    Column("next_at", Moment),
     UniqueConstraint("job", "period"),
+    Index("ix_job_run_job_ended_at", "job", "ended_at"),
 )
 
 report = Table(
@@ -42,6 +62,7 @@ report = Table(
     Column("key", String(200), nullable=False, unique=True),
     Column("study_id", ForeignKey("study.id"), nullable=False),
     Column("kind", String(20), nullable=False),
+    Column("site", String(10), nullable=False, server_default=""),
     Column("language", String(5), nullable=False),
     Column("as_of", Day, nullable=False),
     Column("known_at", Moment, nullable=False),

@@ -1,0 +1,228 @@
+"""My day: what waits at the person's sites, why, and the two acts on a visit besides recording it; the matrix filtered, ordered, as CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.actions.world import typed
+from tests.web.site import text
+from trialcrf.core.document import FormKey, Place
+from trialcrf.store import audit, forms, outbox, subjects
+
+STUDY = "/studies/msc_ssc"
+DAY = STUDY + "/today"
+ENROLLED = datetime(2026, 8, 2, 22, tzinfo=UTC)
+CONSENT = {
+    "ICF_DATE": (2, 8, 2026), "ICF_VERSION": "1.0", "ICF_LANG": "fr", "ICF_SIGNED": "Y", "BIRTH_MONTH": ("", 5, 1980), "SEX_BIRTH": "F",
+}  # fmt: skip
+
+
+@pytest.fixture
+def waiting(house):
+    """A recipient at each site, in January 2025 treated: by now much is overdue. The clock of the pages is the real one."""
+    for site in ("01", "02"):
+        one = house.world.enrol("recipient", site, now=ENROLLED, **CONSENT)
+        boxes = {"INF_COHORT": "MSC1", "INF_BATCH": "B1", "INF_START": (3, 8, 2026, "10:00")}
+        house.world.save(one, "INFUSION", "D0", typed(None, **boxes), now=ENROLLED + timedelta(days=1))
+    return house
+
+
+def rows(page: str) -> list[str]:
+    """The rows of the tables of visits, as a person reads them."""
+    return [re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", row)).strip() for row in re.findall(r"<tr><th scope=\"row\">.*?</tr>", page, re.S)]
+
+
+def test_an_overdue_visit_says_since_when_why_and_offers_three_acts(waiting):
+    page = waiting.client("cora").get(DAY)
+    first = next(row for row in rows(page.text) if "Jour 3" in row)
+    assert "R-01-001" in first
+    assert "Fenêtre terminée le 7 août 2026, rien n’est renseigné" in first
+    assert "3 août 2026" in first  # what it is counted from
+    for act in ("/D3/1/FVISIT/1", "/visits/D3/missed", "/visits/D3/deviation"):
+        assert f'href="{STUDY}/subjects/R-01-001{act}"' in page.text
+    days = (datetime.now(UTC).date() - datetime(2026, 8, 7).date()).days
+    assert f"de {days} j" in first
+
+
+def test_the_whole_list_has_as_many_lines_as_the_count_says_and_the_navigation_too(waiting):
+    cora = waiting.client("cora")
+    page = cora.get(DAY + "?show=overdue").text
+    count = int(re.search(r'id="list-overdue">.*?<b class="count bad">(\d+)', page, re.S)[1])
+    assert count == len(rows(page)) > 5
+    assert re.search(rf'href="{DAY}"[^>]*>[^<]*<span class="count bad">{count}<', page)
+
+
+def test_nobody_sees_the_visits_of_another_site(waiting):
+    assert "R-02-001" not in waiting.client("cora").get(DAY + "?site=02").text
+    assert "R-02-001" in waiting.client("olga").get(DAY).text
+    both = waiting.client("mona").get(DAY).text
+    assert "R-01-001" in both and "R-02-001" in both
+    assert "R-01-001" not in waiting.client("mona").get(DAY + "?site=02").text
+
+
+def test_a_sponsor_reads_numbers_and_no_subject_and_a_monitor_gets_no_acts(waiting):
+    page = waiting.client("sam").get(DAY)
+    assert page.status_code == 200
+    assert "R-0" not in page.text and "01 Paris" in text(page)
+    assert "/missed" not in waiting.client("mona").get(DAY).text
+    assert waiting.client("adam").get(DAY).status_code == 403
+
+
+def test_a_visit_marked_missed_is_recorded_with_its_reason_and_leaves_every_list(waiting):
+    cora = waiting.client("cora")
+    url = f"{STUDY}/subjects/R-01-001/visits/D3/missed"
+    before = len(rows(cora.get(DAY + "?show=overdue").text))
+    assert "Le sujet ne s’est pas présenté" in cora.get(url).text
+    assert cora.post(url, {"code": "SUBJECT", "words": ""}).status_code == 303
+    after = cora.get(DAY + "?show=overdue").text
+    assert len(rows(after)) == before - 1
+    assert "Jour 3" not in "".join(rows(after))
+    page = text(cora.get(f"{STUDY}/subjects/R-01-001"))
+    assert "manquée" in page and "Le sujet ne s’est pas présenté" in page
+    with waiting.world.read() as tx:
+        stored = forms.read(tx, waiting.world.subject("R-01-001").id, FormKey("D3", "FVISIT"))
+        trail = audit.history(tx.connection, "form", str(stored.id))
+    assert stored.document.at(Place("VIS_DONE")).text == "N"
+    assert {past.actor for past in trail if past.place in ("VIS_DONE", "VIS_WHY")} == {"cora"}
+    again = cora.post(url, {"code": "SUBJECT", "words": ""})
+    assert again.status_code == 422  # it is not due any more: nothing is written twice
+
+
+@pytest.mark.parametrize(
+    ("sent", "field"),
+    [({"code": "", "words": ""}, "code"), ({"code": "x", "words": ""}, "code"), ({"code": "OTHER", "words": " "}, "words")],
+)
+def test_a_visit_is_not_missed_without_a_reason(waiting, sent, field):
+    cora = waiting.client("cora")
+    answer = cora.post(f"{STUDY}/subjects/R-01-001/visits/D3/missed", sent)
+    assert answer.status_code == 422
+    assert f'id="error-{field}"' in answer.text
+    with waiting.world.read() as tx:
+        assert forms.read(tx, waiting.world.subject("R-01-001").id, FormKey("D3", "FVISIT")) is None
+
+
+def test_another_reason_is_put_into_words(waiting):
+    cora = waiting.client("cora")
+    assert cora.post(f"{STUDY}/subjects/R-01-001/visits/D3/missed", {"code": "OTHER", "words": "snow"}).status_code == 303
+    with waiting.world.read() as tx:
+        stored = forms.read(tx, waiting.world.subject("R-01-001").id, FormKey("D3", "FVISIT"))
+    assert stored.document.at(Place("VIS_WHY_TEXT")).text == "snow"
+
+
+def test_a_visit_that_is_not_due_yet_cannot_be_missed(waiting):
+    answer = waiting.client("cora").post(f"{STUDY}/subjects/R-01-001/visits/M24/missed", {"code": "SUBJECT"})
+    assert answer.status_code == 422
+    assert "prévue" in text(answer)
+
+
+def test_a_deviation_is_asked_for_with_words_and_stands_beside_the_visit(waiting):
+    cora = waiting.client("cora")
+    url = f"{STUDY}/subjects/R-01-001/visits/M1/deviation"
+    assert cora.get(url).status_code == 200
+    assert 'id="error-words"' in cora.post(url, {"words": ""}).text
+    answer = cora.post(url, {"words": "she can come on 2 December"})
+    assert answer.status_code == 303
+    with waiting.world.read() as tx:
+        stored = forms.read(tx, waiting.world.subject("R-01-001").id, FormKey("DV", "DEVIATION"))
+    told = {place.item: answer.text for place, answer in stored.document.places()}
+    assert told["DVTERM"] == "she can come on 2 December"
+    assert (told["DVCAT"], told["DV_VISIT"], told["DV_DATE"]) == ("WINDOW", "M1", "2026-09-11")
+    assert "1 " in next(row for row in rows(cora.get(DAY + "?show=overdue").text) if "Mois 1" in row)
+    assert "écart" in next(row for row in rows(cora.get(DAY + "?show=overdue").text) if "Mois 1" in row)
+
+
+@pytest.mark.parametrize("act", ["missed", "deviation"])
+def test_the_acts_are_refused_at_another_site_to_another_role_and_without_a_token(waiting, act):
+    url = f"{STUDY}/subjects/R-01-001/visits/D3/{act}"
+    sent = {"code": "SUBJECT", "words": "words"}
+    assert waiting.client("olga").post(url, sent).status_code == 404
+    assert waiting.client("mona").post(url, sent).status_code == 403
+    assert waiting.client("cora").post(url, sent, token=None).status_code == 400
+    assert waiting.client("cora").get(f"{STUDY}/subjects/R-01-001/visits/NONE/{act}").status_code == 404
+    with waiting.world.read() as tx:
+        assert forms.read(tx, waiting.world.subject("R-01-001").id, FormKey("D3", "FVISIT")) is None
+
+
+def test_begun_forms_queries_and_verdicts_stand_on_the_list_of_who_can_do_something_about_them(waiting):
+    one = waiting.world.subject("R-01-001")
+    waiting.world.save(one, "VITALS", "M1", typed(None, WT="70"))
+    waiting.world.save(one, "VITALS", "D1", typed(None, WT="200"))
+    cora, ivan, mona = (text(waiting.client(name).get(DAY)) for name in ("cora", "ivan", "mona"))
+    assert "R-01-001 · Mois 1" in cora
+    assert "Demandes à traiter" in cora or "Queries to answer" in cora
+    assert "verdict" not in cora.lower() and "verdict" in ivan.lower()
+    assert "R-01-001 · Mois 1" not in mona
+
+
+def test_a_serious_event_counts_down_from_its_first_entry(waiting):
+    one = waiting.world.subject("R-01-001")
+    now = datetime.now(UTC)
+    said = {
+        "AE_WORDS": "fever", "AE_SERIOUS": "Y", "AE_HOSP": "Y", "AE_START": (4, 8, 2026, "UNK"), "AE_GRADE": "3",
+    }  # fmt: skip
+    form = next(f for f in waiting.world.published.study.forms_with("AESER"))
+    by_alias = {
+        form.with_alias(alias).oid: value for alias, value in (("AETERM", "fever"), ("AESER", "Y"), ("AESHOSP", "Y"), ("AETOXGR", "3"))
+    }
+    del said
+    waiting.world.save(one, form.oid, "AE", typed(None, **by_alias), now=now - timedelta(hours=3, minutes=30))
+    page = text(waiting.client("ivan").get(DAY))
+    assert "20 h" in page
+    with waiting.world.read() as tx:
+        assert {row.role for row in outbox.all_of(tx)} == {"investigator", "sponsor"}
+
+
+# --- The matrix ------------------------------------------------------------------------------------------------------------------------
+
+
+def keys(page: str) -> list[str]:
+    return re.findall(r'<th scope="row"><a href="[^"]*/subjects/([^"]+)">', page)
+
+
+def test_the_matrix_is_filtered_by_site_state_days_and_cohort_and_ordered(waiting):
+    late = waiting.world.enrol("recipient", "01", now=ENROLLED, **CONSENT)
+    mona = waiting.client("mona")
+    matrix = f"{STUDY}/subjects?kind=recipient"
+    assert keys(mona.get(matrix).text) == ["R-01-001", "R-01-002", "R-02-001"]
+    assert keys(mona.get(matrix + "&site=02").text) == ["R-02-001"]
+    assert keys(mona.get(matrix + "&cohort=MSC1").text) == ["R-01-001", "R-02-001"]
+    assert keys(mona.get(matrix + "&state=due").text) != keys(mona.get(matrix).text)
+    days = (datetime.now(UTC).date() - datetime(2026, 8, 30).date()).days  # screening of all three ended on 30 August
+    assert late.key in keys(mona.get(f"{matrix}&late={days - 2}").text)
+    assert late.key not in keys(mona.get(f"{matrix}&late={days}").text)
+    assert "R-01-001" in keys(mona.get(f"{matrix}&late={days}").text)
+    assert keys(mona.get(matrix + "&state=overdue&sort=overdue").text)[-1] == late.key
+    assert keys(mona.get(matrix + "&late=x&sort=x&cohort=x").text) == ["R-01-001", "R-01-002", "R-02-001"]
+
+
+def test_the_csv_of_the_view_holds_every_visit_of_it_and_no_formula(waiting):
+    mona = waiting.client("mona")
+    answer = mona.get(f"{STUDY}/subjects.csv?kind=recipient&state=overdue")
+    assert answer.mimetype == "text/csv"
+    lines = list(csv.DictReader(io.StringIO(answer.get_data(as_text=True).removeprefix("\ufeff"))))
+    listed = [row for row in rows(mona.get(DAY + "?show=overdue").text) if "R-" in row]
+    assert len(lines) == len(listed)
+    one = next(line for line in lines if (line["Participant"], line["Visite"]) == ("R-01-001", "Jour 3"))
+    assert (one["Centre"], one["État"]) == ("01", "en retard")
+    assert "2026-08-07" in one.values()
+    assert all(value[:1] not in "=+@" for line in lines for value in line.values() if value)
+
+
+def test_the_csv_of_another_site_is_empty_and_of_another_role_refused(waiting):
+    cora = waiting.client("cora")
+    assert "R-02" not in cora.get(f"{STUDY}/subjects.csv?kind=recipient").text
+    assert "R-01-001" not in cora.get(f"{STUDY}/subjects.csv?kind=recipient&site=02").text
+    assert waiting.client("sam").get(f"{STUDY}/subjects.csv").status_code == 403
+
+
+def test_the_row_of_a_subject_in_error_leaves_the_list(waiting):
+    cora = waiting.client("cora")
+    assert cora.post(f"{STUDY}/subjects/R-01-001/error", {"reason": "enrolled twice"}).status_code == 303
+    assert "R-01-001" not in cora.get(DAY).text
+    with waiting.world.read() as tx:
+        assert subjects.find(tx, "msc_ssc", "R-01-001").error

@@ -1,0 +1,94 @@
+"""Site quality: gathering what `core.quality` counts, from the tables for a page of now, from the trail for a report of one moment."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime
+
+from trialcrf.actions import Impossible
+from trialcrf.core.chain import Checkpoint
+from trialcrf.core.definition.model import Study
+from trialcrf.core.quality import (
+    LONG,
+    QualityReport,
+    Seen,
+    SeenEvent,
+    SeenQuery,
+    SeenVisit,
+    SiteQuality,
+    quality,
+    seen_subject,
+    together,
+)
+from trialcrf.core.safety import Cut
+from trialcrf.core.wording import N_, Message
+from trialcrf.store import first_entries, replay, sites, subjects
+from trialcrf.store.sites import Site
+from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction
+
+AT_ONCE = 200
+"""Subjects whose visits are held in memory together: there may be thousands."""
+
+
+def of_sites(tx: Transaction, places: Sequence[Site], now: datetime) -> list[SiteQuality]:
+    """The numbers of these sites as they stand: the cut-off is today at each of them."""
+    return [quality(place.code, place.name, _seen(tx, place), place.today(now), place.today(now)) for place in places]
+
+
+def quality_report(tx: Transaction, study: Study, upto: Checkpoint, cut: Cut, site: str = "") -> QualityReport:
+    """What was known at the checkpoint about one site, or (site empty) about each that there was then and the whole study.
+
+    Raises Impossible where there was no such site.
+    """
+    places = [place for place in sites.known_at(tx, study.oid, cut.known_at) if site in ("", place.code)]
+    if not places and site:
+        raise Impossible(Message(N_("There is no such site.")), "site")
+    found = tuple(
+        # A site at a time: what is held in memory is what was recorded at the largest of them.
+        quality(place.code, place.name, _seen_at(tx, study, place, upto), cut.as_of, place.today(cut.known_at))
+        for place in places
+    )
+    told = f"{found[0].site} {found[0].name}".strip() if site else Message(N_("Every site"))
+    return QualityReport(cut, study.title, study.protocol, told, LONG, found, None if site else together(found))
+
+
+def _seen(tx: Transaction, place: Site) -> Iterator[Seen]:
+    """What stands in the tables about the subjects of a site, in lots."""
+    by_type: dict[str, list[Subject]] = {}
+    for one in subjects.all_of(tx, place.study_oid, [place.code]):
+        by_type.setdefault(one.subject_type, []).append(one)
+    for subject_type, everyone in by_type.items():
+        for start in range(0, len(everyone), AT_ONCE):
+            lot = everyone[start : start + AT_ONCE]
+            ids = [one.id for one in lot]
+            yield Seen(
+                subject_type,
+                [one.enrolled_on for one in lot],
+                [
+                    SeenVisit(one.course, one.opens, one.closes, one.held_on, place.today(one.at) if one.at else None)
+                    for one in first_entries.visits_of(tx, ids)
+                ],
+                [SeenEvent(onset, place.today(at)) for _, onset, at in first_entries.events_of(tx, ids)],
+                [SeenQuery(state, place.today(at)) for _, state, at in first_entries.queries_of(tx, ids)],
+            )
+
+
+def _seen_at(tx: Transaction, study: Study, place: Site, upto: Checkpoint) -> Iterator[Seen]:
+    """What the trail tells about the subjects of a site at the checkpoint, one by one."""
+    mine = Checkpoint(tuple(head for head in upto.heads if head[0] == place.chain))
+    records = replay.subjects_at(tx, mine)
+    forms = {form_id: place.today(at) for form_id, at in first_entries.forms_at(tx, mine).items()}
+    with_rows = [one.form_id for record in records for one in record.records if one.row]
+    rows = {key: place.today(at) for key, at in first_entries.rows_at(tx, with_rows, mine).items()}
+    queries: dict[int, list[SeenQuery]] = {}
+    for form_id, state, at in first_entries.queries_at(tx, mine):
+        queries.setdefault(form_id, []).append(SeenQuery(state, place.today(at)))
+    for record in records:
+        own = {one.form_id for one in record.records}
+        yield seen_subject(study, record, forms, rows, [one for form_id in sorted(own) for one in queries.get(form_id, [])])
+
+
+def as_of_each(places: Sequence[Site], now: datetime) -> list[date]:
+    """The different days that it is today at these sites, for the heading of a page."""
+    return sorted({place.today(now) for place in places})

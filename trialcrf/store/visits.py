@@ -1,0 +1,296 @@
+"""Planned visits as rows, so that lists need not look at every subject: what `core.schedule.standings` says, kept beside the data.
+
+The rows know no day. A state is asked for as a span of days (`core.schedule.spans`), so lists and the rule itself cannot disagree.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, delete, exists, false, func, insert, or_, select
+
+from trialcrf.core import schedule
+from trialcrf.core.definition.model import Study
+from trialcrf.core.facts import SubjectRecord
+from trialcrf.core.schedule import OPEN, STATES, WAITING, Span, Standing, State, Visit
+from trialcrf.core.wording import Message
+from trialcrf.store import subjects
+from trialcrf.store.audit import Entry, Who
+from trialcrf.store.models import fact, form, subject, visit
+from trialcrf.store.models import site as site_table
+from trialcrf.store.sites import Site
+from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction
+
+AT_ONCE = 200
+"""Subjects whose records are held in memory together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One visit of a list: whose it is, and its days. `course` is that of `core.schedule.Standing`."""
+
+    subject: Subject
+    event_oid: str
+    course: str
+    target: date | None
+    opens: date | None
+    closes: date | None
+    held_on: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a list asks for: the sites (with their own today), and what its visits must be. `late_by`: overdue by more than so many days.
+
+    `windows`, in the place of a state, asks for open visits whose window lies in one of these spans.
+    """
+
+    places: Sequence[Site]
+    now: datetime
+    soon: int
+    state: State | None = None
+    subject_type: str = ""
+    late_by: int = 0
+    cohort: str = ""
+    containing: str = ""
+    windows: Sequence[Span] | None = None
+
+
+def count(tx: Transaction, asked: Asked) -> int:
+    """How many visits there are."""
+    return int(tx.read(_where(select(func.count()).select_from(_JOINED), asked)).scalar_one())
+
+
+def all_of(tx: Transaction, asked: Asked, offset: int = 0, limit: int | None = None) -> list[Line]:
+    """The visits, the one whose window ends first at the top."""
+    statement = _where(_select(), asked).order_by(visit.c.closes, subject.c.key, visit.c.event_oid)
+    return [_made(row) for row in tx.read(statement.offset(offset).limit(limit))]
+
+
+def each(tx: Transaction, asked: Asked, at_once: int = 1000) -> Iterator[list[Line]]:
+    """The visits in lots, by subject: a scan holds one lot in memory, whatever the size of the trial."""
+    last: tuple[int, str] = (0, "")
+    while True:
+        after = or_(visit.c.subject_id > last[0], and_(visit.c.subject_id == last[0], visit.c.event_oid > last[1]))
+        statement = _where(_select(), asked).where(after).order_by(visit.c.subject_id, visit.c.event_oid).limit(at_once)
+        lot = [_made(row) for row in tx.read(statement)]
+        if not lot:
+            return
+        yield lot
+        last = (lot[-1].subject.id, lot[-1].event_oid)
+
+
+def between(tx: Transaction, asked: Asked, first: date, last: date, limit: int | None = None, held: bool = True) -> list[Line]:
+    """The visits that wait and whose window touches these days (inclusive), or (`held`) that were held on one of them; by target."""
+    wanted = _touching(first, last)
+    if held:
+        wanted = or_(wanted, and_(visit.c.course.in_(_HELD), _held_day >= first.isoformat(), _held_day <= last.isoformat()))
+    statement = _where(_select(), asked).where(wanted).order_by(visit.c.target, subject.c.key, visit.c.event_oid)
+    return [_made(row) for row in tx.read(statement.limit(limit))]
+
+
+def by_day(tx: Transaction, asked: Asked, of: str, first: date, last: date, per_day: int) -> dict[date, tuple[list[Line], int]]:
+    """The visits of each of these days (inclusive) that has any: the first few by subject, and how many there are.
+
+    `of` is the day that counts: `target`, `opens` or `closes` of visits that wait, `held_on` of those that were held on a day known.
+    """
+    day: ColumnElement[Any] = _held_day if of == "held_on" else visit.c[of]
+    if of == "held_on":
+        # The recorded text is compared before any part of it is taken: most rows fail here.
+        mine = and_(
+            visit.c.course.in_(_HELD), visit.c.held_on >= first.isoformat(), visit.c.held_on < (last + timedelta(days=1)).isoformat()
+        )
+        mine = and_(mine, func.length(_held_day) == len("2026-12-31"))
+    else:
+        mine = and_(_touching(first, last), day >= first, day <= last)
+    places = or_(*(_at(asked, at) for at in asked.places), false())
+    # First the visits of these days, then their subjects: asked for at once, a database may begin with every subject of the trial.
+    near = select(visit.c.subject_id, visit.c.event_oid, day.label("day")).where(places, mine)
+    these = near.cte("these").prefix_with("MATERIALIZED")
+    place = func.row_number().over(partition_by=these.c.day, order_by=(subject.c.key, these.c.event_oid)).label("place")
+    counted = select(these.c.subject_id, these.c.event_oid, place, func.count().over(partition_by=these.c.day).label("of_day"))
+    some = _of_people(counted.select_from(these.join(subject, subject.c.id == these.c.subject_id)), asked).subquery()
+    drawn = and_(some.c.subject_id == visit.c.subject_id, some.c.event_oid == visit.c.event_oid, some.c.place <= per_day)
+    statement = _select().add_columns(some.c.of_day).join(some, drawn).order_by(some.c.place)
+    found: dict[date, tuple[list[Line], int]] = {}
+    for row in tx.read(statement):
+        line = _made(row)
+        on = date.fromisoformat(line.held_on[:10]) if of == "held_on" else getattr(line, of)
+        found.setdefault(on, ([], row.of_day))[0].append(line)
+    return found
+
+
+def on_day(study: Study, line: Line, now: datetime) -> Visit:
+    """The visit of this line as it stands now at its site. Its reason comes from its days alone: the full one takes the records."""
+    why = Message(STATES[State(line.course)]) if line.course not in WAITING else None
+    standing = Standing(study.event[line.event_oid], line.course, why, None, line.target, line.opens, line.closes, line.held_on)
+    return schedule.on_day(standing, line.subject.site.today(now), study.due_soon)
+
+
+def subjects_matching(tx: Transaction, asked: Asked, order: str = "key", offset: int = 0, limit: int | None = None) -> list[Subject]:
+    """The subjects with such a visit (with any state: all of them), by `key`, by `overdue` (most overdue first), by `next` (whose next
+    window ends first) or by `enrolled` (newest first)."""
+    statement = _people(select(*subjects.COLUMNS).select_from(subjects.JOINED), asked)
+    first_closes = select(func.min(visit.c.closes)).where(visit.c.subject_id == subject.c.id, visit.c.course.in_(sorted(WAITING)))
+    if order in ("overdue", "next"):
+        if order == "next":
+            first_closes = first_closes.where(or_(*(_open_at(asked, place) for place in asked.places), false()))
+        closes = first_closes.correlate(subject).scalar_subquery()
+        statement = statement.order_by(closes.is_(None), closes)
+    elif order == "enrolled":
+        statement = statement.order_by(subject.c.enrolled_on.desc())
+    rows = tx.read(statement.order_by(subject.c.key).offset(offset).limit(limit))
+    return [subjects.made(row) for row in rows]
+
+
+def count_subjects(tx: Transaction, asked: Asked) -> int:
+    return int(tx.read(_people(select(func.count()).select_from(subjects.JOINED), asked)).scalar_one())
+
+
+def replan(tx: Transaction, study: Study, which: Subject, reason: str = "") -> None:
+    """Bring a subject's rows up to its records. Where a target moved that had been planned before, the trail says from where to where,
+    and why: the reason of the save. One at a time per subject: each sees what the one before it saved.
+    """
+    tx.read(select(subject.c.id).where(subject.c.id == which.id).with_for_update())
+    record = subjects.records(tx, [which])[0]
+    old = {row.event_oid: row for row in tx.read(select(visit).where(visit.c.subject_id == which.id))}
+    new = {one.event.oid: one for one in schedule.standings(study, record)}
+    moved = [(oid, old[oid].target, one.target) for oid, one in new.items() if oid in old and old[oid].target not in (None, one.target)]
+    for oid, was, now in moved:
+        said = json.dumps({"from": was.isoformat(), "to": now.isoformat() if now else None}, sort_keys=True)
+        tx.entries.append(
+            Entry(which.site.chain, "replan", "subject", str(which.id), f"visit/{oid}", said, which.key, reason, who=Who.system())
+        )
+    _write(tx, [row_of(which.id, which.site.id, one) for one in new.values()], [which.id])
+
+
+def replan_all(tx: Transaction, study: Study, people: Iterable[Subject]) -> int:
+    """Write the rows of these subjects anew, as a published version or a new table asks for; returns how many subjects."""
+    everyone = list(people)
+    for start in range(0, len(everyone), AT_ONCE):
+        some = everyone[start : start + AT_ONCE]
+        records = zip(some, subjects.records(tx, some), strict=True)
+        rows = [row_of(one.id, one.site.id, standing) for one, record in records for standing in schedule.standings(study, record)]
+        _write(tx, rows, [one.id for one in some])
+    return len(everyone)
+
+
+def unplanned(tx: Transaction, study_oid: str) -> list[Subject]:
+    """The living subjects without a single row: recorded before there was this table."""
+    none = ~exists().where(visit.c.subject_id == subject.c.id)
+    return [one for one in subjects.all_of(tx, study_oid) if one.id in set(tx.read(select(subject.c.id).where(none)).scalars())]
+
+
+def differences(tx: Transaction, study: Study, people: Sequence[Subject]) -> Iterator[tuple[Subject, str]]:
+    """Every visit of these subjects whose row is not what the rule makes of their records."""
+    for start in range(0, len(people), AT_ONCE):
+        some = people[start : start + AT_ONCE]
+        stored: dict[int, set[Row]] = {one.id: set() for one in some}
+        for row in tx.read(select(visit).where(visit.c.subject_id.in_(sorted(stored)))):
+            stored[row.subject_id].add(tuple(row))
+        for one, record in zip(some, subjects.records(tx, some), strict=True):
+            for wrong in sorted(stored[one.id] ^ _rows(one, study, record), key=lambda row: str(row[1])):
+                yield one, str(wrong[1])
+
+
+Row = tuple[Any, ...]
+"""The columns of a row, in their order."""
+
+COLUMNS = tuple(column.name for column in visit.columns)
+
+
+def row_of(subject_id: int, site_id: int, one: Standing) -> Row:
+    return (subject_id, one.event.oid, site_id, one.course, one.target, one.opens, one.closes, one.held_on)
+
+
+def _rows(one: Subject, study: Study, record: SubjectRecord) -> set[Row]:
+    return {row_of(one.id, one.site.id, standing) for standing in schedule.standings(study, record)}
+
+
+def _write(tx: Transaction, rows: Sequence[Row], of_subjects: Collection[int]) -> None:
+    tx.work(delete(visit).where(visit.c.subject_id.in_(sorted(of_subjects))))
+    if rows:
+        tx.work(insert(visit), [dict(zip(COLUMNS, row, strict=True)) for row in rows])
+
+
+_HELD = (State.DONE.value, State.DONE_OUT.value)
+_held_day = func.substr(visit.c.held_on, 1, 10)
+
+
+def _touching(first: date, last: date) -> ColumnElement[bool]:
+    return and_(visit.c.course.in_(sorted(WAITING)), visit.c.opens <= last, visit.c.closes >= first)
+
+
+_JOINED = visit.join(subjects.JOINED, subject.c.id == visit.c.subject_id)
+
+
+def _select() -> Select[Any]:
+    mine = (visit.c.event_oid, visit.c.course, visit.c.target, visit.c.opens, visit.c.closes, visit.c.held_on)
+    return select(*subjects.COLUMNS, *mine).select_from(_JOINED)
+
+
+def _made(row: Any) -> Line:
+    return Line(subjects.made(row), row.event_oid, row.course, row.target, row.opens, row.closes, row.held_on)
+
+
+def _where(statement: Select[Any], asked: Asked) -> Select[Any]:
+    """Visits of living subjects at these sites, in this state at each of them."""
+    found = _of_people(statement, asked)
+    places = or_(*(_at(asked, place) for place in asked.places), false())
+    return found.where(places)
+
+
+def _people(statement: Select[Any], asked: Asked) -> Select[Any]:
+    found = _of_people(statement, asked).where(site_table.c.id.in_([place.id for place in asked.places]))
+    if asked.state is None:
+        return found
+    places = or_(*(_at(asked, place) for place in asked.places), false())
+    return found.where(exists().where(visit.c.subject_id == subject.c.id, places))
+
+
+def _of_people(statement: Select[Any], asked: Asked) -> Select[Any]:
+    statement = statement.where(subject.c.error == "")
+    if asked.subject_type:
+        statement = statement.where(subject.c.subject_type == asked.subject_type)
+    if asked.containing:
+        statement = statement.where(subject.c.key.icontains(asked.containing, autoescape=True))
+    if asked.cohort:
+        given = fact.join(form, form.c.id == fact.c.form_id)
+        mine = (form.c.subject_id == subject.c.id, form.c.error == "", fact.c.alias == "ACTARM", fact.c.text == asked.cohort)
+        statement = statement.where(exists(select(1).select_from(given).where(*mine).correlate(subject)))
+    return statement
+
+
+def _at(asked: Asked, place: Site) -> ColumnElement[bool]:
+    """Visits at this site in the state that is asked for, as it is there today."""
+    here = visit.c.site_id == place.id
+    if asked.windows is not None:
+        return and_(here, visit.c.course == OPEN, or_(*(and_(*_within(span)) for span in asked.windows), false()))
+    if asked.state is None:
+        return here
+    span = schedule.spans(place.today(asked.now), asked.soon).get(asked.state)
+    if span is None:
+        return and_(here, visit.c.course == asked.state.value)
+    if asked.late_by:
+        span = Span(closes_to=place.today(asked.now) - timedelta(days=asked.late_by + 1))
+    return and_(here, visit.c.course.in_(sorted(WAITING)), *_within(span))
+
+
+def _open_at(asked: Asked, place: Site) -> ColumnElement[bool]:
+    return and_(visit.c.site_id == place.id, visit.c.closes >= place.today(asked.now))
+
+
+def _within(span: Span) -> Iterator[ColumnElement[bool]]:
+    if span.opens_from is not None:
+        yield visit.c.opens >= span.opens_from
+    if span.opens_to is not None:
+        yield visit.c.opens <= span.opens_to
+    if span.closes_from is not None:
+        yield visit.c.closes >= span.closes_from
+    if span.closes_to is not None:
+        yield visit.c.closes <= span.closes_to

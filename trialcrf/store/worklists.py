@@ -1,0 +1,132 @@
+"""What waits for people at their sites, besides visits and queries: forms begun, verdicts to sign, serious events, deviations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Select, exists, func, select
+
+from trialcrf.core.document import FormKey
+from trialcrf.core.schedule import ENDINGS
+from trialcrf.store import subjects
+from trialcrf.store.models import fact, form, outbox, signature, subject
+from trialcrf.store.sites import Site
+from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Unfinished:
+    """A form that was begun and is not complete."""
+
+    subject: Subject
+    key: FormKey
+    updated_at: datetime
+
+
+def unfinished(tx: Transaction, places: Sequence[Site], limit: int) -> tuple[int, list[Unfinished]]:
+    """How many forms were begun and are not complete, and those that were touched last."""
+    where = (form.c.site_id.in_([one.id for one in places]), form.c.complete.is_(False), form.c.error == "", subject.c.error == "")
+    joined = form.join(subjects.JOINED, subject.c.id == form.c.subject_id)
+    count = int(tx.read(select(func.count()).select_from(joined).where(*where)).scalar_one())
+    mine = (form.c.event_oid, form.c.form_oid, form.c.event_repeat, form.c.form_repeat, form.c.updated_at)
+    rows = tx.read(
+        select(*subjects.COLUMNS, *mine).select_from(joined).where(*where).order_by(form.c.updated_at.desc(), form.c.id.desc()).limit(limit)
+    )
+    keys = [(row, FormKey(row.event_oid, row.form_oid, row.event_repeat, row.form_repeat)) for row in rows]
+    return count, [Unfinished(subjects.made(row), key, row.updated_at) for row, key in keys]
+
+
+def unsigned(
+    tx: Transaction, places: Sequence[Site], subject_types: Collection[str], meaning: str, limit: int
+) -> tuple[int, list[Subject]]:
+    """How many subjects, whose participation has not ended, bear no signature of this meaning; and those who wait longest."""
+    found = _taking_part(select(func.count()).select_from(subjects.JOINED), places, subject_types).where(~_signed(meaning))
+    count = int(tx.read(found).scalar_one())
+    first = _taking_part(select(*subjects.COLUMNS).select_from(subjects.JOINED), places, subject_types).where(~_signed(meaning))
+    rows = tx.read(first.order_by(subject.c.enrolled_on, subject.c.key).limit(limit))
+    return count, [subjects.made(row) for row in rows]
+
+
+def signed_before(
+    tx: Transaction, places: Sequence[Site], subject_types: Collection[str], meaning: str, aliases: Collection[str], limit: int
+) -> list[Subject]:
+    """Those who bear such a signature and have nothing recorded under these aliases (the infusion, the harvest) yet: newest first."""
+    done = exists(
+        select(1)
+        .select_from(fact.join(form, form.c.id == fact.c.form_id))
+        .where(form.c.subject_id == subject.c.id, form.c.error == "", fact.c.alias.in_(sorted(aliases)))
+        .correlate(subject)
+    )
+    asked = _taking_part(select(*subjects.COLUMNS).select_from(subjects.JOINED), places, subject_types).where(_signed(meaning), ~done)
+    return [subjects.made(row) for row in tx.read(asked.order_by(subject.c.id.desc()).limit(limit))]
+
+
+def _taking_part(statement: Select[Any], places: Sequence[Site], subject_types: Collection[str]) -> Select[Any]:
+    ended = exists(
+        select(1)
+        .select_from(fact.join(form, form.c.id == fact.c.form_id))
+        .where(
+            form.c.subject_id == subject.c.id,
+            form.c.error == "",
+            (fact.c.alias == "DTHDAT") | ((fact.c.alias == "DSDECOD") & fact.c.text.in_(sorted(ENDINGS))),
+        )
+        .correlate(subject)
+    )
+    where = (subject.c.site_id.in_([one.id for one in places]), subject.c.error == "", subject.c.subject_type.in_(sorted(subject_types)))
+    return statement.where(*where, ~ended)
+
+
+def _signed(meaning: str) -> Any:
+    return exists().where(signature.c.subject_id == subject.c.id, signature.c.meaning == meaning)
+
+
+@dataclass(frozen=True, slots=True)
+class Serious:
+    """A serious event: its form, when it was first recorded as serious, and when a sponsor's mail about it went (None: not yet)."""
+
+    form_id: int
+    subject: Subject
+    known_at: datetime
+    told_at: datetime | None
+
+
+def serious(tx: Transaction, places: Sequence[Site], since: datetime, limit: int) -> tuple[int, list[Serious]]:
+    """The events that became serious since then, the longest known first, and how many there are.
+
+    Known by the mails that they queued: those carry the form's number and nothing of the subject.
+    """
+    asked = select(outbox.c.params, outbox.c.role, outbox.c.state, outbox.c.created_at, outbox.c.settled_at)
+    found: dict[tuple[int, str], tuple[datetime, datetime | None]] = {}
+    for row in tx.read(asked.where(outbox.c.kind == "serious", outbox.c.created_at >= since).order_by(outbox.c.id)):
+        params = json.loads(row.params)
+        known, told = found.get((params["form"], params["place"]), (row.created_at, None))
+        if row.role == "sponsor" and row.state == "sent":
+            told = row.settled_at if told is None else min(told, row.settled_at)
+        found[params["form"], params["place"]] = (known, told)
+    by_form = {form_id: form_id for form_id, _ in found}
+    owners: dict[int, Subject] = {}
+    ids = sorted(by_form)
+    joined = form.join(subjects.JOINED, subject.c.id == form.c.subject_id)
+    for start in range(0, len(ids), 500):
+        where = (form.c.id.in_(ids[start : start + 500]), form.c.error == "", subject.c.error == "")
+        here = form.c.site_id.in_([one.id for one in places])
+        for row in tx.read(select(*subjects.COLUMNS, form.c.id.label("form_id")).select_from(joined).where(*where, here)):
+            owners[row.form_id] = subjects.made(row)
+    events = [Serious(form_id, owners[form_id], *when) for (form_id, _), when in found.items() if form_id in owners]
+    return len(events), sorted(events, key=lambda one: (one.told_at is not None, one.known_at))[:limit]
+
+
+SERIOUS_FOR = timedelta(days=7)
+"""How long a serious event stays on the list of the day."""
+
+
+def deviations(tx: Transaction, subject_ids: Collection[int]) -> dict[tuple[int, str], int]:
+    """How many deviations are recorded of which visit of these subjects, by subject and event."""
+    asked = select(form.c.subject_id, fact.c.text, func.count()).select_from(fact.join(form, form.c.id == fact.c.form_id))
+    where = (fact.c.alias == "DVREFID", fact.c.missing == "", form.c.error == "", form.c.subject_id.in_(sorted(subject_ids)))
+    return {(row[0], row[1]): row[2] for row in tx.read(asked.where(*where).group_by(form.c.subject_id, fact.c.text))}

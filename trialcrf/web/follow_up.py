@@ -1,0 +1,110 @@
+"""The two acts on a visit besides recording it: marking it missed with a reason, and asking for a deviation."""
+
+from __future__ import annotations
+
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from trialcrf.actions import Impossible, follow_up
+from trialcrf.core.entry import Refused
+from trialcrf.core.schedule import STATES, Visit
+from trialcrf.core.wording import N_, Message
+from trialcrf.web import guard
+from trialcrf.web.fixed import MissedForm, RequestForm
+from trialcrf.web.frame import shell
+from trialcrf.web.guard import page
+from trialcrf.web.matrix import detail_of
+from trialcrf.web.page import Crumb
+from trialcrf.web.subjects import form_url
+
+blueprint = Blueprint("follow_up", __name__)
+
+VISIT = "/studies/<study>/subjects/<subject>/visits/<event>"
+
+
+@page(blueprint, VISIT + "/missed", "form.enter")
+def missed(study: str, subject: str, event: str) -> str:
+    return _missed_page(event, MissedForm())
+
+
+@page(blueprint, VISIT + "/missed", "form.enter", methods=["POST"], endpoint="mark_missed")
+def mark_missed(study: str, subject: str, event: str) -> Response | tuple[str, int]:
+    """Record that the visit did not take place, and why."""
+    form = MissedForm(request.form)
+    try:
+        with guard.write() as tx:
+            code, words = form.code.data or "", form.words.data or ""
+            follow_up.mark_missed(tx, g.place.published, g.place.subject, event, code, words, g.now)
+    except Impossible as problem:
+        return _missed_page(event, form, problem), 422
+    except Refused as refused:
+        return _missed_page(event, form, Impossible(_first(refused))), 422
+    return redirect(url_for("subjects.one", study=study, subject=subject, done="missed"), 303)
+
+
+@page(blueprint, VISIT + "/deviation", "form.enter")
+def deviation(study: str, subject: str, event: str) -> str:
+    return _deviation_page(event, RequestForm())
+
+
+@page(blueprint, VISIT + "/deviation", "form.enter", methods=["POST"], endpoint="request_deviation")
+def request_deviation(study: str, subject: str, event: str) -> Response | tuple[str, int]:
+    """Record the deviation in the study's own form, and lead there."""
+    form = RequestForm(request.form)
+    try:
+        with guard.write() as tx:
+            key = follow_up.request_deviation(tx, g.place.published, g.place.subject, event, form.words.data or "", g.now)
+    except Impossible as problem:
+        return _deviation_page(event, form, problem), 422
+    except Refused as refused:
+        return _deviation_page(event, form, Impossible(_first(refused))), 422
+    return redirect(form_url(g.place.subject, key, done="deviation"), 303)
+
+
+def _first(refused: Refused) -> Message:
+    """What the form's own checks say against it: the form itself is where that can be mended."""
+    said = refused.findings[0].message
+    return Message(N_("The form of the visit refuses this: %(why)s"), {"why": said})
+
+
+def _missed_page(event: str, form: MissedForm, problem: Impossible | None = None) -> str:
+    visit = _visit(event)
+    reasons = follow_up.reasons_of(g.place.published, visit.event)
+    if reasons is None:
+        abort(404)
+    form.code.choices = [("", ""), *((one.code, one.label.in_(g.language.code)) for one in reasons.items)]
+    heading = Message(N_("%(key)s, %(visit)s: mark missed"), {"key": g.place.subject.key, "visit": visit.event.label})
+    return _act_page("today/missed.html", visit, heading, form, problem)
+
+
+def _deviation_page(event: str, form: RequestForm, problem: Impossible | None = None) -> str:
+    visit = _visit(event)
+    heading = Message(N_("%(key)s, %(visit)s: request a deviation"), {"key": g.place.subject.key, "visit": visit.event.label})
+    return _act_page("today/deviation.html", visit, heading, form, problem)
+
+
+def _visit(event: str) -> Visit:
+    try:
+        with guard.read() as tx:
+            return follow_up.find(tx, g.place.published, g.place.subject, event, g.now)
+    except Impossible:
+        abort(404)
+
+
+def _act_page(template: str, visit: Visit, heading: Message, form: object, problem: Impossible | None) -> str:
+    which, study = g.place.subject, g.place.published.study
+    return render_template(
+        template,
+        shell=shell(),
+        crumbs=[
+            Crumb(Message(N_("My day")), url_for("today.day", study=study.oid)),
+            Crumb(which.key, url_for("subjects.one", study=study.oid, subject=which.key)),
+        ],
+        heading=heading,
+        visit=visit,
+        word=Message(STATES[visit.state]),
+        detail=detail_of(visit, which.site),
+        which=which,
+        form=form,
+        problem=problem,
+    )

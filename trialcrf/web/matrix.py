@@ -1,0 +1,276 @@
+"""The visit matrix: subjects by visits at any size, with filters in the address, an order, and the view as a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from flask import Response, g, render_template, request, stream_with_context, url_for
+
+from trialcrf.core import schedule
+from trialcrf.core.access import may
+from trialcrf.core.definition.model import CodeListItem, EventType, Study, SubjectType
+from trialcrf.core.facts import SubjectRecord
+from trialcrf.core.schedule import STATES, State, Visit
+from trialcrf.core.values import interval
+from trialcrf.core.wording import N_, Message
+from trialcrf.external.tables import harmless
+from trialcrf.store import forms, sites, subjects, visits
+from trialcrf.store.forms import Standing
+from trialcrf.store.sites import Site
+from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction
+from trialcrf.store.visits import Asked
+from trialcrf.web import guard
+from trialcrf.web.frame import shell
+from trialcrf.web.guard import page
+from trialcrf.web.page import Cell, Chip, Crumb, MatrixRow, Pages
+from trialcrf.web.subjects import blueprint, first_form_url, may_form
+
+ON_A_PAGE = 25
+AT_ONCE = 200
+
+ORDERS = {"key": N_("subject"), "overdue": N_("longest overdue first"), "next": N_("next window first"), "enrolled": N_("newest first")}
+CHIPS = (State.OVERDUE, State.DUE, State.DUE_SOON, State.MISSED)
+
+Planned = tuple[Subject, SubjectRecord, tuple[Visit, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What the address asks for, what was not understood left out; `places` are the sites that it is about."""
+
+    kind: SubjectType
+    asked: Asked
+    order: str
+    site: str
+    every_place: Sequence[Site]
+    cohorts: tuple[CodeListItem, ...]
+
+
+@page(blueprint, "/studies/<study>/subjects", "subject.list", endpoint="matrix")
+def matrix(study: str) -> str:
+    """Subjects by visits. Filters are in the address: kind, site, state, late (days), cohort, q (part of the key), sort, page."""
+    definition = g.place.published.study
+    with guard.read() as tx:
+        view = _view(tx, definition)
+        total = visits.count_subjects(tx, view.asked)
+        number = min(_whole(request.args.get("page", "")) or 1, max(1, -(-total // ON_A_PAGE)))
+        shown = visits.subjects_matching(tx, view.asked, view.order, (number - 1) * ON_A_PAGE, ON_A_PAGE)
+        plans = _plans(tx, definition, shown)
+        standing = _by_event(forms.standings(tx, [one.id for one in shown]))
+        counts = {one: visits.count(tx, _only(view, one)) for one in CHIPS}
+    asked = view.asked
+    filtered = bool(asked.state or asked.containing or view.site or asked.cohort)
+    chips = [
+        *(Chip(one.label, _here(kind=one.oid, page=None), one.oid == view.kind.oid) for one in definition.subject_types),
+        *(Chip(Message(STATES[one]), _here(state=one.value, page=None), asked.state is one, counts[one]) for one in CHIPS),
+    ]
+    if filtered:
+        chips.append(Chip(Message(N_("All")), _here(state=None, q=None, late=None, cohort=None, site=None, page=None)))
+    acts = [
+        Chip(Message(N_("Enrol: %(kind)s"), {"kind": one.label}), url_for("enrolment.where", study=study, kind=one.oid), True)
+        for one in definition.subject_types
+        if may(g.session.actor, "subject.enrol", study)
+    ]
+    acts.append(Chip(Message(N_("This view as CSV")), url_for("subjects.matrix_csv", study=study) + _query(_asked_for())))
+    return render_template(
+        "subjects/matrix.html",
+        shell=shell(),
+        crumbs=[Crumb(definition.title)],
+        heading=Message(N_("Subjects and visits")),
+        chips=chips,
+        view=view,
+        states=[(one.value, Message(STATES[one])) for one in State],
+        orders=[(code, Message(said)) for code, said in ORDERS.items()],
+        late=_whole(request.args.get("late", "")),
+        events=[event.label for event in definition.events_for(view.kind.oid) if event.type is EventType.SCHEDULED],
+        rows=[_row(definition, study, plan, standing) for plan in plans],
+        pages=_pages(number, total),
+        acts=acts,
+        note=Message(N_("No subject is enrolled yet: enrol the first one above.")) if not filtered and len(acts) > 1 else "",
+    )
+
+
+@page(blueprint, "/studies/<study>/subjects.csv", "subject.list", endpoint="matrix_csv")
+def matrix_csv(study: str) -> Response:
+    """Everything that the view holds on all its pages, a line for each visit. Subjects are read a few hundred at a time."""
+    definition = g.place.published.study
+    with guard.read() as tx:
+        view = _view(tx, definition)
+    response = Response(stream_with_context(_csv(definition, view)), mimetype="text/csv")
+    response.headers.set("Content-Disposition", "attachment", filename=f"{study}-visits-{g.now.date().isoformat()}.csv")
+    return response
+
+
+def _csv(definition: Study, view: View) -> Iterator[str]:
+    say, language = g.language.say, g.language
+    heading = (
+        *(N_("Site"), N_("Subject"), N_("Visit"), N_("State"), N_("Days overdue"), N_("Target")),
+        *(N_("Window opens"), N_("Last day"), N_("Date"), N_("Reason"), N_("Counted from")),
+    )
+    yield "\ufeff" + _lines([[language.gettext(one) for one in heading]])
+    start = 0
+    with guard.read() as tx:
+        while some := visits.subjects_matching(tx, view.asked, view.order, start, AT_ONCE):
+            yield _lines(
+                [
+                    one.site.code, one.key, say(visit.event.label), language.gettext(STATES[visit.state]),
+                    str(visit.overdue_by or ""), _iso(visit.target), _iso(visit.opens), _iso(visit.closes), visit.on,
+                    say(visit.reason), say(visit.basis) if visit.basis else "",
+                ]
+                for one, _, plan in _plans(tx, definition, some)
+                for visit in plan
+                if view.asked.state is None or _asked_state(view, visit)
+            )  # fmt: skip
+            start += len(some)
+
+
+def _asked_state(view: View, visit: Visit) -> bool:
+    return visit.state is view.asked.state and visit.overdue_by >= (view.asked.late_by and view.asked.late_by + 1)
+
+
+def _lines(rows: Iterator[list[str]] | list[list[str]]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerows([harmless(text) for text in row] for row in rows)
+    return buffer.getvalue()
+
+
+def _iso(day: object) -> str:
+    return str(day) if day else ""
+
+
+def _view(tx: Transaction, definition: Study) -> View:
+    """What the address asks for, within the sites of the person."""
+    mine = guard.my_sites("subject.list")
+    every_place = [one for one in sites.all_of(tx, definition.oid) if mine is None or one.code in mine]
+    wanted = request.args.get("site", "")
+    places = [one for one in every_place if wanted in ("", one.code)]
+    late = _whole(request.args.get("late", ""))
+    state = next((one for one in State if one.value == request.args.get("state", "")), None)
+    state = State.OVERDUE if late else state
+    kind = definition.subject_type.get(request.args.get("kind", ""), definition.subject_types[0])
+    cohorts = _cohorts(definition, kind)
+    cohort = next((one.code for one in cohorts if one.code == request.args.get("cohort", "")), "")
+    order = request.args.get("sort", "")
+    part = request.args.get("q", "").strip()[:40]
+    asked = Asked(places, g.now, definition.due_soon, state, kind.oid, late, cohort, part)
+    return View(kind, asked, order if order in ORDERS else "key", wanted, every_place, cohorts)
+
+
+def _only(view: View, state: State) -> Asked:
+    """The same subjects, with visits in this state."""
+    return replace(view.asked, state=state, late_by=0)
+
+
+def _cohorts(definition: Study, kind: SubjectType) -> tuple[CodeListItem, ...]:
+    """The cohorts (ACTARM) that subjects of this kind can be in."""
+    asked = {ref.form_oid for event in definition.events_for(kind.oid) for ref in event.forms}
+    items = (form.with_alias("ACTARM") for form in definition.forms_with("ACTARM") if form.oid in asked)
+    return next((item.codelist.items for item in items if item and item.codelist), ())
+
+
+def _plans(tx: Transaction, study: Study, shown: Sequence[Subject]) -> list[Planned]:
+    return [
+        (one, record, schedule.plan(study, record, one.site.today(g.now)))
+        for one, record in zip(shown, subjects.records(tx, shown), strict=True)
+    ]
+
+
+def _by_event(standings: Sequence[Standing]) -> dict[tuple[int, str], list[Standing]]:
+    found: dict[tuple[int, str], list[Standing]] = {}
+    for one in standings:
+        found.setdefault((one.subject_id, one.key.event_oid), []).append(one)
+    return found
+
+
+def _row(study: Study, oid: str, plan: Planned, standing: dict[tuple[int, str], list[Standing]]) -> MatrixRow:
+    one, record, planned = plan
+    cells = tuple(_cell(study, one, visit, standing.get((one.id, visit.event.oid), [])) for visit in planned)
+    end = schedule.ending(record)
+    ended = Message(schedule.ENDINGS[end.code]) if end else None
+    started = [cell for cell in cells if cell.state in ("done", "done_out", "due", "overdue")]
+    return MatrixRow(
+        one.key,
+        url_for("subjects.one", study=oid, subject=one.key),
+        cells,
+        (),
+        sum(cell.complete for cell in started),
+        sum(cell.forms for cell in started),
+        ended,
+    )
+
+
+_WORDS = {**STATES, State.DONE_OUT: N_("done"), State.NOT_PLANNABLE: N_("not plannable")}
+"""The words of a narrow cell: what is left out stands in its second line."""
+
+
+def _cell(study: Study, one: Subject, visit: Visit, standing: Sequence[Standing]) -> Cell:
+    needed = {ref.form_oid for ref in visit.event.forms if ref.mandatory and may_form(study.form[ref.form_oid], "read")}
+    complete = {form.key.form_oid for form in standing if form.complete} & needed
+    return Cell(
+        state=visit.state.value,
+        word=Message(_WORDS[visit.state]),
+        url=first_form_url(study, one, visit.event, standing),
+        visit=visit.event.label.in_(g.language.code),
+        subject=one.key,
+        detail=detail_of(visit, one.site),
+        why=visit.reason,
+        complete=len(complete),
+        forms=len(needed),
+        queries=sum(form.open_queries for form in standing),
+    )
+
+
+def detail_of(visit: Visit, site: Site) -> Message | None:
+    """A visit's state in a few more words: its date, what is left, by how much it is late."""
+    if visit.state is State.DONE and visit.on:
+        day = interval(visit.on)
+        return Message("%(on)s", {"on": day.earliest}) if day.exact else Message("%(on)s", {"on": visit.on})
+    if visit.state is State.DONE_OUT:
+        return Message(N_("out of window"))
+    if visit.state is State.DUE and visit.closes:
+        left = (visit.closes - site.today(g.now)).days
+        if left < 2:
+            return Message(N_("1 day left")) if left else Message(N_("last day today"))
+        return Message(N_("%(days)s days left"), {"days": left})
+    if visit.state is State.OVERDUE:
+        return Message(N_("by 1 day")) if visit.overdue_by == 1 else Message(N_("by %(days)s days"), {"days": visit.overdue_by})
+    if visit.state is State.DUE_SOON and visit.opens:
+        return Message("%(on)s", {"on": visit.opens})
+    if visit.state is State.PLANNED and visit.target:
+        return Message("%(on)s", {"on": visit.target})
+    return None
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 0
+
+
+def _asked_for(**changed: str | None) -> dict[str, str]:
+    kept = {name: value for name, value in request.args.items() if name != "done"} | changed
+    return {name: value for name, value in kept.items() if value}
+
+
+def _here(**changed: str | None) -> str:
+    return request.path + _query(_asked_for(**changed))
+
+
+def _query(asked: dict[str, str]) -> str:
+    return "?" + urlencode(asked) if asked else ""
+
+
+def _pages(number: int, total: int) -> Pages:
+    last = max(1, -(-total // ON_A_PAGE))
+    return Pages(
+        number,
+        last,
+        (number - 1) * ON_A_PAGE + 1 if total else 0,
+        min(number * ON_A_PAGE, total),
+        total,
+        _here(page=str(number - 1)) if number > 1 else "",
+        _here(page=str(number + 1)) if number < last else "",
+    )

@@ -1,0 +1,59 @@
+"""Site quality: one row a site that the person may see, and the whole study for who sees every site. Numbers only, and what they count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, g, render_template, url_for
+
+from trialcrf.actions import quality, report
+from trialcrf.core.quality import LONG, SiteQuality, together
+from trialcrf.core.wording import N_, Message, Sayable
+from trialcrf.store import sites
+from trialcrf.web import guard
+from trialcrf.web.frame import shell
+from trialcrf.web.guard import page
+from trialcrf.web.page import Crumb
+
+blueprint = Blueprint("quality", __name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A site, with links to its overdue and missed visits in the matrix, by kind of subject, for who may see them."""
+
+    numbers: SiteQuality
+    overdue: Sequence[tuple[Sayable, str]] = ()
+    order_url: str = ""
+
+
+@page(blueprint, "/studies/<study>/quality", "quality.read")
+def shown(study: str) -> str:
+    """As the data stand now; the report of the same name tells it for a day and a moment."""
+    definition, mine = g.place.published.study, guard.my_sites("quality.read")
+    listed, may_order = guard.my_sites("subject.list") if guard.may_here("subject.list") else frozenset(), guard.may_here("report.order")
+    kinds: Mapping[str, Sayable] = {kind.oid: kind.label for kind in definition.subject_types}
+    with guard.read() as tx:
+        places = [place for place in sites.all_of(tx, study) if mine is None or place.code in mine]
+        found = quality.of_sites(tx, places, g.now)
+    rows = []
+    for one in found:
+        links = [
+            (kinds[kind], url_for("subjects.matrix", study=study, state="overdue", site=one.site, kind=kind))
+            for kind, _ in one.visits.overdue_by_type
+            if kind in kinds and (listed is None or one.site in listed)
+        ]
+        order = url_for("reports.listed", study=study, kind=report.QUALITY, site=one.site) if may_order else ""
+        rows.append(Row(one, links, order))
+    return render_template(
+        "quality/shown.html",
+        shell=shell(),
+        crumbs=[Crumb(definition.title)],
+        rows=rows,
+        whole=together(found) if mine is None and len(found) > 1 else None,
+        days=quality.as_of_each(places, g.now),
+        long=LONG,
+        order_url=url_for("reports.listed", study=study, kind=report.QUALITY) if may_order else "",
+        none=Message(N_("No site is open yet.")) if not found else None,
+    )

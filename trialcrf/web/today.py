@@ -1,0 +1,267 @@
+"""My day: what waits for the person at their sites, on one page."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flask import Blueprint, g, render_template, request, url_for
+
+from trialcrf.actions import follow_up, judge
+from trialcrf.core import schedule
+from trialcrf.core.access import may
+from trialcrf.core.definition.model import Study
+from trialcrf.core.schedule import State, Visit
+from trialcrf.core.signature import Standing
+from trialcrf.core.wording import N_, Message, Sayable
+from trialcrf.core.workflow import QueryState
+from trialcrf.store import definitions, forms, queries, signatures, sites, subjects, visits, worklists
+from trialcrf.store.sites import Site
+from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction
+from trialcrf.store.visits import Asked, Line
+from trialcrf.web import guard
+from trialcrf.web.frame import shell
+from trialcrf.web.guard import page
+from trialcrf.web.matrix import detail_of
+from trialcrf.web.page import Chip, Crumb
+from trialcrf.web.paging import asked_page, pages
+from trialcrf.web.queries import guarded_forms
+from trialcrf.web.subjects import first_form_url, form_url, may_form
+
+blueprint = Blueprint("today", __name__)
+
+SHOWN, ON_A_PAGE = 10, 50
+LOOKED_AT = 100
+"""Signed subjects before treatment whose seals are looked at for the list of the day."""
+
+LISTS = {
+    "overdue": (State.OVERDUE, N_("Overdue visits")),
+    "due": (State.DUE, N_("Due now: the window is open")),
+    "due_soon": (State.DUE_SOON, N_("To be planned: the window opens soon")),
+}
+CLOCK = timedelta(hours=24)
+"""From the site's knowledge of a serious event to the sponsor's (CTR article 41; clinical reference, E.6)."""
+
+
+@dataclass(frozen=True, slots=True)
+class VisitLine:
+    """A visit that waits: its reason, and where its acts lead. `deviations`: how many are recorded of it."""
+
+    subject: Subject
+    subject_url: str
+    visit: Visit
+    detail: Message | None
+    record_url: str
+    missed_url: str
+    deviation_url: str
+    deviations: int
+
+
+@dataclass(frozen=True, slots=True)
+class VisitList:
+    """One list of visits. `all_url` leads to the whole of it where only its top is shown."""
+
+    name: str
+    state: str
+    label: Message
+    total: int
+    lines: Sequence[VisitLine]
+    all_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something else that waits: where it leads, what it is, and since when or until when."""
+
+    url: str
+    label: Sayable | str
+    detail: Sayable | str = ""
+    at: datetime | None = None
+    urgent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TaskList:
+    """`name` is the anchor, `empty` what stands there when nothing waits, `all_url` the page with the whole list."""
+
+    name: str
+    label: Message
+    total: int
+    tasks: Sequence[Task]
+    empty: Message
+    all_url: str = ""
+    note: Message | None = None
+
+
+@page(blueprint, "/studies/<study>/today", "day.read")
+def day(study: str) -> str:
+    """What waits today. `site` narrows it to one site; `show` names one list of visits, then that list alone, in pages."""
+    definition = g.place.published.study
+    mine = guard.my_sites("day.read")
+    wanted, show = request.args.get("site", ""), request.args.get("show", "")
+    with guard.read() as tx:
+        every = [one for one in sites.all_of(tx, study) if mine is None or one.code in mine]
+        places = [one for one in every if wanted in ("", one.code)]
+        lists, others, paged = [], [], None
+        if may(g.session.actor, "subject.list", study):
+            names = [show] if show in LISTS else list(LISTS)
+            lists = [_visits(tx, definition, places, name, name == show) for name in names]
+            if show in LISTS:
+                number = asked_page(lists[0].total, ON_A_PAGE)
+                paged = pages(number, lists[0].total, ON_A_PAGE)
+            else:
+                others = _tasks(tx, definition, places)
+        numbers = [
+            (one, [visits.count(tx, Asked([one], g.now, definition.due_soon, state)) for state, _ in LISTS.values()]) for one in every
+        ]
+    chips = [Chip(Message(N_("Every site")), url_for("today.day", study=study, show=show or None), not wanted)] if len(every) > 1 else []
+    for one in every if len(every) > 1 else ():
+        label = Message(N_("Site %(site)s"), {"site": one.code})
+        chips.append(Chip(label, url_for("today.day", study=study, site=one.code, show=show or None), one.code == wanted))
+    return render_template(
+        "today/day.html",
+        shell=shell(),
+        crumbs=[Crumb(definition.title)] + ([Crumb(Message(N_("My day")), url_for("today.day", study=study))] if show in LISTS else []),
+        heading=lists[0].label if show in LISTS else Message(N_("My day")),
+        chips=chips,
+        lists=lists,
+        others=others,
+        pages=paged,
+        numbers=numbers,
+        words=[Message(said) for _, said in LISTS.values()],
+        days=sorted({one.today(g.now) for one in places}),
+    )
+
+
+def _numbers(tx: Transaction, study: Study, place: Site) -> list[int]:
+    """How many visits of a site are on each list, for who may see no subject."""
+    return [visits.count(tx, Asked([place], g.now, study.due_soon, state)) for state, _ in LISTS.values()]
+
+
+def _visits(tx: Transaction, study: Study, places: Sequence[Site], name: str, whole: bool) -> VisitList:
+    state, said = LISTS[name]
+    asked = Asked(places, g.now, study.due_soon, state)
+    total = visits.count(tx, asked)
+    start = (asked_page(total, ON_A_PAGE) - 1) * ON_A_PAGE if whole else 0
+    found = visits.all_of(tx, asked, start, ON_A_PAGE if whole else SHOWN)
+    more = "" if whole or total <= SHOWN else url_for("today.day", study=study.oid, show=name, site=request.args.get("site") or None)
+    return VisitList(name, state.value, Message(said), total, _visit_lines(tx, study, found), more)
+
+
+def _visit_lines(tx: Transaction, study: Study, found: Sequence[Line]) -> list[VisitLine]:
+    """The visits with their reasons: the rule is asked for those that are shown, the rows only found them."""
+    people = list({one.subject.id: one.subject for one in found}.values())
+    planned = {
+        (one.id, visit.event.oid): visit
+        for one, record in zip(people, subjects.records(tx, people), strict=True)
+        for visit in schedule.plan(study, record, one.site.today(g.now))
+    }
+    standing = forms.standings(tx, [one.id for one in people])
+    deviations = worklists.deviations(tx, [one.id for one in people])
+    lines = []
+    for one in found:
+        which, visit = one.subject, planned[one.subject.id, one.event_oid]
+        mine = [held for held in standing if held.subject_id == which.id and held.key.event_oid == one.event_oid]
+        enters = may(g.session.actor, "form.enter", study.oid, which.site.code)
+        lines.append(
+            VisitLine(
+                which,
+                url_for("subjects.one", study=study.oid, subject=which.key),
+                visit,
+                detail_of(visit, which.site),
+                first_form_url(study, which, visit.event, mine),
+                _act_url("missed", which, visit) if enters and follow_up.reasons_of(g.place.published, visit.event) else "",
+                _act_url("deviation", which, visit) if enters else "",
+                deviations.get((which.id, one.event_oid), 0),
+            )
+        )
+    return lines
+
+
+def _act_url(endpoint: str, which: Subject, visit: Visit) -> str:
+    return url_for(f"follow_up.{endpoint}", study=which.site.study_oid, subject=which.key, event=visit.event.oid)
+
+
+def _tasks(tx: Transaction, study: Study, places: Sequence[Site]) -> list[TaskList]:
+    actor = g.session.actor
+    found = []
+    if may(actor, "form.read", study.oid):
+        found.append(_serious(tx, study, places))
+    if may(actor, "signature.sign", study.oid):
+        found.append(_signatures(tx, study, places))
+    if may(actor, "query.read", study.oid):
+        found.append(_queries(tx, study, places))
+    if may(actor, "form.enter", study.oid):
+        found.append(_unfinished(tx, study, places))
+    return found
+
+
+def _serious(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
+    total, events = worklists.serious(tx, places, g.now - worklists.SERIOUS_FOR, SHOWN)
+    tasks = []
+    for one in events:
+        left = int((one.known_at + CLOCK - g.now).total_seconds() // 3600)
+        if one.told_at is not None:
+            detail = Message(N_("the sponsor was written to"))
+        elif left >= 0:
+            detail = Message(N_("%(hours)s hours left to tell the sponsor"), {"hours": left})
+        else:
+            detail = Message(N_("the 24 hours to tell the sponsor are over by %(hours)s hours"), {"hours": -left})
+        url = url_for("entry.by_number", study=study.oid, form_id=one.form_id)
+        tasks.append(Task(url, one.subject.key, detail, one.told_at or one.known_at, one.told_at is None))
+    note = Message(N_("24 hours from the first entry as serious, of the last 7 days."))
+    return TaskList("serious", Message(N_("Serious events")), total, tasks, Message(N_("No serious event in the last 7 days.")), "", note)
+
+
+def _signatures(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
+    """Verdicts of eligibility that nobody signed, and those before treatment whose seal is broken."""
+    kinds = [one.subject_type for one in study.eligibility]
+    aliases = [anchor.alias for anchor in study.anchors if anchor.alias in ("EXSTDAT", "PRSTDAT")]
+    total, waiting = worklists.unsigned(tx, places, kinds, judge.MEANING, SHOWN)
+    tasks = [Task(_verdict_url(study, one), one.key, Message(N_("verdict of eligibility not signed yet"))) for one in waiting]
+    signed = worklists.signed_before(tx, places, kinds, judge.MEANING, aliases, LOOKED_AT)
+    newest = {id_: held[-1] for id_, held in signatures.of_subjects(tx, [one.id for one in signed], judge.MEANING).items() if held}
+    stood = signatures.standings(tx, list(newest.values()))
+    broken = [one for one in signed if one.id in newest and stood[newest[one.id].id].standing is not Standing.VALID]
+    said = Message(N_("the signed verdict is void: a value changed since"))
+    tasks = [*(Task(_verdict_url(study, one), one.key, said, None, True) for one in broken), *tasks]
+    return TaskList(
+        "signatures", Message(N_("Signatures due")), total + len(broken), tasks[:SHOWN], Message(N_("Nothing waits for a signature."))
+    )
+
+
+def _verdict_url(study: Study, one: Subject) -> str:
+    return url_for("eligibility.criteria", study=study.oid, subject=one.key)
+
+
+def _queries(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
+    answers = may(g.session.actor, "query.answer", study.oid)
+    state = QueryState.OPEN if answers else QueryState.ANSWERED
+    at = {one.code: one for one in places}
+    only_at = guarded_forms(tx, study.oid, at)
+    total = queries.count(tx, study.oid, at.keys(), [state], only_at)
+    tasks = []
+    for one in queries.all_of(tx, study.oid, at.keys(), [state], 0, SHOWN, only_at):
+        form = definitions.read(tx, one.definition_id).study.form[one.form_key.form_oid]
+        said = Message("%(subject)s · %(form)s", {"subject": one.subject, "form": form.label})
+        tasks.append(Task(url_for("queries.one", study=study.oid, query=one.id), said, one.message, one.opened_at))
+    label = Message(N_("Queries to answer")) if answers else Message(N_("Answers to review"))
+    return TaskList("queries", label, total, tasks, Message(N_("No query waits for you.")), url_for("queries.listed", study=study.oid))
+
+
+def _unfinished(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
+    total, found = worklists.unfinished(tx, places, SHOWN)
+    tasks = [
+        Task(
+            form_url(one.subject, one.key),
+            Message("%(subject)s · %(visit)s", {"subject": one.subject.key, "visit": study.event[one.key.event_oid].label}),
+            study.form[one.key.form_oid].label,
+            one.updated_at,
+        )
+        for one in found
+        if one.key.event_oid in study.event and one.key.form_oid in study.form and may_form(study.form[one.key.form_oid], "enter")
+    ]
+    label = Message(N_("Forms begun and not finished"))
+    return TaskList("unfinished", label, total, tasks, Message(N_("Every form that was begun is complete.")))
