@@ -201,5 +201,6 @@ NO_PAGES = {
     "entry.by_number": "leads from a mail to a form",
     "feed.ics": "a file for calendar programs",
     "reports.download": "a PDF",
+    "subjects.matrix_csv": "a file for spreadsheets",
 }
 """GET routes that draw no page, and why."""

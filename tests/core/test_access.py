@@ -14,7 +14,8 @@ def holder(role: str, site: str = "", study: str = "small") -> Actor:
 EXPECTED = {
     "coordinator": {
         "subject.list", "subject.enrol", "subject.error", "form.read", "form.enter", "form.error", "history.read", "link.read",
-        "link.enter", "statement.read", "study.read", "study.compare", "query.read", "query.answer", "signature.read", "day.read", "quality.read",
+        "link.enter", "statement.read", "study.read", "study.compare", "query.read", "query.answer", "signature.read", "day.read",
+        "quality.read",
     },
     "monitor": {
         "subject.list", "form.read", "history.read", "link.read", "donor.read", "statement.read", "study.read",

@@ -93,7 +93,7 @@ def add(tx: Transaction, key: str, kind: str, account_id: int, params: Mapping[s
 def key(*parts: str) -> str:
     """The key of a mail, made of what it is about. One too long for the table ends in a digest of the whole."""
     whole = "|".join(parts)
-    return whole if len(whole) <= LONGEST_KEY else f"{whole[:LONGEST_KEY - 41]}|{hashlib.sha256(whole.encode()).hexdigest()[:40]}"
+    return whole if len(whole) <= LONGEST_KEY else f"{whole[: LONGEST_KEY - 41]}|{hashlib.sha256(whole.encode()).hexdigest()[:40]}"
 
 
 def add_many(tx: Transaction, rows: Sequence[New], again: bool = False) -> int:

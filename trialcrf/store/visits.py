@@ -19,7 +19,7 @@ from trialcrf.core.facts import SubjectRecord
 from trialcrf.core.schedule import OPEN, STATES, WAITING, Span, Standing, State, Visit
 from trialcrf.core.wording import Message
 from trialcrf.store import subjects
-from trialcrf.store.audit import Entry, Who
+from trialcrf.store.audit import Entry, Who, history
 from trialcrf.store.models import fact, form, subject, visit
 from trialcrf.store.models import site as site_table
 from trialcrf.store.sites import Site
@@ -167,6 +167,28 @@ def replan(tx: Transaction, study: Study, which: Subject, reason: str = "") -> N
             Entry(which.site.chain, "replan", "subject", str(which.id), f"visit/{oid}", said, which.key, reason, who=Who.system())
         )
     _write(tx, [row_of(which.id, which.site.id, one) for one in new.values()], [which.id])
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A visit whose target moved, as the trail tells it: from, to (None: it has none any more), when it was recorded, and why."""
+
+    event_oid: str
+    was: date
+    now: date | None
+    at: datetime
+    reason: str
+
+
+def moves(tx: Transaction, which: Subject) -> list[Move]:
+    """Every target of the subject that moved because something it is counted from was corrected, the newest first."""
+    found = []
+    for past in history(tx.connection, "subject", str(which.id)):
+        if past.op == "replan" and past.new is not None:
+            said = json.loads(past.new)
+            to = date.fromisoformat(said["to"]) if said["to"] else None
+            found.append(Move(past.place.partition("/")[2], date.fromisoformat(said["from"]), to, past.at, past.reason))
+    return found[::-1]
 
 
 def replan_all(tx: Transaction, study: Study, people: Iterable[Subject]) -> int:

@@ -139,7 +139,8 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
         lambda msgid: _language().gettext(msgid), lambda one, many, count: _language().ngettext(one, many, count), newstyle=True
     )
-    app.jinja_env.filters.update(say=_say, day=_day, moment=_moment, number=lambda value: _language().number(value), percent=lambda n, of: _language().percent(n, of))
+    app.jinja_env.filters.update(say=_say, day=_day, moment=_moment)
+    app.jinja_env.filters.update(number=lambda value: _language().number(value), percent=lambda n, of: _language().percent(n, of))
     app.jinja_env.filters.update(full_day=lambda on: _language().full_day(on), weekday=lambda on: _language().weekday(on))
     app.jinja_env.globals.update(get_flashed_messages=done_notices)
 

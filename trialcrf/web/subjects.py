@@ -16,16 +16,18 @@ from trialcrf.core.document import FormKey
 from trialcrf.core.facts import Recorded, SubjectRecord
 from trialcrf.core.schedule import Visit
 from trialcrf.core.wording import N_, Message, Sayable, Words
-from trialcrf.store import forms, subjects
+from trialcrf.store import forms, subjects, visits
 from trialcrf.store.forms import Standing
 from trialcrf.store.subjects import Subject
 from trialcrf.web import guard, timeline
 from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
+from trialcrf.web.history import reason_for_reading
 from trialcrf.web.page import Crumb
 
 blueprint = Blueprint("subjects", __name__)
+
 
 def may_form(form: FormDef, what: str) -> bool:
     """Whether the person may read or enter this form here: a link between two subjects, and what a donor's tests found, have their own."""
@@ -90,8 +92,9 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
         record = subjects.records(tx, [which])[0]
         standing = forms.standings(tx, [which.id])
         gone = forms.standings(tx, [which.id], in_error=True)
-    visits = schedule.plan(definition, record, which.site.today(g.now))
-    scheduled = [_scheduled(definition, which, visit, standing, gone) for visit in visits]
+        moved = visits.moves(tx, which)
+    planned = schedule.plan(definition, record, which.site.today(g.now))
+    scheduled = [_scheduled(definition, which, visit, standing, gone) for visit in planned]
     others = [
         _other(definition, which, event, standing, gone, record)
         for event in definition.events_for(which.subject_type)
@@ -108,8 +111,13 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
         judged=definition.eligibility_of(which.subject_type) is not None and guard.may_here("statement.read"),
         ended=Message(schedule.ENDINGS[end.code]) if end else None,
         scheduled=scheduled,
+        moved=[
+            (definition.event[one.event_oid].label, one, reason_for_reading(definition, one.reason))
+            for one in moved
+            if one.event_oid in definition.event
+        ],
         others=[block for block in others if block is not None],
-        timeline=timeline.drawn(definition, which, record, visits),
+        timeline=timeline.drawn(definition, which, record, planned),
         gone=[
             (definition.event[s.key.event_oid].label, definition.form[s.key.form_oid].label, s.error, form_url(which, s.key))
             for s in gone
