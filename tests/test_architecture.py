@@ -338,7 +338,7 @@ def test_every_data_type_has_a_reader_a_value_and_a_widget() -> None:
     from trialcrf.core.document import Answer
     from trialcrf.core.values import Raw, Unreadable, read, typed
     from trialcrf.core.wording import Words
-    from trialcrf.web.webform import widget_of
+    from trialcrf.web.forms.webform import widget_of
 
     codes = CodeList("C", (CodeListItem("A", Words({"en": "a"})),))
     for kind in DataType:

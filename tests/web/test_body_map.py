@@ -18,9 +18,9 @@ from trialcrf.core.definition.model import FormDef
 from trialcrf.core.document import Answer, Document, Place
 from trialcrf.core.values import Raw
 from trialcrf.external.files import read_study
-from trialcrf.web.bodymap import Earlier, before_of
-from trialcrf.web.formview import Around, view
-from trialcrf.web.webform import answers
+from trialcrf.web.forms.bodymap import Earlier, before_of
+from trialcrf.web.forms.formview import Around, view
+from trialcrf.web.forms.webform import answers
 
 ROOT = Path(__file__).resolve().parents[2]
 SKIN = load(read_study(ROOT / "trialcrf" / "studies" / "msc_ssc")).form["SKIN"]

@@ -29,10 +29,10 @@ from trialcrf.core.definition.model import (
 from trialcrf.core.document import Answer, Document, Place, Row
 from trialcrf.core.values import Raw, read
 from trialcrf.core.wording import Message, Words
-from trialcrf.web.drawn import FormView, Mark
-from trialcrf.web.formview import Around, view
+from trialcrf.web.forms.drawn import FormView, Mark
+from trialcrf.web.forms.formview import Around, view
+from trialcrf.web.forms.webform import Posted, answers, widget_of
 from trialcrf.web.page import Crumb, Shell
-from trialcrf.web.webform import Posted, answers, widget_of
 
 ROOT = Path(__file__).resolve().parents[2]
 PARIS = ZoneInfo("Europe/Paris")

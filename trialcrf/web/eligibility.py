@@ -27,9 +27,9 @@ from trialcrf.store.signatures import Signature
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
 from trialcrf.web.fixed import VerdictForm
+from trialcrf.web.forms.history import value_for_reading
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
-from trialcrf.web.history import value_for_reading
 from trialcrf.web.page import Crumb
 from trialcrf.web.subjects import form_url
 

@@ -15,13 +15,13 @@ from trialcrf.core.workflow import QueryState
 from trialcrf.store import forms, queries, sites
 from trialcrf.store.definitions import Published
 from trialcrf.web import guard
-from trialcrf.web.entry import Tried, applying, typed_of
-from trialcrf.web.formview import Around, view
+from trialcrf.web.forms.entry import Tried, applying, typed_of
+from trialcrf.web.forms.formview import Around, view
+from trialcrf.web.forms.webform import answers
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Crumb
 from trialcrf.web.subjects import form_url
-from trialcrf.web.webform import answers
 
 blueprint = Blueprint("enrolment", __name__)
 

@@ -22,12 +22,12 @@ from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
 from trialcrf.web.fixed import AnswerForm, ReviewForm
+from trialcrf.web.forms.history import reason_for_reading, value_for_reading
+from trialcrf.web.forms.webform import key_of
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
-from trialcrf.web.history import reason_for_reading, value_for_reading
 from trialcrf.web.page import Chip, Crumb, Past
 from trialcrf.web.paging import asked_page, here, pages
-from trialcrf.web.webform import key_of
 
 blueprint = Blueprint("queries", __name__)
 

@@ -18,7 +18,7 @@ from trialcrf.store.accounts import Account
 from trialcrf.store.audit import Who
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
-from trialcrf.web.account_trail import lines_of, role_held
+from trialcrf.web.administration.account_trail import lines_of, role_held
 from trialcrf.web.fixed import AccountForm, ReasonForm, RoleForm, SiteForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page

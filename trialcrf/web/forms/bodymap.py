@@ -16,7 +16,7 @@ from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.store import forms, subjects
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-from trialcrf.web.drawn import BodyMap, FieldView, Region
+from trialcrf.web.forms.drawn import BodyMap, FieldView, Region
 
 WIDTH = 340
 """The figure is drawn from 0 to WIDTH; what stands at x on the viewer's left stands at WIDTH - x on the right."""

@@ -24,11 +24,11 @@ from trialcrf.store.visits import Asked, Line
 from trialcrf.web import guard
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
-from trialcrf.web.matrix import detail_of
 from trialcrf.web.page import Chip, Crumb
 from trialcrf.web.paging import asked_page, pages
 from trialcrf.web.queries import guarded_forms
 from trialcrf.web.subjects import first_form_url, form_url, may_form
+from trialcrf.web.visits.matrix import detail_of
 
 blueprint = Blueprint("today", __name__)
 

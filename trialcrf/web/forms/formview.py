@@ -14,8 +14,8 @@ from trialcrf.core.definition.model import CodeList, DataType, FormDef, ItemDef,
 from trialcrf.core.document import Answer, Document, Place, Row
 from trialcrf.core.values import MISSING_CODES, Raw, asks_day
 from trialcrf.core.wording import N_, Message, Sayable
-from trialcrf.web.bodymap import Earlier, body_map
-from trialcrf.web.drawn import (
+from trialcrf.web.forms.bodymap import Earlier, body_map
+from trialcrf.web.forms.drawn import (
     Box,
     Choice,
     FieldView,
@@ -28,7 +28,7 @@ from trialcrf.web.drawn import (
     Summary,
     SummaryLine,
 )
-from trialcrf.web.webform import Posted, is_new, key_of, widget_of
+from trialcrf.web.forms.webform import Posted, is_new, key_of, widget_of
 
 REASON = "reason"
 """The check of `core.entry.decide` that asks why a saved value changes."""

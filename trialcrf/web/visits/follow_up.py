@@ -13,9 +13,9 @@ from trialcrf.web import guard
 from trialcrf.web.fixed import MissedForm, RequestForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
-from trialcrf.web.matrix import detail_of
 from trialcrf.web.page import Crumb
 from trialcrf.web.subjects import form_url
+from trialcrf.web.visits.matrix import detail_of
 
 blueprint = Blueprint("follow_up", __name__)
 

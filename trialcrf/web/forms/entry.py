@@ -25,16 +25,16 @@ from trialcrf.store.queries import Query
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
-from trialcrf.web.bodymap import before_of, earlier_of
-from trialcrf.web.drawn import Mark
 from trialcrf.web.fixed import ReasonForm
-from trialcrf.web.formview import Around, view
+from trialcrf.web.forms.bodymap import before_of, earlier_of
+from trialcrf.web.forms.drawn import Mark
+from trialcrf.web.forms.formview import Around, view
+from trialcrf.web.forms.history import lines_of, value_for_reading
+from trialcrf.web.forms.webform import Posted, answers, is_new, key_of
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
-from trialcrf.web.history import lines_of, value_for_reading
 from trialcrf.web.page import Chip, Crumb, Step
 from trialcrf.web.subjects import form_url, key_for, may_form
-from trialcrf.web.webform import Posted, answers, is_new, key_of
 
 blueprint = Blueprint("entry", __name__)
 

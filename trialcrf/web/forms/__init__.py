@@ -1,0 +1,1 @@
+"""Study forms on the screen: entry, how each field is drawn and read back, the body map, the history beside a field."""
