@@ -10,8 +10,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from tests.actions.screening import put, screen_donor, screen_recipient
 from tests.actions.world import typed
 from tests.web.site import text
+from tests.web.test_eligibility import sign
 from trialcrf.core.calendar import add
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.wording import Message
@@ -250,3 +252,21 @@ def test_the_subjects_page_tells_which_visits_moved_and_why(waiting):
     assert f"{said(add(INFUSED, 3, 0))} → {said(add(later, 3, 0))}" in page
     assert "read again" in page
     assert "→" not in text(waiting.client("olga").get(f"{STUDY}/subjects/R-02-001"))
+
+
+def signatures_due(house) -> str:
+    page = house.client("ivan").get(DAY).text
+    return text_of(re.search(r'<section class="card" aria-labelledby="list-signatures">.*?</section>', page, re.S)[0])
+
+
+def text_of(html: str) -> str:
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", html))
+
+
+def test_a_verdict_waits_until_it_is_signed_and_again_when_its_seal_breaks(house):
+    recipient = screen_recipient(house.world, screen_donor(house.world).key)
+    assert re.search(rf"{recipient.key}\W+verdict d’éligibilité pas encore signé", signatures_due(house))
+    assert sign(house.client("ivan"), recipient.key).status_code == 303
+    assert recipient.key not in signatures_due(house)
+    put(house.world, recipient, "LABS", "SCR", CD4_COUNT="650")
+    assert re.search(rf"{recipient.key}\W+le verdict signé est caduc", signatures_due(house))

@@ -11,7 +11,7 @@ from trialcrf.core.rhythm import RHYTHMS, health
 from trialcrf.core.schedule import State
 from trialcrf.core.wording import N_, Message
 from trialcrf.core.workflow import QueryState
-from trialcrf.store import queries, runs, sites, visits
+from trialcrf.store import outbox, queries, runs, sites, visits
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.visits import Asked
 from trialcrf.web import guard
@@ -118,7 +118,9 @@ def _navigation(study: str | None) -> tuple[NavLink, ...]:
         link(N_("Sites"), "admin.sites_page")
     if may(actor, "job.administer", "*"):
         link(N_("Jobs"), "jobs.listed")
-        link(N_("Mails"), "mails.listed")
+        with guard.read() as tx:
+            unsure = outbox.counts(tx).get(outbox.UNCERTAIN, 0)
+        link(N_("Mails"), "mails.listed", unsure, N_("to be judged by a person"))
     return tuple(links)
 
 
