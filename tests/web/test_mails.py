@@ -141,6 +141,6 @@ def test_a_get_and_a_post_without_the_token_settle_nothing(house):
 
 def test_the_navigation_counts_the_mails_that_a_person_must_judge(house):
     settled(house, outbox.UNCERTAIN, outbox.STOPPED)
-    page = house.client("adam").get("/admin/people").text
+    page = house.client("adam").get("/account").text
     assert '<span class="count bad">1<span class="visually-hidden"> à vérifier par une personne</span></span>' in page
     assert "à vérifier par une personne" not in house.client("cora").get("/studies/msc_ssc/today").text
