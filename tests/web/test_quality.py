@@ -9,6 +9,7 @@ from werkzeug.test import TestResponse
 
 from tests.web.site import House, text
 from trialcrf.store import audit, reports
+from trialcrf.web import quality
 
 PAGE = "/studies/msc_ssc/quality"
 REPORTS = "/studies/msc_ssc/reports"
@@ -144,3 +145,24 @@ def test_what_cannot_be_ordered_is_told_at_its_box(house, wrong, box):
 def test_nobody_else_is_offered_a_report(house):
     assert REPORTS not in house.client("cora").get(PAGE).text
     assert house.client("cora").post(REPORTS, ORDER).status_code == 403
+
+
+def test_one_site_can_be_looked_at_alone_and_no_other_persons_site(house):
+    for site in ("01", "02"):
+        overdue(house, site)
+    mona = english(house, "mona")
+    assert list(rows(mona.get(PAGE + "?site=02"))) == ["02"]
+    assert list(rows(mona.get(PAGE + "?site=99"))) == ["01", "02", "All"]
+    assert list(rows(english(house, "cora").get(PAGE + "?site=02"))) == ["01"]
+
+
+def test_a_trial_too_large_to_be_counted_at_once_is_shown_site_by_site(house, monkeypatch):
+    for site in ("01", "02"):
+        overdue(house, site)
+    monkeypatch.setattr(quality, "MOST", 1)
+    mona = english(house, "mona")
+    answer = mona.get(PAGE)
+    assert list(rows(answer)) == ["01"]
+    assert "one site at a time" in text(answer)
+    assert f'href="{PAGE}?site=02"' in answer.text
+    assert list(rows(mona.get(PAGE + "?site=02"))) == ["02"]

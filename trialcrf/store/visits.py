@@ -108,9 +108,8 @@ def by_day(tx: Transaction, asked: Asked, of: str, first: date, last: date, per_
         mine = and_(mine, func.length(_held_day) == len("2026-12-31"))
     else:
         mine = and_(_touching(first, last), day >= first, day <= last)
-    places = or_(*(_at(asked, at) for at in asked.places), false())
     # First the visits of these days, then their subjects: asked for at once, a database may begin with every subject of the trial.
-    near = select(visit.c.subject_id, visit.c.event_oid, day.label("day")).where(places, mine)
+    near = select(visit.c.subject_id, visit.c.event_oid, day.label("day")).where(_in_state(asked), mine)
     these = near.cte("these").prefix_with("MATERIALIZED")
     place = func.row_number().over(partition_by=these.c.day, order_by=(subject.c.key, these.c.event_oid)).label("place")
     counted = select(these.c.subject_id, these.c.event_oid, place, func.count().over(partition_by=these.c.day).label("of_day"))
@@ -139,7 +138,8 @@ def subjects_matching(tx: Transaction, asked: Asked, order: str = "key", offset:
     first_closes = select(func.min(visit.c.closes)).where(visit.c.subject_id == subject.c.id, visit.c.course.in_(sorted(WAITING)))
     if order in ("overdue", "next"):
         if order == "next":
-            first_closes = first_closes.where(or_(*(_open_at(asked, place) for place in asked.places), false()))
+            ahead = (and_(visit.c.site_id.in_(ids), visit.c.closes >= day) for day, ids in _days(asked).items())
+            first_closes = first_closes.where(or_(*ahead, false()))
         closes = first_closes.correlate(subject).scalar_subquery()
         statement = statement.order_by(closes.is_(None), closes)
     elif order == "enrolled":
@@ -263,16 +263,15 @@ def _made(row: Any) -> Line:
 def _where(statement: Select[Any], asked: Asked) -> Select[Any]:
     """Visits of living subjects at these sites, in this state at each of them."""
     found = _of_people(statement, asked)
-    places = or_(*(_at(asked, place) for place in asked.places), false())
-    return found.where(places)
+    return found.where(_in_state(asked))
 
 
 def _people(statement: Select[Any], asked: Asked) -> Select[Any]:
     found = _of_people(statement, asked).where(site_table.c.id.in_([place.id for place in asked.places]))
     if asked.state is None:
         return found
-    places = or_(*(_at(asked, place) for place in asked.places), false())
-    return found.where(exists().where(visit.c.subject_id == subject.c.id, places))
+    # First the visits by their index, then whose they are: asked the other way round, every subject of the trial is looked at.
+    return found.where(subject.c.id.in_(select(visit.c.subject_id).where(_in_state(asked))))
 
 
 def _of_people(statement: Select[Any], asked: Asked) -> Select[Any]:
@@ -288,23 +287,31 @@ def _of_people(statement: Select[Any], asked: Asked) -> Select[Any]:
     return statement
 
 
-def _at(asked: Asked, place: Site) -> ColumnElement[bool]:
-    """Visits at this site in the state that is asked for, as it is there today."""
-    here = visit.c.site_id == place.id
+def _in_state(asked: Asked) -> ColumnElement[bool]:
+    """Visits at these sites in the state that is asked for, as it is there today."""
+    return or_(*(_on(asked, day, ids) for day, ids in _days(asked).items()), false())
+
+
+def _days(asked: Asked) -> dict[date, list[int]]:
+    """The sites by the day that it is there now: two or three days at most, however many sites."""
+    found: dict[date, list[int]] = {}
+    for place in asked.places:
+        found.setdefault(place.today(asked.now), []).append(place.id)
+    return found
+
+
+def _on(asked: Asked, today: date, site_ids: list[int]) -> ColumnElement[bool]:
+    here = visit.c.site_id.in_(site_ids)
     if asked.windows is not None:
         return and_(here, visit.c.course == OPEN, or_(*(and_(*_within(span)) for span in asked.windows), false()))
     if asked.state is None:
         return here
-    span = schedule.spans(place.today(asked.now), asked.soon).get(asked.state)
+    span = schedule.spans(today, asked.soon).get(asked.state)
     if span is None:
         return and_(here, visit.c.course == asked.state.value)
     if asked.late_by:
-        span = Span(closes_to=place.today(asked.now) - timedelta(days=asked.late_by + 1))
+        span = Span(closes_to=today - timedelta(days=asked.late_by + 1))
     return and_(here, visit.c.course.in_(sorted(WAITING)), *_within(span))
-
-
-def _open_at(asked: Asked, place: Site) -> ColumnElement[bool]:
-    return and_(visit.c.site_id == place.id, visit.c.closes >= place.today(asked.now))
 
 
 def _within(span: Span) -> Iterator[ColumnElement[bool]]:

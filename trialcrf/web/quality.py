@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, g, render_template, url_for
+from flask import Blueprint, g, render_template, request, url_for
 
 from trialcrf.actions import quality, report
 from trialcrf.core.quality import LONG, SiteQuality, together
 from trialcrf.core.wording import N_, Message, Sayable
-from trialcrf.store import sites
+from trialcrf.store import sites, subjects
+from trialcrf.store.sites import Site
 from trialcrf.web import guard
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
-from trialcrf.web.page import Crumb
+from trialcrf.web.page import Chip, Crumb
 
 blueprint = Blueprint("quality", __name__)
 
@@ -28,6 +29,10 @@ class Row:
     order_url: str = ""
 
 
+MOST = 2500
+"""Subjects whose sites are counted together while somebody waits for the page, about a second: above it, one site at a time."""
+
+
 @page(blueprint, "/studies/<study>/quality", "quality.read")
 def shown(study: str) -> str:
     """As the data stand now; the report of the same name tells it for a day and a moment."""
@@ -36,7 +41,10 @@ def shown(study: str) -> str:
     kinds: Mapping[str, Sayable] = {kind.oid: kind.label for kind in definition.subject_types}
     with guard.read() as tx:
         places = [place for place in sites.all_of(tx, study) if mine is None or place.code in mine]
-        found = quality.of_sites(tx, places, g.now)
+        wanted = request.args.get("site", "")
+        large = len(places) > 1 and subjects.count(tx, study, [place.code for place in places]) > MOST
+        shown_of = [place for place in places if wanted == place.code] or (places[:1] if large else places)
+        found = quality.of_sites(tx, shown_of, g.now)
     rows = []
     for one in found:
         links = [
@@ -52,8 +60,21 @@ def shown(study: str) -> str:
         crumbs=[Crumb(definition.title)],
         rows=rows,
         whole=together(found) if mine is None and len(found) > 1 else None,
-        days=quality.as_of_each(places, g.now),
+        chips=_chips(study, places, shown_of, large),
+        large=large,
+        days=quality.as_of_each(shown_of, g.now),
         long=LONG,
         order_url=url_for("reports.listed", study=study, kind=report.QUALITY) if may_order else "",
         none=Message(N_("No site is open yet.")) if not found else None,
     )
+
+
+def _chips(study: str, places: Sequence[Site], shown_of: Sequence[Site], large: bool) -> list[Chip]:
+    """The sites as filters, where there are several; a trial too large to be counted at once has no link to all of them."""
+    if len(places) < 2:
+        return []
+    every = [] if large else [Chip(Message(N_("Every site")), url_for("quality.shown", study=study), len(shown_of) > 1)]
+    return every + [
+        Chip(Message(N_("Site %(site)s"), {"site": one.code}), url_for("quality.shown", study=study, site=one.code), [one] == [*shown_of])
+        for one in places
+    ]
