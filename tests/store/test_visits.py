@@ -15,7 +15,7 @@ from trialcrf.actions import enrol, enter
 from trialcrf.actions.publish import plan_where_missing, publish
 from trialcrf.core import schedule
 from trialcrf.core.document import FormKey
-from trialcrf.core.schedule import State
+from trialcrf.core.schedule import LEFT, OPEN, State
 from trialcrf.store import audit, definitions, forms, replay, sites, subjects, visits
 from trialcrf.store.models import visit as table
 from trialcrf.store.visits import Asked
@@ -105,7 +105,8 @@ def test_longest_overdue_first_and_only_those_that_are_late_by_more(populated):
     found = listed(populated, LATE, State.OVERDUE)
     with populated.read() as tx:
         lines = visits.all_of(tx, asked(populated, LATE, State.OVERDUE))
-    assert [one.closes for one in lines] == sorted(one.closes for one in lines)
+    assert lines == sorted(lines, key=lambda one: (one.course == LEFT, one.closes))
+    assert {one.course for one in lines} == {OPEN, LEFT}, "those who take part no more come last"
     late_by = (LATE.date() - lines[1].closes).days
     assert listed(populated, LATE, State.OVERDUE, late_by=late_by) == [
         key for key, one in zip(found, lines, strict=True) if (LATE.date() - one.closes).days > late_by

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, exists, false, func,
 from trialcrf.core import schedule
 from trialcrf.core.definition.model import Study
 from trialcrf.core.facts import SubjectRecord
-from trialcrf.core.schedule import OPEN, STATES, WAITING, Span, Standing, State, Visit
+from trialcrf.core.schedule import LEFT, OPEN, STATES, WAITING, Span, Standing, State, Visit
 from trialcrf.core.wording import Message
 from trialcrf.store import subjects
 from trialcrf.store.audit import Entry, Who, history
@@ -67,8 +67,9 @@ def count(tx: Transaction, asked: Asked) -> int:
 
 
 def all_of(tx: Transaction, asked: Asked, offset: int = 0, limit: int | None = None) -> list[Line]:
-    """The visits, the one whose window ends first at the top."""
-    statement = _where(_select(), asked).order_by(visit.c.closes, subject.c.key, visit.c.event_oid)
+    """The visits, the one whose window ends first at the top; those of people who take part no more come after all others."""
+    order = (visit.c.course == LEFT, visit.c.closes, subject.c.key, visit.c.event_oid)
+    statement = _where(_select(), asked).order_by(*order)
     return [_made(row) for row in tx.read(statement.offset(offset).limit(limit))]
 
 
