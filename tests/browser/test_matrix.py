@@ -15,15 +15,20 @@ WORDS = {
     "done_out": "done out of window",
     "due": "due",
     "overdue": "overdue by",
+    "due_soon": "due soon",
     "planned": "planned",
+    "not_plannable": "not plannable",
     "missed": "missed",
     "not_applicable": "not applicable",
+    "cancelled": "cancelled",
 }
 WINDOWED = {"due": r"days? left|last day today", "overdue": r"by \d+ days?"}
 
 
-def test_signing_in_leads_the_coordinator_to_the_matrix_of_the_site(at_browser: AtBrowser) -> None:
+def test_signing_in_leads_the_coordinator_to_the_list_of_the_day_and_from_there_to_the_matrix_of_the_site(at_browser: AtBrowser) -> None:
     cora = at_browser("cora", fresh=True)
+    assert cora.path() == f"/studies/{STUDY}/today"
+    cora.press(cora.page.get_by_role("link", name="Subjects", exact=True))
     assert cora.path() == MATRIX
     subjects = cora.page.locator("table.matrix tbody th a").all_inner_texts()
     assert len(subjects) >= 6
@@ -54,7 +59,29 @@ def test_every_cell_of_the_matrix_is_a_link_that_says_its_state_in_words_and_by_
     rows, columns = cora.page.locator("table.matrix tbody tr").count(), cora.page.locator("table.matrix thead th").count()
     assert len(cells) == rows * (columns - 2), "no cell but subject and sum is without a link"
     if kind == "recipient":
-        assert seen == set(WORDS), "the synthetic trial shows every state"
+        assert seen | {"cancelled"} == set(WORDS), "the synthetic trial shows every state"
+        mona = at_browser("mona")
+        mona.open(f"{MATRIX}?kind={kind}&state=cancelled")
+        assert mona.page.locator("a.cell.cancelled").count()
+
+
+def test_the_heading_and_the_subjects_stay_in_sight_when_the_matrix_is_scrolled(at_browser: AtBrowser) -> None:
+    mona = at_browser("mona")
+    mona.page.set_viewport_size({"width": 900, "height": 500})
+    mona.open(MATRIX)
+    moved = mona.page.locator(".scroll.tall").evaluate(
+        """async (part) => {
+          part.scrollTo(400, part.scrollHeight);
+          await new Promise((done) => requestAnimationFrame(done));
+          const box = part.getBoundingClientRect();
+          const head = part.querySelector("thead th:nth-child(3)").getBoundingClientRect();
+          const name = [...part.querySelectorAll("tbody th")].at(-1).getBoundingClientRect();
+          return [part.scrollTop, part.scrollLeft, head.top - box.top, name.left - box.left];
+        }"""
+    )
+    down, right, from_top, from_left = moved
+    assert down > 50 and right > 50, "there is something to scroll"
+    assert abs(from_top) < 3 and abs(from_left) < 3
 
 
 def test_a_shape_of_the_matrix_is_drawn_and_not_only_named(at_browser: AtBrowser) -> None:
