@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta
 
 import pytest
@@ -109,8 +110,12 @@ def test_a_checkpoint_in_a_digest_changes_with_what_is_recorded(world):
     for week in (0, 1, 2):
         now = MONDAY + timedelta(days=7 * week)
         scan(world, now)
-        (letter,) = deliver_all(world, now)
-        told.append([line for line in letter.body.splitlines() if len(line) == 64])
+        # A visit that is overdue for long is told of singly besides.
+        told += [
+            lines
+            for letter in deliver_all(world, now)
+            if (lines := [line for line in letter.body.splitlines() if re.fullmatch("[0-9a-f]{64}", line)])
+        ]
         if week == 1:
             world.save(subject, "RENROL", "SCR", typed(1, "TYPO", ICF_DATE=(1, 11, 2026)), now=now + timedelta(hours=1))
     assert len(told[0]) == 1

@@ -35,8 +35,10 @@ def test_two_clicks_to_the_overdue_visits_each_with_its_reason_and_one_marked_mi
         assert "counted from:" in said
     before = len(overdue_cells(cora, "recipient", subject.key))
     assert before > 3
-    cora.page.go_back()
+    cora.open(f"/studies/{STUDY}/today?show=overdue")
     mine = cora.page.locator("section.today").first.locator("tbody tr").filter(has_text=subject.key).filter(has_text="Day 7")
+    while not mine.count():
+        cora.press(cora.page.get_by_role("link", name="Next"))
     cora.press(mine.get_by_role("link", name=re.compile("Mark missed")))
     assert "The last day that avoids a deviation" in cora.reads()
     cora.page.get_by_label("Why did the visit not take place?").select_option("TRAVEL")
@@ -45,7 +47,7 @@ def test_two_clicks_to_the_overdue_visits_each_with_its_reason_and_one_marked_mi
     assert "The visit is marked missed." in cora.reads()
     assert len(overdue_cells(cora, "recipient", subject.key)) == before - 1
     cora.open(f"/studies/{STUDY}/today?show=overdue")
-    assert cora.page.locator("section.today tbody tr").count() == min(counted - 1, 50)
+    assert int(cora.page.locator("#list-overdue .count").inner_text()) == counted - 1
     now = datetime.now(UTC)
     with program.world.write("trialcrf", now) as tx:
         remind.scan_reminders(tx, now)

@@ -162,7 +162,9 @@ def test_an_invitation_is_good_once_and_for_a_week(each_house):
 def test_health_says_when_the_scheduler_is_silent(house):
     answer = house.app.test_client().get("/healthz")
     assert answer.status_code == 503
-    assert answer.get_json() == {"status": "scheduler-silent", "last_tick_age": None}
+    said = answer.get_json()
+    assert (said["status"], said["last_tick_age"], said["late"]) == ("scheduler-silent", None, [])
+    assert {one["last_success"] for one in said["jobs"].values()} == {None}
 
 
 def test_a_page_asks_to_sign_in_and_leads_back(house):

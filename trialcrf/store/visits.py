@@ -157,7 +157,8 @@ def replan(tx: Transaction, study: Study, which: Subject, reason: str = "") -> N
     """Bring a subject's rows up to its records. Where a target moved that had been planned before, the trail says from where to where,
     and why: the reason of the save. One at a time per subject: each sees what the one before it saved.
     """
-    tx.read(select(subject.c.id).where(subject.c.id == which.id).with_for_update())
+    # The lock that a row takes which refers to the subject is let in beside it: each of two who saved a form holds one already.
+    tx.read(select(subject.c.id).where(subject.c.id == which.id).with_for_update(key_share=True))
     record = subjects.records(tx, [which])[0]
     old = {row.event_oid: row for row in tx.read(select(visit).where(visit.c.subject_id == which.id))}
     new = {one.event.oid: one for one in schedule.standings(study, record)}
