@@ -119,14 +119,18 @@ class Standing:
     open_queries: int
 
 
-def standings(tx: Transaction, subject_ids: Collection[int], in_error: bool = False) -> list[Standing]:
-    """How far the forms of these subjects are, with their open queries; or those marked in error."""
+def standings(
+    tx: Transaction, subject_ids: Collection[int], in_error: bool = False, event_oids: Collection[str] | None = None
+) -> list[Standing]:
+    """How far the forms of these subjects are, at all events or at these, with their open queries; or those marked in error."""
     waiting = select(func.count()).where(query.c.form_id == form.c.id, query.c.state == "open").correlate(form).scalar_subquery()
     columns = (*_COLUMNS[:6], form.c.complete, form.c.error, waiting.label("open"))
     found = []
     ids = sorted(subject_ids)
     for start in range(0, len(ids), 500):
-        where = (form.c.subject_id.in_(ids[start : start + 500]), form.c.error != "" if in_error else form.c.error == "")
+        where = [form.c.subject_id.in_(ids[start : start + 500]), form.c.error != "" if in_error else form.c.error == ""]
+        if event_oids is not None:
+            where.append(form.c.event_oid.in_(sorted(event_oids)))
         for row in tx.read(select(*columns).where(*where).order_by(form.c.id)):
             key = FormKey(row.event_oid, row.form_oid, row.event_repeat, row.form_repeat)
             found.append(Standing(row.id, row.subject_id, key, row.complete, row.error, row.open))

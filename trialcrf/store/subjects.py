@@ -189,13 +189,20 @@ def answers(tx: Transaction, which: Subject, alias: str, event: str = "") -> lis
     return list(tx.read(_ANSWERS_AT if event else _ANSWERS, {**asked, **of_event}).scalars())
 
 
-def records(tx: Transaction, subjects: Iterable[Subject]) -> list[SubjectRecord]:
-    """What is understood of these subjects, in their order; forms and rows in error are not in it."""
+_SOME = _UNDERSTOOD.where(fact.c.alias.in_(bindparam("aliases", expanding=True)))
+
+
+def records(tx: Transaction, subjects: Iterable[Subject], aliases: Collection[str] | None = None) -> list[SubjectRecord]:
+    """What is understood of these subjects, in their order; forms and rows in error are not in it.
+
+    With `aliases` only the answers under these, and no form without any: lists of visits need no more (`core.schedule.bearing`).
+    """
     wanted = list(subjects)
+    asked: dict[str, Any] = {} if aliases is None else {"aliases": sorted(aliases)}
     gathered: dict[int, dict[tuple[int, str], Recorded]] = {one.id: {} for one in wanted}
     ids = list(gathered)
     for start in range(0, len(ids), 500):
-        for row in tx.read(_UNDERSTOOD, {"ids": ids[start : start + 500]}):
+        for row in tx.read(_UNDERSTOOD if aliases is None else _SOME, {"ids": ids[start : start + 500], **asked}):
             of_subject = gathered[row.subject_id]
             key = (row.id, row.row or "")
             if key not in of_subject:

@@ -159,7 +159,7 @@ def replan(tx: Transaction, study: Study, which: Subject, reason: str = "") -> N
     """
     # The lock that a row takes which refers to the subject is let in beside it: each of two who saved a form holds one already.
     tx.read(select(subject.c.id).where(subject.c.id == which.id).with_for_update(key_share=True))
-    record = subjects.records(tx, [which])[0]
+    record = subjects.records(tx, [which], schedule.bearing(study))[0]
     old = {row.event_oid: row for row in tx.read(select(visit).where(visit.c.subject_id == which.id))}
     new = {one.event.oid: one for one in schedule.standings(study, record)}
     moved = [(oid, old[oid].target, one.target) for oid, one in new.items() if oid in old and old[oid].target not in (None, one.target)]

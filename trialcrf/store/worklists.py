@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, and_, case, exists, func, select
 
 from trialcrf.core.document import FormKey
 from trialcrf.core.schedule import ENDINGS
@@ -100,17 +100,16 @@ def serious(tx: Transaction, places: Sequence[Site], since: datetime, limit: int
 
     Known by the mails that they queued: those carry the form's number and nothing of the subject.
     """
-    asked = select(outbox.c.params, outbox.c.role, outbox.c.state, outbox.c.created_at, outbox.c.settled_at)
+    went = case((and_(outbox.c.role == "sponsor", outbox.c.state == "sent"), outbox.c.settled_at))
+    known_at, told_at = (func.min(column, type_=outbox.c.created_at.type) for column in (outbox.c.created_at, went))
+    # Every mail about one event has the same parameters.
+    asked = select(outbox.c.params, known_at.label("known"), told_at.label("told")).group_by(outbox.c.params)
     found: dict[tuple[int, str], tuple[datetime, datetime | None]] = {}
-    for row in tx.read(asked.where(outbox.c.kind == "serious", outbox.c.created_at >= since).order_by(outbox.c.id)):
+    for row in tx.read(asked.where(outbox.c.kind == "serious", outbox.c.created_at >= since)):
         params = json.loads(row.params)
-        known, told = found.get((params["form"], params["place"]), (row.created_at, None))
-        if row.role == "sponsor" and row.state == "sent":
-            told = row.settled_at if told is None else min(told, row.settled_at)
-        found[params["form"], params["place"]] = (known, told)
-    by_form = {form_id: form_id for form_id, _ in found}
+        found[params["form"], params["place"]] = (row.known, row.told)
     owners: dict[int, Subject] = {}
-    ids = sorted(by_form)
+    ids = sorted({form_id for form_id, _ in found})
     joined = form.join(subjects.JOINED, subject.c.id == form.c.subject_id)
     for start in range(0, len(ids), 500):
         where = (form.c.id.in_(ids[start : start + 500]), form.c.error == "", subject.c.error == "")

@@ -176,7 +176,7 @@ def _cohorts(definition: Study, kind: SubjectType) -> tuple[CodeListItem, ...]:
 def _plans(tx: Transaction, study: Study, shown: Sequence[Subject]) -> list[Planned]:
     return [
         (one, record, schedule.plan(study, record, one.site.today(g.now)))
-        for one, record in zip(shown, subjects.records(tx, shown), strict=True)
+        for one, record in zip(shown, subjects.records(tx, shown, schedule.bearing(study)), strict=True)
     ]
 
 

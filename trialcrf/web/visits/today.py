@@ -32,7 +32,7 @@ from trialcrf.web.visits.matrix import detail_of
 
 blueprint = Blueprint("today", __name__)
 
-SHOWN, ON_A_PAGE = 10, 50
+SHOWN, ON_A_PAGE = 7, 50
 LOOKED_AT = 100
 """Signed subjects before treatment whose seals are looked at for the list of the day."""
 
@@ -107,15 +107,13 @@ def day(study: str) -> str:
         lists, others, paged = [], [], None
         if may(g.session.actor, "subject.list", study):
             names = [show] if show in LISTS else list(LISTS)
-            lists = [_visits(tx, definition, places, name, name == show) for name in names]
+            lists = _visits(tx, definition, places, names, show in LISTS)
             if show in LISTS:
                 number = asked_page(lists[0].total, ON_A_PAGE)
                 paged = pages(number, lists[0].total, ON_A_PAGE)
             else:
                 others = _tasks(tx, definition, places)
-        numbers = [
-            (one, [visits.count(tx, Asked([one], g.now, definition.due_soon, state)) for state, _ in LISTS.values()]) for one in every
-        ]
+        numbers = [] if lists else [(one, _numbers(tx, definition, one)) for one in every]
     chips = [Chip(Message(N_("Every site")), url_for("today.day", study=study, show=show or None), not wanted)] if len(every) > 1 else []
     for one in every if len(every) > 1 else ():
         label = Message(N_("Site %(site)s"), {"site": one.code})
@@ -140,42 +138,47 @@ def _numbers(tx: Transaction, study: Study, place: Site) -> list[int]:
     return [visits.count(tx, Asked([place], g.now, study.due_soon, state)) for state, _ in LISTS.values()]
 
 
-def _visits(tx: Transaction, study: Study, places: Sequence[Site], name: str, whole: bool) -> VisitList:
-    state, said = LISTS[name]
-    asked = Asked(places, g.now, study.due_soon, state)
-    total = visits.count(tx, asked)
-    start = (asked_page(total, ON_A_PAGE) - 1) * ON_A_PAGE if whole else 0
-    found = visits.all_of(tx, asked, start, ON_A_PAGE if whole else SHOWN)
-    more = "" if whole or total <= SHOWN else url_for("today.day", study=study.oid, show=name, site=request.args.get("site") or None)
-    return VisitList(name, state.value, Message(said), total, _visit_lines(tx, study, found), more)
+def _visits(tx: Transaction, study: Study, places: Sequence[Site], names: Sequence[str], whole: bool) -> list[VisitList]:
+    """These lists: the top of each, or (`whole`) the page that is asked for."""
+    found: list[tuple[str, int, list[Line]]] = []
+    for name in names:
+        asked = Asked(places, g.now, study.due_soon, LISTS[name][0])
+        total = visits.count(tx, asked)
+        start = (asked_page(total, ON_A_PAGE) - 1) * ON_A_PAGE if whole else 0
+        found.append((name, total, visits.all_of(tx, asked, start, ON_A_PAGE if whole else SHOWN)))
+    drawn = _visit_lines(tx, study, [line for _, _, lines in found for line in lines])
+    made = []
+    for name, total, lines in found:
+        state, said = LISTS[name]
+        more = "" if whole or total <= SHOWN else url_for("today.day", study=study.oid, show=name, site=request.args.get("site") or None)
+        made.append(VisitList(name, state.value, Message(said), total, [drawn[one.subject.id, one.event_oid] for one in lines], more))
+    return made
 
 
-def _visit_lines(tx: Transaction, study: Study, found: Sequence[Line]) -> list[VisitLine]:
-    """The visits with their reasons: the rule is asked for those that are shown, the rows only found them."""
+def _visit_lines(tx: Transaction, study: Study, found: Sequence[Line]) -> dict[tuple[int, str], VisitLine]:
+    """The visits with their reasons, by subject and event: the rule is asked for those that are shown, the rows only found them."""
     people = list({one.subject.id: one.subject for one in found}.values())
     planned = {
         (one.id, visit.event.oid): visit
-        for one, record in zip(people, subjects.records(tx, people), strict=True)
+        for one, record in zip(people, subjects.records(tx, people, schedule.bearing(study)), strict=True)
         for visit in schedule.plan(study, record, one.site.today(g.now))
     }
-    standing = forms.standings(tx, [one.id for one in people])
+    standing = forms.standings(tx, [one.id for one in people], event_oids={one.event_oid for one in found})
     deviations = worklists.deviations(tx, [one.id for one in people])
-    lines = []
+    lines = {}
     for one in found:
         which, visit = one.subject, planned[one.subject.id, one.event_oid]
         mine = [held for held in standing if held.subject_id == which.id and held.key.event_oid == one.event_oid]
         enters = may(g.session.actor, "form.enter", study.oid, which.site.code)
-        lines.append(
-            VisitLine(
-                which,
-                url_for("subjects.one", study=study.oid, subject=which.key),
-                visit,
-                detail_of(visit, which.site),
-                first_form_url(study, which, visit.event, mine),
-                _act_url("missed", which, visit) if enters and follow_up.reasons_of(g.place.published, visit.event) else "",
-                _act_url("deviation", which, visit) if enters else "",
-                deviations.get((which.id, one.event_oid), 0),
-            )
+        lines[which.id, one.event_oid] = VisitLine(
+            which,
+            url_for("subjects.one", study=study.oid, subject=which.key),
+            visit,
+            detail_of(visit, which.site),
+            first_form_url(study, which, visit.event, mine),
+            _act_url("missed", which, visit) if enters and follow_up.reasons_of(g.place.published, visit.event) else "",
+            _act_url("deviation", which, visit) if enters else "",
+            deviations.get((which.id, one.event_oid), 0),
         )
     return lines
 
