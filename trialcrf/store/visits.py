@@ -206,8 +206,8 @@ def replan_all(tx: Transaction, study: Study, people: Iterable[Subject]) -> int:
 
 def unplanned(tx: Transaction, study_oid: str) -> list[Subject]:
     """The living subjects without a single row: recorded before there was this table."""
-    none = ~exists().where(visit.c.subject_id == subject.c.id)
-    return [one for one in subjects.all_of(tx, study_oid) if one.id in set(tx.read(select(subject.c.id).where(none)).scalars())]
+    none = set(tx.read(select(subject.c.id).where(~exists().where(visit.c.subject_id == subject.c.id))).scalars())
+    return [one for one in subjects.all_of(tx, study_oid) if one.id in none] if none else []
 
 
 def differences(tx: Transaction, study: Study, people: Sequence[Subject]) -> Iterator[tuple[Subject, str]]:
