@@ -168,7 +168,12 @@ def replan(tx: Transaction, study: Study, which: Subject, reason: str = "") -> N
         tx.entries.append(
             Entry(which.site.chain, "replan", "subject", str(which.id), f"visit/{oid}", said, which.key, reason, who=Who.system())
         )
-    _write(tx, [row_of(which.id, which.site.id, one) for one in new.values()], [which.id])
+    rows = {oid: row_of(which.id, which.site.id, one) for oid, one in new.items()}
+    # A save moves a visit or two: the others stay untouched.
+    gone = [oid for oid, row in old.items() if rows.get(oid) != tuple(row)]
+    if gone:
+        tx.work(delete(visit).where(visit.c.subject_id == which.id, visit.c.event_oid.in_(sorted(gone))))
+    _insert(tx, [row for oid, row in rows.items() if oid in gone or oid not in old])
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,6 +243,10 @@ def _rows(one: Subject, study: Study, record: SubjectRecord) -> set[Row]:
 
 def _write(tx: Transaction, rows: Sequence[Row], of_subjects: Collection[int]) -> None:
     tx.work(delete(visit).where(visit.c.subject_id.in_(sorted(of_subjects))))
+    _insert(tx, rows)
+
+
+def _insert(tx: Transaction, rows: Sequence[Row]) -> None:
     if rows:
         tx.work(insert(visit), [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
