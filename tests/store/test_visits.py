@@ -244,3 +244,16 @@ def test_subjects_are_ordered_by_what_is_asked(populated):
         assert visits.count_subjects(tx, asked(populated, LATE, State.OVERDUE, subject_type="recipient")) == len(overdue) == len(first)
         assert [one.key for one in visits.subjects_matching(tx, asked(populated, LATE, cohort="MSC1"))] == ["R-01-001", "R-02-001"]
         assert visits.subjects_matching(tx, asked(populated, LATE, cohort="MSC2")) == []
+
+
+def test_a_save_that_was_begun_under_the_version_before_plans_under_the_one_in_force(world):
+    one = recipient(world)
+    before = world.published
+    events = tuple(replace(each, window=replace(each.window, after=100)) if each.oid == "M3" else each for each in before.study.events)
+    with world.write("trialcrf") as tx:
+        publish(tx, replace(before.study, events=events))
+    sent = typed(None, INF_COHORT="MSC1", INF_BATCH="B1", INF_START=(10, 11, 2026, "10:00"))
+    with world.write() as tx:
+        enter.save_form(tx, before, one, FormKey("D0", "INFUSION"), sent, NOW)
+    with world.read() as tx:
+        assert list(replay.differences(tx)) == []

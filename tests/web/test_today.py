@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import re
+import threading
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -14,6 +16,7 @@ from tests.actions.screening import put, screen_donor, screen_recipient
 from tests.actions.world import typed
 from tests.web.site import text
 from tests.web.test_eligibility import sign
+from trialcrf.actions import publish
 from trialcrf.core.calendar import add
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.wording import Message
@@ -37,6 +40,16 @@ CONSENT = {
 @pytest.fixture
 def waiting(house):
     """A recipient at each site, both treated 111 days ago: by now much is overdue."""
+    return treated(house)
+
+
+@pytest.fixture
+def each_waiting(each_house):
+    """The same on each database."""
+    return treated(each_house)
+
+
+def treated(house):
     for site in ("01", "02"):
         one = house.world.enrol("recipient", site, now=ENROLLED, **CONSENT)
         boxes = {"INF_COHORT": "MSC1", "INF_BATCH": "B1", "INF_START": (INFUSED.day, INFUSED.month, INFUSED.year, "03:00")}
@@ -93,8 +106,8 @@ def test_a_sponsor_reads_numbers_and_no_subject_and_a_monitor_gets_no_acts(waiti
     assert waiting.client("adam").get(DAY).status_code == 403
 
 
-def test_a_visit_marked_missed_is_recorded_with_its_reason_and_leaves_every_list(waiting):
-    cora = waiting.client("cora")
+def test_a_visit_marked_missed_is_recorded_with_its_reason_and_leaves_every_list(each_waiting):
+    cora = each_waiting.client("cora")
     url = f"{STUDY}/subjects/R-01-001/visits/D3/missed"
     before = len(rows(cora.get(DAY + "?show=overdue").text))
     assert "Le sujet ne s’est pas présenté" in cora.get(url).text
@@ -104,8 +117,8 @@ def test_a_visit_marked_missed_is_recorded_with_its_reason_and_leaves_every_list
     assert "Jour 3" not in "".join(rows(after))
     page = text(cora.get(f"{STUDY}/subjects/R-01-001"))
     assert "manquée" in page and "Le sujet ne s’est pas présenté" in page
-    with waiting.world.read() as tx:
-        stored = forms.read(tx, waiting.world.subject("R-01-001").id, FormKey("D3", "FVISIT"))
+    with each_waiting.world.read() as tx:
+        stored = forms.read(tx, each_waiting.world.subject("R-01-001").id, FormKey("D3", "FVISIT"))
         trail = audit.history(tx.connection, "form", str(stored.id))
     assert stored.document.at(Place("VIS_DONE")).text == "N"
     assert {past.actor for past in trail if past.place in ("VIS_DONE", "VIS_WHY")} == {"cora"}
@@ -168,28 +181,28 @@ def test_the_acts_are_refused_at_another_site_to_another_role_and_without_a_toke
         assert forms.read(tx, waiting.world.subject("R-01-001").id, FormKey("D3", "FVISIT")) is None
 
 
-def test_begun_forms_queries_and_verdicts_stand_on_the_list_of_who_can_do_something_about_them(waiting):
-    one = waiting.world.subject("R-01-001")
-    waiting.world.save(one, "VITALS", "M1", typed(None, WT="70"))
-    waiting.world.save(one, "VITALS", "D1", typed(None, WT="200"))
-    cora, ivan, mona = (text(waiting.client(name).get(DAY)) for name in ("cora", "ivan", "mona"))
+def test_begun_forms_queries_and_verdicts_stand_on_the_list_of_who_can_do_something_about_them(each_waiting):
+    one = each_waiting.world.subject("R-01-001")
+    each_waiting.world.save(one, "VITALS", "M1", typed(None, WT="70"))
+    each_waiting.world.save(one, "VITALS", "D1", typed(None, WT="200"))
+    cora, ivan, mona = (text(each_waiting.client(name).get(DAY)) for name in ("cora", "ivan", "mona"))
     assert "R-01-001 · Mois 1" in cora
     assert "Demandes à traiter" in cora or "Queries to answer" in cora
     assert "verdict" not in cora.lower() and "verdict" in ivan.lower()
     assert "R-01-001 · Mois 1" not in mona
 
 
-def test_a_serious_event_counts_down_from_its_first_entry(waiting):
-    one = waiting.world.subject("R-01-001")
+def test_a_serious_event_counts_down_from_its_first_entry(each_waiting):
+    one = each_waiting.world.subject("R-01-001")
     now = datetime.now(UTC)
-    form = next(f for f in waiting.world.published.study.forms_with("AESER"))
+    form = next(f for f in each_waiting.world.published.study.forms_with("AESER"))
     by_alias = {
         form.with_alias(alias).oid: value for alias, value in (("AETERM", "fever"), ("AESER", "Y"), ("AESHOSP", "Y"), ("AETOXGR", "3"))
     }
-    waiting.world.save(one, form.oid, "AE", typed(None, **by_alias), now=now - timedelta(hours=3, minutes=30))
-    page = text(waiting.client("ivan").get(DAY))
+    each_waiting.world.save(one, form.oid, "AE", typed(None, **by_alias), now=now - timedelta(hours=3, minutes=30))
+    page = text(each_waiting.client("ivan").get(DAY))
     assert "20 h" in page
-    with waiting.world.read() as tx:
+    with each_waiting.world.read() as tx:
         assert {row.role for row in outbox.all_of(tx)} == {"investigator", "sponsor"}
 
 
@@ -200,9 +213,9 @@ def keys(page: str) -> list[str]:
     return re.findall(r'<th scope="row"><a href="[^"]*/subjects/([^"]+)">', page)
 
 
-def test_the_matrix_is_filtered_by_site_state_days_and_cohort_and_ordered(waiting):
-    late = waiting.world.enrol("recipient", "01", now=ENROLLED, **CONSENT)
-    mona = waiting.client("mona")
+def test_the_matrix_is_filtered_by_site_state_days_and_cohort_and_ordered(each_waiting):
+    late = each_waiting.world.enrol("recipient", "01", now=ENROLLED, **CONSENT)
+    mona = each_waiting.client("mona")
     matrix = f"{STUDY}/subjects?kind=recipient"
     assert keys(mona.get(matrix).text) == ["R-01-001", "R-01-002", "R-02-001"]
     assert keys(mona.get(matrix + "&site=02").text) == ["R-02-001"]
@@ -215,8 +228,8 @@ def test_the_matrix_is_filtered_by_site_state_days_and_cohort_and_ordered(waitin
     assert keys(mona.get(matrix + "&late=x&sort=x&cohort=x").text) == ["R-01-001", "R-01-002", "R-02-001"]
 
 
-def test_the_csv_of_the_view_holds_every_visit_of_it_and_no_formula(waiting):
-    mona = waiting.client("mona")
+def test_the_csv_of_the_view_holds_every_visit_of_it_and_no_formula(each_waiting):
+    mona = each_waiting.client("mona")
     answer = mona.get(f"{STUDY}/subjects.csv?kind=recipient&state=overdue")
     assert answer.mimetype == "text/csv"
     lines = list(csv.DictReader(io.StringIO(answer.get_data(as_text=True).removeprefix("\ufeff"))))
@@ -270,3 +283,57 @@ def test_a_verdict_waits_until_it_is_signed_and_again_when_its_seal_breaks(house
     assert recipient.key not in signatures_due(house)
     put(house.world, recipient, "LABS", "SCR", CD4_COUNT="650")
     assert re.search(rf"{recipient.key}\W+le verdict signé est caduc", signatures_due(house))
+
+
+def test_an_absurd_number_of_days_is_no_filter(waiting):
+    cora = waiting.client("cora")
+    for days in ("999999", "10000", "-1", "1e3", "٣"):
+        for address in ("subjects", "subjects.csv"):
+            answer = cora.get(f"{STUDY}/{address}?kind=recipient&late={days}")
+            assert answer.status_code == 200 and "R-01-001" in answer.text, (address, days)
+    assert 'value="9999"' in cora.get(f"{STUDY}/subjects?late=9999").text
+
+
+@pytest.mark.parametrize("act", ["missed", "deviation"])
+@pytest.mark.parametrize("words", ["x" * 5000, "a\x00b"], ids=["too long", "NUL"])
+def test_words_that_the_form_refuses_are_told_at_their_box_and_kept(waiting, act, words):
+    answer = waiting.client("cora").post(f"{STUDY}/subjects/R-01-001/visits/D3/{act}", {"code": "OTHER", "words": words})
+    assert answer.status_code == 422
+    assert 'id="error-words"' in answer.text
+    assert words[:1] in re.search(r"<textarea[^>]*>(.*?)</textarea>", answer.text, re.S)[1]
+
+
+def test_a_request_sent_twice_is_one_deviation_and_another_one_is_another(waiting):
+    cora, url = waiting.client("cora"), f"{STUDY}/subjects/R-01-001/visits/M1/deviation"
+    first, again = (cora.post(url, {"words": "she can come on Monday"}) for _ in range(2))
+    assert first.headers["Location"] == again.headers["Location"]
+    other = cora.post(url, {"words": "she can come on Tuesday"})
+    assert other.headers["Location"] != first.headers["Location"]
+
+
+def test_two_who_mark_one_visit_missed_at_once_record_it_once_and_see_no_fault(each_waiting):
+    browsers, answers = [each_waiting.client(name) for name in ("cora", "ivan")], []
+    gate = threading.Barrier(2)
+
+    def mark(browser) -> None:
+        gate.wait()
+        answers.append(browser.post(f"{STUDY}/subjects/R-01-001/visits/D3/missed", {"code": "SUBJECT"}).status_code)
+
+    threads = [threading.Thread(target=mark, args=(browser,)) for browser in browsers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == [303, 422]
+    with each_waiting.world.read() as tx:
+        assert forms.read(tx, each_waiting.world.subject("R-01-001").id, FormKey("D3", "FVISIT")).version == 1
+
+
+def test_a_visit_form_with_a_permission_of_its_own_is_not_filled_in_by_this_way_round(waiting):
+    study = waiting.world.published.study
+    guarded = tuple(replace(form, access="donor") if form.oid == "FVISIT" else form for form in study.forms)
+    with waiting.world.write("trialcrf") as tx:
+        publish.publish(tx, replace(study, forms=guarded))
+    cora, url = waiting.client("cora"), f"{STUDY}/subjects/R-01-001/visits/D3/missed"
+    assert cora.get(url).status_code == 403
+    assert cora.post(url, {"code": "SUBJECT"}).status_code == 403

@@ -36,7 +36,7 @@ def enrol(
         raise Impossible(Message(N_("This study has no such kind of subject.")))
     subject = subjects.create(tx, site, kind.oid, kind.key, on or site.today(now), number, once)
     saved = save_form(tx, published, subject, FormKey(kind.event_oid, kind.form_oid), sent, now)
-    visits.replan(tx, published.study, subject)
+    visits.replan(tx, subject)
     return subject, saved
 
 

@@ -196,7 +196,7 @@ def _replan(tx: Transaction, published: Published, subject: Subject, opened: Ope
     bearing = schedule.bearing(published.study)
     if any(one.alias in bearing for one in was ^ now):
         reason = next((change.reason for change in decision.changes if change.reason), "")
-        visits.replan(tx, published.study, subject, reason or next(iter(decision.removed.values()), ""))
+        visits.replan(tx, subject, reason or next(iter(decision.removed.values()), ""))
 
 
 def mark_form_error(tx: Transaction, subject: Subject, stored: StoredForm, reason: str) -> None:
@@ -209,9 +209,7 @@ def mark_form_error(tx: Transaction, subject: Subject, stored: StoredForm, reaso
         forms.mark_error(tx, subject, stored, reason.strip())
     except Stale:
         raise StaleSave(forms.by_id(tx, stored.id)) from None
-    current = definitions.current(tx, subject.site.study_oid)
-    assert current is not None  # What is recorded was recorded under a published version.
-    visits.replan(tx, current.study, subject, reason.strip())
+    visits.replan(tx, subject, reason.strip())
 
 
 def _as_sent(finding: Finding, new_rows: Mapping[tuple[str, str], str]) -> Finding:

@@ -8,7 +8,7 @@ from trialcrf.actions import Impossible, deviate, enter
 from trialcrf.actions.enter import Saved, Typed
 from trialcrf.core import schedule
 from trialcrf.core.boxes import raw_of
-from trialcrf.core.definition.model import CodeList, EventType, FormDef, ItemDef, StudyEventDef
+from trialcrf.core.definition.model import CodeList, FormDef, ItemDef, StudyEventDef
 from trialcrf.core.document import Answer, FormKey, Place
 from trialcrf.core.schedule import State, Visit
 from trialcrf.core.wording import N_, Message
@@ -52,17 +52,11 @@ def mark_missed(tx: Transaction, published: Published, subject: Subject, event_o
     """
     visit = find(tx, published, subject, event_oid, now)
     form = form_of(published, visit.event)
-    if form is None or visit.event.type is not EventType.SCHEDULED:
+    if form is None:
         raise Impossible(Message(N_("The form of this visit does not ask whether it took place.")))
     if visit.state not in MISSABLE:
-        raise Impossible(
-            Message(
-                N_(
-                    "This visit is %(state)s: only one that is due or overdue is marked missed.",
-                ),
-                {"state": _word(visit)},
-            )
-        )
+        said = N_("This visit is %(state)s: only one that is due or overdue is marked missed.")
+        raise Impossible(Message(said, {"state": Message(schedule.STATES[visit.state])}))
     codes = reasons_of(published, visit.event)
     if codes is None or codes.label_of(code) is None:
         raise Impossible(Message(N_("Say why the visit did not take place.")), "code")
@@ -109,7 +103,3 @@ def _standing(tx: Transaction, subject: Subject, event: StudyEventDef, form: For
     while (stored := forms.read(tx, subject.id, FormKey(event.oid, form.oid, 1, number))) is not None and stored.error:
         number += 1
     return FormKey(event.oid, form.oid, 1, number), stored
-
-
-def _word(visit: Visit) -> Message:
-    return Message(schedule.STATES[visit.state])

@@ -6,6 +6,8 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, follow_up
+from trialcrf.actions.enter import StaleSave
+from trialcrf.core.definition.model import FormDef
 from trialcrf.core.entry import Refused
 from trialcrf.core.schedule import STATES, Visit
 from trialcrf.core.wording import N_, Message
@@ -14,7 +16,7 @@ from trialcrf.web.fixed import MissedForm, RequestForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Crumb
-from trialcrf.web.subjects import form_url
+from trialcrf.web.subjects import form_url, may_form
 from trialcrf.web.visits.matrix import detail_of
 
 blueprint = Blueprint("follow_up", __name__)
@@ -31,14 +33,13 @@ def missed(study: str, subject: str, event: str) -> str:
 def mark_missed(study: str, subject: str, event: str) -> Response | tuple[str, int]:
     """Record that the visit did not take place, and why."""
     form = MissedForm(request.form)
+    _refuse_guarded(follow_up.form_of(g.place.published, _visit(event).event))
     try:
         with guard.write() as tx:
             code, words = form.code.data or "", form.words.data or ""
             follow_up.mark_missed(tx, g.place.published, g.place.subject, event, code, words, g.now)
-    except Impossible as problem:
-        return _missed_page(event, form, problem), 422
-    except Refused as refused:
-        return _missed_page(event, form, Impossible(_first(refused))), 422
+    except (Impossible, Refused, StaleSave) as stopped:
+        return _missed_page(event, form, _problem(stopped)), 422
     return redirect(url_for("subjects.one", study=study, subject=subject, done="missed"), 303)
 
 
@@ -54,17 +55,24 @@ def request_deviation(study: str, subject: str, event: str) -> Response | tuple[
     try:
         with guard.write() as tx:
             key = follow_up.request_deviation(tx, g.place.published, g.place.subject, event, form.words.data or "", g.now)
-    except Impossible as problem:
-        return _deviation_page(event, form, problem), 422
-    except Refused as refused:
-        return _deviation_page(event, form, Impossible(_first(refused))), 422
+    except (Impossible, Refused, StaleSave) as stopped:
+        return _deviation_page(event, form, _problem(stopped)), 422
     return redirect(form_url(g.place.subject, key, done="deviation"), 303)
 
 
-def _first(refused: Refused) -> Message:
-    """What the form's own checks say against it: the form itself is where that can be mended."""
-    said = refused.findings[0].message
-    return Message(N_("The form of the visit refuses this: %(why)s"), {"why": said})
+def _problem(stopped: Impossible | Refused | StaleSave) -> Impossible:
+    """Why nothing was recorded. What a form's own checks refuse here is what was typed: the rest comes from the program."""
+    if isinstance(stopped, Impossible):
+        return stopped
+    if isinstance(stopped, Refused):
+        return Impossible(Message(N_("The form of the visit refuses this: %(why)s"), {"why": stopped.findings[0].message}), "words")
+    return Impossible(Message(N_("Someone else saved this visit a moment ago: open it and look.")))
+
+
+def _refuse_guarded(form: FormDef | None) -> None:
+    """A form that has a permission of its own is filled in by those who hold it, on this way too."""
+    if form is not None and not may_form(form, "enter"):
+        abort(403)
 
 
 def _missed_page(event: str, form: MissedForm, problem: Impossible | None = None) -> str:
@@ -72,6 +80,7 @@ def _missed_page(event: str, form: MissedForm, problem: Impossible | None = None
     reasons = follow_up.reasons_of(g.place.published, visit.event)
     if reasons is None:
         abort(404)
+    _refuse_guarded(follow_up.form_of(g.place.published, visit.event))
     form.code.choices = [("", ""), *((one.code, one.label.in_(g.language.code)) for one in reasons.items)]
     heading = Message(N_("%(key)s, %(visit)s: mark missed"), {"key": g.place.subject.key, "visit": visit.event.label})
     return _act_page("today/missed.html", visit, heading, form, problem)

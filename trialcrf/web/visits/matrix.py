@@ -32,6 +32,8 @@ from trialcrf.web.subjects import blueprint, first_form_url, may_form
 
 ON_A_PAGE = 25
 AT_ONCE = 200
+LATEST = 9999
+"""The most days overdue that can be asked for: four digits, as many as the box takes."""
 
 ORDERS = {"key": N_("subject"), "overdue": N_("longest overdue first"), "next": N_("next window first"), "enrolled": N_("newest first")}
 CHIPS = (State.OVERDUE, State.DUE, State.DUE_SOON, State.MISSED)
@@ -86,7 +88,7 @@ def matrix(study: str) -> str:
         view=view,
         states=[(one.value, Message(STATES[one])) for one in State],
         orders=[(code, Message(said)) for code, said in ORDERS.items()],
-        late=_whole(request.args.get("late", "")),
+        late=view.asked.late_by,
         events=[event.label for event in definition.events_for(view.kind.oid) if event.type is EventType.SCHEDULED],
         rows=[_row(definition, study, plan, standing) for plan in plans],
         pages=_pages(number, total),
@@ -149,7 +151,7 @@ def _view(tx: Transaction, definition: Study) -> View:
     every_place = [one for one in sites.all_of(tx, definition.oid) if mine is None or one.code in mine]
     wanted = request.args.get("site", "")
     places = [one for one in every_place if wanted in ("", one.code)]
-    late = _whole(request.args.get("late", ""))
+    late = _whole(request.args.get("late", ""), LATEST)
     state = next((one for one in State if one.value == request.args.get("state", "")), None)
     state = State.OVERDUE if late else state
     kind = definition.subject_type.get(request.args.get("kind", ""), definition.subject_types[0])
@@ -246,8 +248,10 @@ def detail_of(visit: Visit, site: Site) -> Message | None:
     return None
 
 
-def _whole(text: str) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 0
+def _whole(text: str, most: int = 999_999) -> int:
+    """The number that the address gives; 0 where it gives none, or one beyond `most`."""
+    number = int(text) if text.isascii() and text.isdecimal() and len(text) < 7 else 0
+    return number if number <= most else 0
 
 
 def _asked_for(**changed: str | None) -> dict[str, str]:
