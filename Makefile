@@ -27,7 +27,7 @@ run: setup ## Start the program with a synthetic trial on http://127.0.0.1:PORT;
 	@TRIALCRF_DATA="$(DATA)" PORT="$(PORT)" TRIALCRF_DEMO=yes exec $(BIN)/trialcrf run
 
 test: dev lint types ## Check everything: lint, types, and all tests on SQLite, PostgreSQL and in a browser
-	@$(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
 
 fast: lint ## The tests that need nothing but Python, in seconds, and lint
 	@$(BIN)/python -m pytest tests/core $(PYTEST_ARGS)

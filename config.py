@@ -40,6 +40,7 @@ class Settings:
     """Every setting. Built by `from_env` in a shell; the rings below get single values, never this.
 
     `database_url` names the driver as SQLAlchemy wants it. `smtp_url` None means that mails are written to `mail_folder`.
+    `icsr_schema` is the XML schema of the ICH (MCCI_IN200100UV01.xsd), where the sponsor supplies it: no other message leaves then.
     `calendar_keys` False keeps the keys of subjects out of every calendar feed, whatever its owner chose.
     The two URLs may carry passwords, so they are kept out of the printed form.
     """
@@ -54,6 +55,7 @@ class Settings:
     demo: bool
     secure_cookies: bool
     calendar_keys: bool = True
+    icsr_schema: Path | None = None
 
     @property
     def loopback(self) -> bool:
@@ -91,6 +93,7 @@ class Settings:
             demo=given.flag("TRIALCRF_DEMO", False),
             secure_cookies=given.flag("TRIALCRF_SECURE_COOKIES", base_url.startswith("https:")),
             calendar_keys=given.flag("TRIALCRF_CALENDAR_KEYS", True),
+            icsr_schema=given.file("TRIALCRF_ICSR_SCHEMA"),
         )
         if settings.demo and not settings.loopback:
             given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")
@@ -125,6 +128,13 @@ class _Given:
         path = Path(self.text(name, str(default))).expanduser().absolute()
         if path.exists() and not path.is_dir():
             self.refuse(name, f"{str(path)!r} is not a folder")
+        return path
+
+    def file(self, name: str) -> Path | None:
+        text = self.text(name, "")
+        path = Path(text).expanduser().absolute() if text else None
+        if path is not None and not path.is_file():
+            self.refuse(name, f"{str(path)!r} is not a file")
         return path
 
     def port(self, name: str, default: int) -> int:

@@ -26,6 +26,66 @@ settings.load_profile("trialcrf")
 
 KINDS = ("sqlite", "postgresql")
 
+Filling = Callable[[str], None]
+"""Puts rows into a new database with today's schema, by its URL, and leaves no connection open: the database is cloned."""
+
+MEMORY, ENOUGH = Path("/dev/shm"), 2 * 1024**3
+"""Where databases lie in memory, and how many bytes must be free there: a clone on a disk takes ten times as long."""
+
+
+def scratch() -> Path | None:
+    """The folder to make throw-away databases in: in memory where there is room, else wherever temporary files go (None).
+
+    What a run that was killed left in memory is cleared away: its folders bear the number of a process that is gone.
+    """
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < ENOUGH:
+        return None
+    for left in MEMORY.glob(f"{PREFIX}*"):
+        if not Path("/proc", left.name.removeprefix(PREFIX).partition("-")[0]).exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return MEMORY
+
+
+PREFIX = "trialcrf-test-"
+
+
+def scratch_folder(parent: Path | None) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
+
+
+LONGEST_FIRST = ("browser/", "test_cli.py", "test_printing.py", "jobs/", "actions/", "external/", "store/", "web/")
+"""Rooms of tests in the order in which several workers take them: what is left for the end is short, so no worker waits for another."""
+
+
+TOGETHER = (("browser/",), ("actions/test_import.py", "actions/test_pilot_report.py"))
+"""Files that share what takes long to make: the running program and the browser, the imported pilot."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    here = f"{Path(__file__).parent}/"
+
+    def turn(item: pytest.Item) -> int:
+        name = str(item.path).removeprefix(here)
+        return next((place for place, room in enumerate(LONGEST_FIRST) if name.startswith(room)), len(LONGEST_FIRST))
+
+    items.sort(key=turn)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """A file to a worker, as `--dist loadfile` has it, in the order above; what is made once for several files goes to one worker."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling
+
+    class ByRoom(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file: str = super()._split_scope(nodeid)
+            return next((room for room in TOGETHER if any(file.startswith(f"tests/{one}") for one in room)), (file,))[0]
+
+    config.option.loadscopereorder = False
+    return ByRoom(config, log)
+
 
 def migrate(url: str) -> None:
     """Build the schema of an empty database as an installation does. Must leave no connection open: the database is cloned."""
@@ -39,6 +99,10 @@ class Cluster:
     """A running PostgreSQL of our own, reached through a socket in its folder: no port to find or to collide on."""
 
     folder: Path
+
+    @property
+    def version(self) -> int:
+        return int((self.folder / "data" / "PG_VERSION").read_text(encoding="ascii"))
 
     def url(self, database: str) -> str:
         return f"postgresql+psycopg://postgres@/{database}?host={self.folder}"
@@ -65,18 +129,35 @@ LOSSY = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off",
 """A cluster that may lose everything at a power cut, which no test here is about."""
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cheap_passwords() -> Iterator[None]:
+    """Hashing with next to no work, in the process of the tests alone: who signs in, signs or fills in the demonstration hashes often.
+
+    How much work it really is, tests/external/test_passwords.py says.
+    """
+    from argon2 import PasswordHasher
+
+    from trialcrf.external import passwords
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(passwords, "_HASHER", PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        passwords._nobodys.cache_clear()
+        yield
+        passwords._nobodys.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Cluster]:
     """A throw-away cluster."""
-    with running_postgresql(LOSSY) as cluster:
+    with running_postgresql(LOSSY, scratch()) as cluster:
         yield cluster
 
 
 @contextmanager
-def running_postgresql(durability: Mapping[str, str]) -> Iterator[Cluster]:
-    """A cluster with these settings; it is stopped and removed when it is left."""
+def running_postgresql(durability: Mapping[str, str], parent: Path | None = None) -> Iterator[Cluster]:
+    """A cluster with these settings in a folder of its own (in `parent`); it is stopped and removed when it is left."""
     programs = postgresql_programs()
-    folder = Path(tempfile.mkdtemp(prefix="trialcrf-pg-"))  # Short and in /tmp: a socket's path has at most 107 characters.
+    folder = scratch_folder(parent)  # Short, as a socket's path has at most 107 characters.
     # PostgreSQL refuses to run as root, and must not outlive a test run that was killed.
     as_user = ["setpriv", "--pdeathsig", "INT"]
     if os.geteuid() == 0:
@@ -135,7 +216,7 @@ class Databases:
         self._folder = folder
         self._start_postgresql = start_postgresql
         self._numbers = itertools.count(1)
-        self._templates: dict[str, str] = {}
+        self._templates: dict[tuple[str, Filling | None], str] = {}
 
     @cached_property
     def _cluster(self) -> Cluster:
@@ -147,13 +228,17 @@ class Databases:
             return f"sqlite:///{self._new_file()}"
         return self._create("template0")
 
-    def fresh(self, kind: str) -> str:
-        """The URL of a new database with today's schema."""
-        if kind not in self._templates:
-            url = self.empty(kind)
-            migrate(url)
-            self._templates[kind] = url
-        template = make_url(self._templates[kind]).database
+    def fresh(self, kind: str, filling: Filling | None = None) -> str:
+        """The URL of a new database with today's schema, and with what `filling` puts into one: that is done once and cloned."""
+        if (kind, filling) not in self._templates:
+            if filling is None:
+                url = self.empty(kind)
+                migrate(url)
+            else:
+                url = self.fresh(kind)
+                filling(url)
+            self._templates[kind, filling] = url
+        template = make_url(self._templates[kind, filling]).database
         assert template
         if kind == "sqlite":
             path = self._new_file()
@@ -176,14 +261,18 @@ class Databases:
 
     def _create(self, template: str) -> str:
         name = f"trialcrf_{next(self._numbers)}"
-        self._cluster.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        # Copying files costs less than logging every page, where the files lie in memory; before version 15 there is no other way.
+        how = "STRATEGY FILE_COPY" if self._cluster.version >= 15 else ""
+        self._cluster.execute(f"CREATE DATABASE {name} TEMPLATE {template} {how}")
         return self._cluster.url(name)
 
 
 @pytest.fixture(scope="session")
-def databases(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Databases:
+def databases(request: pytest.FixtureRequest) -> Iterator[Databases]:
     """For tests that need several databases; PostgreSQL starts only when one of its kind is asked for."""
-    return Databases(tmp_path_factory.mktemp("databases"), lambda: request.getfixturevalue("postgresql"))
+    folder = scratch_folder(scratch())
+    yield Databases(folder, lambda: request.getfixturevalue("postgresql"))
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=KINDS)
@@ -194,9 +283,15 @@ def database_kind(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def database_url(database_kind: str, databases: Databases) -> Iterator[str]:
+def filling() -> Filling | None:
+    """What is in a test's database from its start, besides the schema. Rooms of tests that all begin in one world say which."""
+    return None
+
+
+@pytest.fixture
+def database_url(database_kind: str, databases: Databases, filling: Filling | None) -> Iterator[str]:
     """A migrated database of this test's own."""
-    url = databases.fresh(database_kind)
+    url = databases.fresh(database_kind, filling)
     yield url
     databases.drop(url)
 

@@ -22,7 +22,8 @@ from sqlalchemy import select
 
 from config import Settings
 from tests.actions.screening import screen_donor, screen_recipient
-from tests.actions.world import ROOT, STUDIES, World, make_world, typed
+from tests.actions.world import ROOT, STUDIES, World, open_world, typed
+from tests.actions.world import filling as filling_of
 from trialcrf.actions import NotClean
 from trialcrf.cli import main
 from trialcrf.external import clock
@@ -62,8 +63,13 @@ def cli(database_url, tmp_path):
 
 
 @pytest.fixture
+def filling(request):
+    return filling_of("msc_ssc", at_any_hour=True) if "world" in request.fixturenames else None
+
+
+@pytest.fixture
 def world(database_url):
-    made = make_world(database_url, at_any_hour=True)
+    made = open_world(database_url)
     yield made
     made.engine.dispose()
 

@@ -7,7 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.actions.world import NOW, make_world
+from tests.actions.world import NOW, open_world
+from tests.actions.world import filling as filling_of
 from tests.test_cli import Cli
 from trialcrf.store import accounts, audit, outbox
 
@@ -15,8 +16,13 @@ KEY = "overdue|msc_ssc|17|WEIGH1|1|cora"
 
 
 @pytest.fixture
+def filling(request):
+    return filling_of() if "world" in request.fixturenames else None
+
+
+@pytest.fixture
 def world(database_url):
-    made = make_world(database_url)
+    made = open_world(database_url)
     yield made
     made.engine.dispose()
 

@@ -59,6 +59,7 @@ def test_every_bad_value_is_in_one_message(tmp_path: Path) -> None:
         "TRIALCRF_DEMO": "perhaps",
         "TRIALCRF_SECURE_COOKIES": "maybe",
         "TRIALCRF_CALENDAR_KEYS": "some",
+        "TRIALCRF_ICSR_SCHEMA": str(tmp_path / "none.xsd"),
     }
     with pytest.raises(BadSettings) as caught:
         Settings.from_env(bad)

@@ -14,12 +14,15 @@ WORD, PAGE = "{http://www.w3.org/1999/xhtml}word", "{http://www.w3.org/1999/xhtm
 SECTIONS = (
     "Summary",
     "Enrolment and exposure",
+    "Figures",
     "Adverse events by class and term",
     "Adverse events by severity",
+    "Adverse events by time of onset",
     "Serious adverse events",
     "Deaths",
     "Inconsistencies in the records",
     "Line listing of adverse events",
+    "Numbers of the figures",
 )
 HEADINGS = frozenset(f"{number} {title}" for number, title in enumerate(SECTIONS, 1))
 FURNITURE = re.compile(r"CDISCPILOT01 · Safety report Clinical cut-off .+|Definition v\d+ · checkpoint .+ \d+ / \d+")

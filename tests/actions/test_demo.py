@@ -15,7 +15,7 @@ from trialcrf.actions.sign_in import WrongSignIn, check_password
 from trialcrf.core.access import Grant
 from trialcrf.core.document import Place
 from trialcrf.core.eligibility import Overall, Verdict
-from trialcrf.core.safety import Cut, tabulate
+from trialcrf.core.safety.report import Cut, tabulate
 from trialcrf.core.schedule import State, plan
 from trialcrf.core.signature import Standing
 from trialcrf.core.workflow import QueryState
@@ -50,9 +50,18 @@ def filled(url: str, now: datetime = NOW) -> World:
     return world
 
 
+def filling_of_today(url: str) -> None:
+    filled(url).engine.dispose()
+
+
+@pytest.fixture
+def filling(request):
+    return filling_of_today if "demo_world" in request.fixturenames else None
+
+
 @pytest.fixture
 def demo_world(database_url):
-    world = filled(database_url)
+    world = World(open_engine(database_url), STUDY)
     yield world
     world.engine.dispose()
 
@@ -60,8 +69,8 @@ def demo_world(database_url):
 @pytest.fixture(scope="module")
 def shown(databases):
     """One filled trial for the tests that only read."""
-    url = databases.fresh("sqlite")
-    world = filled(url)
+    url = databases.fresh("sqlite", filling_of_today)
+    world = World(open_engine(url), STUDY)
     yield world
     world.engine.dispose()
     databases.drop(url)

@@ -5,41 +5,39 @@ from __future__ import annotations
 import csv
 import shutil
 from collections import Counter
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 
 import pytest
 from sqlalchemy import text
 
-from tests.actions.world import NOW, ROOT, make_world, typed
+from tests.actions import pilot
+from tests.actions.pilot import OUTCOMES, PILOT, ZONE, whole_pilot
+from tests.actions.world import NOW, ROOT, open_world, typed
+from tests.actions.world import filling as filling_of
 from tests.conftest import KINDS
 from trialcrf.actions import Impossible, enrol, enter
-from trialcrf.actions.importing import ImportProblems, import_sdtm
+from trialcrf.actions.importing import ImportProblems
 from trialcrf.core import schedule
 from trialcrf.core.definition.source import in_english
 from trialcrf.core.document import Answer, FormKey, Place
-from trialcrf.store import audit, forms, queries, replay, sites, subjects
-from trialcrf.store.audit import Who
-from trialcrf.store.transaction import writing
+from trialcrf.store import audit, forms, queries, replay, sites, subjects, visits
 
 SMALL = ROOT / "tests/data/sdtm"
-PILOT = ROOT.parent / "shared/data/cdisc_pilot"
-ZONE = "America/New_York"
 
 
 def run(world, folder=SMALL, progress=lambda done, total: None, zone=ZONE):
-    @contextmanager
-    def begin():
-        with writing(world.engine, NOW, Who.system("cli")) as tx:
-            yield tx
+    return pilot.run(world, folder, progress, zone)
 
-    return import_sdtm(folder, world.study, zone, begin, NOW, progress)
+
+@pytest.fixture
+def filling(request, filling):
+    return filling_of("cdisc_pilot") if "pilot_world" in request.fixturenames else filling
 
 
 @pytest.fixture
 def pilot_world(database_url):
-    made = make_world(database_url, "cdisc_pilot")
+    made = open_world(database_url, "cdisc_pilot")
     yield made
     made.engine.dispose()
 
@@ -154,6 +152,20 @@ def test_a_second_run_writes_nothing(pilot_world):
     second = run(pilot_world)
     assert size(pilot_world) == before
     assert (second.forms_same, second.forms_new, second.forms_changed, second.records) == (first.forms_new, 0, 0, 0)
+
+
+def test_windows_move_with_a_later_delivery_and_the_trail_says_from_where_to_where_and_why(pilot_world, folder):
+    run(pilot_world)
+    subject = pilot_world.subject("01-801-0001")
+    with pilot_world.read() as tx:
+        assert visits.moves(tx, subject) == []  # nothing had been planned before, whatever the order of the rows
+    edit(folder, "ex.csv", '3,"BASELINE","2013-03-04","2013-03-18"', '3,"BASELINE","2013-03-05","2013-03-18"')
+    run(pilot_world, folder)
+    with pilot_world.read() as tx:
+        moved = visits.moves(tx, subject)
+    assert {(one.reason, (one.now - one.was).days) for one in moved} == {("IMPORT", 1)}
+    assert len(moved) == len({one.event_oid for one in moved}) > 5
+    clean(pilot_world)
 
 
 def test_a_changed_value_is_one_change_with_its_reason(pilot_world, folder):
@@ -328,10 +340,9 @@ def imported(request, databases):
         pytest.skip(
             "the CDISC pilot data do not stand beside this checkout (../shared/data/cdisc_pilot): the made-up tables stand for them"
         )
-    url = databases.fresh(request.param)
-    world = make_world(url, "cdisc_pilot")
-    outcome = run(world, PILOT)
-    yield world, outcome
+    url = databases.fresh(request.param, whole_pilot)
+    world = open_world(url, "cdisc_pilot")
+    yield world, OUTCOMES[request.param]
     world.engine.dispose()
     databases.drop(url)
 

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import csv
 import random
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+from tests.actions.pilot import PILOT, STUDY, run, whole_pilot
 from tests.actions.pilot_count import FLAWS, NAMES, NOT_SERIOUS, PARTIAL, SEVERITIES, Count, read
 from tests.actions.printed import Printed, after, columns, grid, listing, rows
-from tests.actions.world import NOW, ROOT, World, make_world
+from tests.actions.world import NOW, World, filling, open_world
+from tests.conftest import Databases
 from trialcrf.actions import report
-from trialcrf.actions.importing import import_sdtm
-from trialcrf.store.audit import Who
-from trialcrf.store.transaction import writing
+from trialcrf.external import annex, pdf
 
-PILOT = ROOT.parent / "shared/data/cdisc_pilot"
-STUDY = "cdisc_pilot"
 YESTERDAY = date(2026, 11, 20)
 """Long after everything that the pilot recorded."""
 
@@ -43,25 +41,20 @@ class Drawn(NamedTuple):
     count: Count
 
 
-def imported(url: str, folder: Path) -> World:
-    world = make_world(url, STUDY)
-
-    @contextmanager
-    def begin():
-        with writing(world.engine, NOW, Who.system("cli")) as tx:
-            yield tx
-
-    outcome = import_sdtm(folder, STUDY, "America/New_York", begin, NOW, lambda done, total: None)
-    assert outcome.refused == []
+def imported(databases: Databases, folder: Path) -> World:
+    if folder == PILOT:
+        return open_world(databases.fresh("sqlite", whole_pilot), STUDY)
+    world = open_world(databases.fresh("sqlite", filling(STUDY)), STUDY)
+    assert run(world, folder).refused == []
     return world
 
 
 def drawn(world: World, folder: Path, as_of: date, file: Path) -> Drawn:
-    """What `trialcrf report safety --as-of DATE --lang en --out FILE` does, and the file read back."""
+    """What `trialcrf report safety --as-of DATE --lang en --out FILE` draws, with everything inside, read back."""
     with world.read() as tx:
         report.check_cut(tx, STUDY, as_of, NOW, NOW)
         value = report.safety_report(tx, STUDY, as_of, NOW)
-    file.write_bytes(report.draw(value, "en"))
+    file.write_bytes(pdf.render("safety", value, "en"))  # whole: the annexes are compared below
     return Drawn(Printed(file), Count(folder, as_of))
 
 
@@ -118,7 +111,7 @@ def trials(databases, tmp_path_factory) -> Iterator[Callable[[str], tuple[World,
     def trial(name: str) -> tuple[World, Path]:
         if name not in made:
             folder = PILOT if name == "pilot" else changed_copy(tmp_path_factory.mktemp("copies") / name, int(name))
-            made[name] = imported(databases.fresh("sqlite"), folder), folder
+            made[name] = imported(databases, folder), folder
         return made[name]
 
     yield trial
@@ -219,8 +212,11 @@ def test_deaths_are_told_with_everything_that_tells_of_them(printed, count):
 def test_every_inconsistency_is_listed_under_its_name_and_no_other(printed, count):
     expected = count.inconsistencies()
     # The tables between those of the deaths and the listing.
-    assert printed.titles()[-1 - len(expected) : -1] == [said for said, _ in expected]
-    assert ("Deaths by the cut-off" if count.deaths() else "Serious adverse events") in printed.titles()[-2 - len(expected)]
+    titles = printed.titles()
+    end = titles.index("All adverse events")
+    assert titles[end - len(expected) : end] == [said for said, _ in expected]
+    before = "Deaths by the cut-off" if count.deaths() else "Serious adverse events" if count.serious else "Treatment-emergent"
+    assert before in titles[end - len(expected) - 1]
     heads = ["Subject", "Arm", "Term", "Severity", "Serious", "Criteria", "Onset, end", "Outcome"]
     for said, lines in expected:
         table = printed.titled(said)
@@ -261,3 +257,21 @@ def test_the_copies_give_every_rule_of_the_report_something_to_count(trials):
         # Something of every kind happens on the very day of the cut-off, and somebody already enrolled dies after it.
         assert all(any(row[on] == early.as_of for row in table) for table, on in early.on_days())
         assert any(row["DTHDTC"] > early.as_of for row in early.people.values())
+
+
+def test_what_goes_into_annexes_is_counted_alike(trials, tmp_path):
+    world, folder = trials("pilot")
+    with world.read() as tx:
+        value = report.safety_report(tx, STUDY, YESTERDAY, NOW)
+    parts = annex.prepare("safety", value, "en").long
+    texts = {}
+    for name in ("events", "severity"):
+        (part,) = parts[name]
+        (tmp_path / part.name).write_bytes(annex.draw(part))
+        done = subprocess.run(["pdftotext", "-raw", tmp_path / part.name, "-"], capture_output=True, text=True, check=True)
+        texts[name] = " ".join(done.stdout.split())
+    count = Count(folder, YESTERDAY)
+    for name, lines in (("events", count.by_term(count.events)), ("severity", count.by_severity())):
+        missing = [label for _, label, cells in lines if " ".join((label, *cells)) not in texts[name]]
+        assert missing == []
+    assert sum(part.rows for part in parts["listing"]) == len(count.listing())

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import event
 
-from tests.actions.world import World, make_world, typed
+from tests.actions.world import World, filling, open_world, typed
 from trialcrf.store import forms
 
 GROWING = ("audit_record", "audit_value", "fact", "form", "query")
@@ -16,8 +16,8 @@ GROWING = ("audit_record", "audit_value", "fact", "form", "query")
 
 @pytest.fixture
 def world(databases: Any) -> Any:
-    url = databases.fresh("sqlite")
-    made = make_world(url, "salt")
+    url = databases.fresh("sqlite", filling("salt"))
+    made = open_world(url, "salt")
     yield made
     made.engine.dispose()
     databases.drop(url)

@@ -135,7 +135,7 @@ def _as_of(one: SiteQuality) -> dict[str, object]:
 def test_the_numbers_of_the_page_are_those_of_the_drawn_report_and_the_same_order_gives_the_same_bytes(busy, tmp_path):
     with busy.write("sam", EVENING) as tx:
         published = definitions.current(tx, busy.study)
-        number = report.order(tx, published, "en", TODAY, None, "sam", kind=report.QUALITY, site="01")
+        number = report.order(tx, published, "en", TODAY, None, "sam", kind=report.QUALITY, site="01", why="For a test.")
     shown, drawings = page(busy, EVENING)["01"], []
     for _ in range(2):
         with busy.read() as tx:
@@ -171,15 +171,15 @@ def test_a_site_where_nothing_was_due_has_no_percentage(salt, tmp_path):
 )
 def test_what_cannot_be_reported_is_refused_when_it_is_ordered(salt, kind, site):
     with pytest.raises(Impossible), salt.write("sam", EVENING) as tx:
-        report.order(tx, definitions.current(tx, "salt"), "en", TODAY, None, "sam", kind=kind, site=site)
+        report.order(tx, definitions.current(tx, "salt"), "en", TODAY, None, "sam", kind=kind, site=site, why="For a test.")
     with salt.read() as tx:
         assert reports.all_of(tx, "salt") == []
 
 
 def test_every_kind_of_report_has_its_document():
-    from trialcrf.external import pdf
+    from trialcrf.external import markup
 
-    assert set(report.KINDS) <= set(pdf.documents())
+    assert set(report.KINDS) <= set(markup.documents())
 
 
 def test_subjects_are_read_in_lots(busy, monkeypatch):

@@ -448,7 +448,7 @@ def test_a_serious_event_is_told_without_data_and_each_is_led_to_what_they_may_r
         letters[letter.to] = letter
     assert set(letters) == {"ivan@example.org", "sam@example.org"}
     assert f"{BASE}/studies/msc_ssc/forms/{stored.id}" in letters["ivan@example.org"].body
-    assert f"{BASE}/studies/msc_ssc/reports" in letters["sam@example.org"].body.splitlines()
+    assert f"{BASE}/studies/msc_ssc/cases/1" in letters["sam@example.org"].body.splitlines()
     assert {letter.stop_url for letter in letters.values()} == {""}, "these are not for choosing"
     for letter in letters.values():
         assert "R-01-001" not in letter.subject + letter.body and "Sepsis" not in letter.subject + letter.body

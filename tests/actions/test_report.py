@@ -42,7 +42,7 @@ def made(world: World, known_at: datetime, as_of: date = TODAY):
 
 
 def order(world: World, now: datetime = MORNING, **other):
-    values = {"language": "en", "as_of": TODAY, "known_at": None, "by": "dana"} | other
+    values = {"language": "en", "as_of": TODAY, "known_at": None, "by": "dana", "why": "For a test."} | other
     with world.write("dana", now) as tx:
         return report.order(tx, definitions.current(tx, world.study), **values)
 
@@ -128,7 +128,7 @@ def test_a_drawing_is_archived_whole_with_its_hash_and_once(salt, tmp_path):
     with salt.read() as tx:
         ordered = reports.find(tx, made_id)
         value = report.safety_report(tx, ordered.study_oid, ordered.as_of, ordered.known_at)
-    drawing = report.draw(value, ordered.language)
+    drawing = report.drawing(value, ordered.language, ordered.kind)
     sha256 = report.keep_file(ordered, drawing, tmp_path)
     with salt.write("trialcrf", NOON) as tx:
         assert report.keep(tx, ordered, value, sha256)
@@ -138,7 +138,7 @@ def test_a_drawing_is_archived_whole_with_its_hash_and_once(salt, tmp_path):
         archived = reports.find(tx, made_id)
     assert archived.file == f"salt-safety-2026-11-21-fr-{made_id}.pdf"
     assert [path.name for path in tmp_path.iterdir()] == [archived.file]
-    assert hashlib.sha256((tmp_path / archived.file).read_bytes()).hexdigest() == archived.sha256 == hashlib.sha256(drawing).hexdigest()
+    assert hashlib.sha256((tmp_path / archived.file).read_bytes()).hexdigest() == archived.sha256 == hashlib.sha256(drawing.pdf).hexdigest()
     assert (archived.state, archived.definition_version, archived.checkpoint) == (reports.DRAWN, 1, value.cut.checkpoint)
 
 

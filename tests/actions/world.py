@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -119,12 +119,27 @@ def study_of(name: str) -> Study:
     return load(read_study(STUDIES[name]))
 
 
+@cache
+def filling(study: str = "msc_ssc", at_any_hour: bool = False) -> Callable[[str], None]:
+    """`make_world` as the filling of a database: the same object for the same world, so that it is made once and cloned."""
+
+    def fill(url: str) -> None:
+        make_world(url, study, at_any_hour).engine.dispose()
+
+    return fill
+
+
+def open_world(url: str, study: str = "msc_ssc") -> World:
+    """The world in a database that `filling` filled."""
+    return World(open_engine(url), study)
+
+
 def make_world(url: str, study: str = "msc_ssc", at_any_hour: bool = False) -> World:
     """Publish the study, make two sites far apart in time, and the cast with their roles.
 
     `at_any_hour` leaves the study's quiet hours out, for tests that go by the true clock.
     """
-    world = World(open_engine(url), study)
+    world = open_world(url, study)
     new = study_of(study)
     if at_any_hour:
         new = replace(new, reminders=replace(new.reminders, quiet_from="", quiet_to=""))

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from sqlalchemy import case, update
 
 from tests.browser.person import Person
 from tests.browser.program import STUDY, Program, form_address, subject_address
-from trialcrf.actions import choose
-from trialcrf.store import accounts, outbox
+from trialcrf.actions import choose, keep_limits
+from trialcrf.store import accounts, definitions, lab_ranges, outbox, sites
 from trialcrf.store.models import outbox as outbox_table
 
 LIST = f"/studies/{STUDY}"
@@ -98,6 +98,17 @@ def mails_to_judge(program: Program) -> str:
     return ""
 
 
+def limits_of_a_laboratory(program: Program) -> str:
+    """Limits that hold, and the number of their line. The laboratory has no name that could be taken for a word."""
+    with program.world.write("dana", datetime.now(UTC)) as tx:
+        site, published = sites.find(tx, STUDY, "01"), definitions.current(tx, STUDY)
+        assert site
+        assert published
+        held = [one.id for one in lab_ranges.all_of(tx, [site.id])]
+        typed = keep_limits.TypedLimits("B 12", "NEUT", "10⁹/L", "", "1.8", "7.5", date(2020, 1, 1))
+        return str(held[0] if held else keep_limits.add(tx, published.study, site, typed))
+
+
 def session_lost(person: Person) -> None:
     person.context.clear_cookies()
     person.type("HT", "172")
@@ -173,6 +184,13 @@ PAGES = (
     Known("timeline.one", "mona", subject_address("R-02-001") + "/timeline"),
     Known("quality.shown", "cora", f"{LIST}/quality"),
     Known("quality.shown", "dana", f"{LIST}/quality"),
+    Known("dictionaries.shown", "cora", f"{LIST}/dictionaries/ctcae/search?q=reaction"),
+    Known("laboratory.listed", "dana", f"{LIST}/laboratories?copy={{}}", made=limits_of_a_laboratory),
+    Known("laboratory.listed", "dana", f"{LIST}/laboratories", then=refused),
+    Known("laboratory.listed", "cora", f"{LIST}/laboratories?show=all"),
+    Known("laboratory.one", "dana", f"{LIST}/laboratories/{{}}", made=limits_of_a_laboratory),
+    Known("laboratory.one", "cora", f"{LIST}/laboratories/{{}}", made=limits_of_a_laboratory),
+    Known("entry.form", "cora", form_address("R-01-001", "SCR", "LABS")),
     Known("reports.listed", "sam", f"{LIST}/reports"),
     Known("export.page", "dana", f"{LIST}/data"),
     Known("admin.people", "adam", "/people"),
@@ -197,6 +215,7 @@ PAGES = (
 NO_PAGES = {
     "static": "files",
     "health.healthz": "JSON for a watcher",
+    "dictionaries.found": "JSON for the search while one types",
     "account.home": "leads to the start of each role",
     "entry.by_number": "leads from a mail to a form",
     "feed.ics": "a file for calendar programs",

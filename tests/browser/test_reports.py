@@ -27,6 +27,7 @@ def test_the_sponsor_orders_a_safety_report_and_it_has_the_right_numbers(at_brow
     for box, text in (("day", f"{day.day:02}"), ("month", f"{day.month:02}"), ("year", str(day.year))):
         sam.page.locator(f"#{box}").fill(text)
     sam.page.locator("#language").select_option("en")
+    sam.page.locator("#why").fill("For the data safety monitoring board.")
     counted = facts(program)
     sam.press(sam.page.get_by_role("button", name="Order the report"))
     assert "done=ordered" in sam.path()

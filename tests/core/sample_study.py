@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date
 
+from trialcrf.core.definition.codes import CodeList, CodeListItem
 from trialcrf.core.definition.model import (
     Anchor,
     Check,
-    CodeList,
-    CodeListItem,
     DataType,
     EventType,
     FormDef,

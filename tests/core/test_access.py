@@ -15,20 +15,24 @@ EXPECTED = {
     "coordinator": {
         "subject.list", "subject.enrol", "subject.error", "form.read", "form.enter", "form.error", "history.read", "link.read",
         "link.enter", "statement.read", "study.read", "study.compare", "query.read", "query.answer", "signature.read", "day.read",
-        "quality.read",
+        "quality.read", "dictionary.read", "lab.read", "case.read", "case.inform", "decision.read",
     },
     "monitor": {
         "subject.list", "form.read", "history.read", "link.read", "donor.read", "statement.read", "study.read",
         "study.compare", "query.read", "query.review",
-        "signature.read", "day.read", "quality.read",
+        "signature.read", "day.read", "quality.read", "dictionary.read", "lab.read", "case.read", "decision.read",
     },
     "data_manager": {
         "subject.list", "form.read", "history.read", "link.read", "donor.read", "statement.read", "study.read",
         "study.compare", "query.read", "query.review",
         "data.export", "report.read",
-        "report.order", "signature.read", "day.read", "quality.read",
+        "report.order", "signature.read", "day.read", "quality.read", "dictionary.read", "lab.read", "lab.administer", "case.read",
+        "decision.read",
     },
-    "sponsor": {"day.read", "quality.read", "report.read", "report.order", "study.read"},
+    "sponsor": {
+        "day.read", "quality.read", "report.read", "report.order", "study.read", "dictionary.read", "case.read", "case.assess",
+        "decision.read", "decision.sign",
+    },
     "administrator": {"user.administer", "site.administer", "job.administer"},
 }  # fmt: skip
 EXPECTED["investigator"] = EXPECTED["coordinator"] | {"signature.sign"}

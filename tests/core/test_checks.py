@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from trialcrf.core import checkplan
 from trialcrf.core.checks import OWN_CHECKS, Context, applicable, complete, derive, progress, run
-from trialcrf.core.definition.model import Check, CodeList, CodeListItem, DataType, FormDef, ItemDef, ItemGroupDef, Range, Severity
+from trialcrf.core.definition.codes import CodeList, CodeListItem
+from trialcrf.core.definition.model import Check, DataType, FormDef, ItemDef, ItemGroupDef, Range, Severity
 from trialcrf.core.document import Answer, Document, Place, Row
 from trialcrf.core.expr import Ref, parse
 from trialcrf.core.typed import Value, interval

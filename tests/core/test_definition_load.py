@@ -293,6 +293,8 @@ BAD: list[tuple[str, str, str, int, str]] = [
     (MEASURE, "missing: [ND]", "missing: [GONE]", 7, "“GONE” is not known here"),
     (MEASURE, "missing: [ND]", "max_length: 5", 7, "“max_length” means nothing on an item of type decimal"),
     (EVENT, "type: text", "type: text, hard: [1, 2]", 8, "“hard” means nothing on an item of type text"),
+    (MEASURE, "missing: [ND]", "dictionary: ctcae", 7, "“dictionary” means nothing on an item of type decimal"),
+    (EVENT, "type: text", "type: text, dictionary: icd", 8, "“icd” is not known here. Known: ctcae, meddra."),
     (EVENT, "type: text", "type: text, not_future: yes", 8, "“not_future” means nothing"),
     (EVENT, "type: text", "type: text, derive: 1 + 1", 8, "“derive” means nothing"),
     (EVENT, "type: text", "type: text, mandatory: nope", 8, "Yes or no"),

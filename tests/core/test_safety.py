@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.safety_cases import CUT, LEVELS, Subject, invented_trial, published_msc_trial, study
-from trialcrf.core.adverse_event import Flaw
 from trialcrf.core.facts import SubjectRecord
-from trialcrf.core.safety import Cut, NoSafetySettings, SafetyReport, tabulate
-from trialcrf.core.safety_tables import Cell, ColumnKind, Count, SocLine, TermLine
+from trialcrf.core.safety.event import Flaw
+from trialcrf.core.safety.report import Cut, NoSafetySettings, SafetyReport, tabulate
+from trialcrf.core.safety.tables import Cell, ColumnKind, Count, SocLine, TermLine
 from trialcrf.core.wording import Message, Words
 
 STUDY = study()

@@ -11,8 +11,9 @@ import pytest
 
 from trialcrf.core.blank_crf import BlankCrf, Question, blank_crf
 from trialcrf.core.definition.canonical import canonical
+from trialcrf.core.definition.codes import CodeList, CodeListItem
 from trialcrf.core.definition.load import load
-from trialcrf.core.definition.model import CodeList, CodeListItem, DataType, ItemDef, Range, Study
+from trialcrf.core.definition.model import DataType, ItemDef, Range, Study
 from trialcrf.core.specification import Specification, specification
 from trialcrf.core.wording import Message, Words
 from trialcrf.external.files import read_study

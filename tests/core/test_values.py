@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trialcrf.core.boxes import raw_of
-from trialcrf.core.definition.model import CodeList, CodeListItem, DataType, ItemDef
+from trialcrf.core.definition.codes import CodeList, CodeListItem
+from trialcrf.core.definition.model import DataType, ItemDef
 from trialcrf.core.document import Answer
 from trialcrf.core.expr import parse
 from trialcrf.core.values import MISSING_CODES, DateInterval, Missing, Raw, Unreadable, Value, fits, interval, read, typed

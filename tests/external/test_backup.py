@@ -16,7 +16,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, make_url, text
 
-from tests.actions.world import ROOT, make_world
+from tests.actions.world import ROOT, open_world
+from tests.actions.world import filling as filling_of
 from tests.conftest import postgresql_programs
 from trialcrf.external import backup, clock
 from trialcrf.external.backup import CannotBackUp
@@ -25,8 +26,13 @@ AT = datetime(2026, 12, 3, 2, 0, 5, tzinfo=UTC)
 
 
 @pytest.fixture
+def filling(request):
+    return filling_of() if "world" in request.fixturenames else None
+
+
+@pytest.fixture
 def world(database_url):
-    made = make_world(database_url)
+    made = open_world(database_url)
     yield made
     made.engine.dispose()
 
@@ -160,9 +166,8 @@ def _fill(url: str) -> None:
 
 
 def test_a_database_that_is_not_sound_has_no_backup(databases, folder):
-    url = databases.fresh("sqlite")
+    url = databases.fresh("sqlite", filling_of())
     path = Path(str(make_url(url).database))
-    make_world(url).engine.dispose()
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'account'").fetchone()[0]

@@ -30,6 +30,10 @@ VALUES = {
         "stop": "http://127.0.0.1/stop",
     },
     "serious": {"study": "SALT-01", "site": "01", "name": "Ivan", "link": "http://127.0.0.1/x"},
+    "clock": {
+        "study": "SALT-01", "site": "01", "number": 3, "obligation": "⟦Report to the sponsor⟧", "over": False, "at_once": False, "hours": 4,
+        "name": "Ivan", "link": "http://127.0.0.1/x",
+    },
     "invite": {"username": "ivan", "days": 7, "name": "Ivan", "link": "http://127.0.0.1/x"},
 }  # fmt: skip
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import pytest
 
 from config import Settings
-from tests.actions.world import make_world
+from tests.actions.world import filling as filling_of
+from tests.actions.world import open_world
 from tests.mailbox import mailbox
 from trialcrf.jobs import Means
 from trialcrf.store.transaction import open_engine
 
 
 @pytest.fixture
+def filling(request):
+    return filling_of() if "world" in request.fixturenames else None
+
+
+@pytest.fixture
 def world(database_url):
-    made = make_world(database_url)
+    made = open_world(database_url)
     yield made
     made.engine.dispose()
 

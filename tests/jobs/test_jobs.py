@@ -171,6 +171,7 @@ def test_a_dead_workers_run_is_taken_up_when_its_lease_ends(world, means):
 def test_every_job_says_what_it_does(means):
     assert set(JOBS) == {
         "tick", "overdue-scan", "digest-scan", "deliver-mail", "monthly-safety", "draw-reports", "audit-verify", "checkpoint", "backup",
+        "clock-scan", "stopping-check",
     }  # fmt: skip
     assert all(job.rhythm.does.endswith(".") for job in JOBS.values())
 
@@ -231,7 +232,7 @@ def test_one_mail_that_cannot_be_written_stops_no_other(world, means, box):
 
 def order(world: World, at: datetime | None = None) -> int:
     with world.write("dana", at or clock.now()) as tx:
-        made = report.order(tx, definitions.current(tx, world.study), "en", date(2026, 11, 1), None, "dana")
+        made = report.order(tx, definitions.current(tx, world.study), "en", date(2026, 11, 1), None, "dana", why="For a test.")
     assert made
     return made
 

@@ -16,7 +16,7 @@ def test_the_quality_of_a_site_is_drawn_and_archived_as_any_report(world, means)
     folder = means.settings.reports_folder
     with world.write("sam", clock.now()) as tx:
         published = definitions.current(tx, world.study)
-        number = report.order(tx, published, "fr", date(2026, 11, 1), None, "sam", kind=report.QUALITY, site="02")
+        number = report.order(tx, published, "fr", date(2026, 11, 1), None, "sam", kind=report.QUALITY, site="02", why="For a test.")
     assert draw_report(means.engine, folder, WHO, number)
     with world.read() as tx:
         archived = reports.find(tx, number)

@@ -58,7 +58,7 @@ def main() -> None:
             sign_in.set_password(tx, found.id, "ivan", "a long enough password")
             sign_in.begin(tx, found.id, "127.0.0.1")
             sign_in.note_failure(tx, "ivan", "127.0.0.2")
-            report.order(tx, world.published, "fr", tx.at.date(), None, "dana")
+            report.order(tx, world.published, "fr", tx.at.date(), None, "dana", why="For the rows.")
         one = world.enrol("volunteer", AGREED=(20, 1, 2026), BORN=("", 5, 1980), GENDER="F")
         world.enrol("volunteer", AGREED=(21, 1, 2026), BORN=("", 6, 1981), GENDER="M")
         other = world.enrol("volunteer", "02", AGREED=(20, 1, 2026), BORN=("UNK", "UNK", 1980), GENDER="F")

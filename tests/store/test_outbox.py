@@ -7,14 +7,20 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from tests.actions.world import NOW, World, make_world
+from tests.actions.world import NOW, World, open_world
+from tests.actions.world import filling as filling_of
 from trialcrf.store import accounts, choices, outbox
 from trialcrf.store.outbox import New
 
 
 @pytest.fixture
+def filling(request):
+    return filling_of("salt") if "world" in request.fixturenames else None
+
+
+@pytest.fixture
 def world(database_url):
-    made = make_world(database_url, "salt")
+    made = open_world(database_url, "salt")
     yield made
     made.engine.dispose()
 

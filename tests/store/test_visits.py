@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import text, update
 
 from tests.actions import screening
-from tests.actions.world import NOW, World, make_world, typed
+from tests.actions.world import NOW, World, open_world, typed
+from tests.actions.world import filling as filling_of
 from trialcrf.actions import enrol, enter
 from trialcrf.actions.publish import plan_where_missing, publish
 from trialcrf.core import schedule
@@ -27,8 +28,13 @@ LATE = datetime(2027, 6, 1, 9, tzinfo=UTC)
 
 
 @pytest.fixture
+def filling(request):
+    return filling_of() if "world" in request.fixturenames else None
+
+
+@pytest.fixture
 def world(database_url):
-    made = make_world(database_url)
+    made = open_world(database_url)
     yield made
     made.engine.dispose()
 

@@ -7,15 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Databases
-from tests.web.site import House, make_house
+from tests.conftest import Databases, Filling
+from tests.web.site import House, filling_of, open_house
+
+
+@pytest.fixture
+def filling(request: pytest.FixtureRequest) -> Filling | None:
+    return filling_of() if "each_house" in request.fixturenames else None
 
 
 @pytest.fixture
 def house(databases: Databases, tmp_path: Path) -> Iterator[House]:
     """For pages that only read: one database is enough."""
-    url = databases.fresh("sqlite")
-    made = make_house(url, tmp_path)
+    url = databases.fresh("sqlite", filling_of())
+    made = open_house(url, tmp_path)
     yield made
     made.close()
     databases.drop(url)
@@ -24,6 +29,6 @@ def house(databases: Databases, tmp_path: Path) -> Iterator[House]:
 @pytest.fixture
 def each_house(database_url: str, tmp_path: Path) -> Iterator[House]:
     """For pages that write: the test runs on SQLite and on PostgreSQL."""
-    made = make_house(database_url, tmp_path)
+    made = open_house(database_url, tmp_path)
     yield made
     made.close()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from copy import copy
 from dataclasses import dataclass, field
+from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -13,11 +15,12 @@ from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
 from config import Settings
-from tests.actions.world import World, make_world
+from tests.actions.world import World, make_world, open_world
+from tests.conftest import Filling
 from trialcrf.actions import administer, sign_in
 from trialcrf.core.access import Grant
 from trialcrf.store import accounts
-from trialcrf.store.transaction import Transaction
+from trialcrf.store.transaction import Transaction, open_engine
 from trialcrf.web import create_app
 
 PASSWORD = "a long sentence for the tests"
@@ -46,7 +49,7 @@ class Browser:
 
 @dataclass
 class House:
-    """The application with its world. A password is set when its person first signs in: setting one takes its time."""
+    """The application with its world. A password is set when its person first signs in, as the trail of tests has it."""
 
     world: World
     app: Flask
@@ -92,13 +95,39 @@ def settings_for(url: str, data: Path) -> Settings:
     )  # fmt: skip
 
 
-def make_house(url: str, data: Path, study: str = "msc_ssc", pseudo: str = "") -> House:
-    """The world of the tests of actions, an administrator besides, and the application over it."""
-    world = make_world(url, study)
-    with world.write("trialcrf") as tx:
-        account_id = administer.create_account(tx, ADMINISTRATOR, "Adam", "adam@example.org", "Hospital", "fr")
-        accounts.give(tx, account_id, Grant("administrator", "*"))
-    return House(world, create_app(settings_for(url, data), pseudo))
+@cache
+def filling_of(study: str = "msc_ssc") -> Filling:
+    """Fills a database with the world of the tests of actions, and an administrator besides."""
+
+    def fill(url: str) -> None:
+        world = make_world(url, study)
+        with world.write("trialcrf") as tx:
+            account_id = administer.create_account(tx, ADMINISTRATOR, "Adam", "adam@example.org", "Hospital", "fr")
+            accounts.give(tx, account_id, Grant("administrator", "*"))
+        world.engine.dispose()
+
+    return fill
+
+
+def open_house(url: str, data: Path, study: str = "msc_ssc") -> House:
+    """The application over a database that `filling_of` filled."""
+    return House(open_world(url, study), application(url, data))
+
+
+_MADE: list[Flask] = []
+
+
+def application(url: str, data: Path) -> Flask:
+    """The application: made whole the first time, later the same routes and compiled templates with a configuration of their own."""
+    settings = settings_for(url, data)
+    if not _MADE:
+        _MADE.append(create_app(settings))
+        _MADE[0].extensions["trialcrf.engine"].dispose()
+    app = copy(_MADE[0])
+    app.config = copy(app.config)
+    app.config["DATA"] = settings.data
+    app.extensions = {**app.extensions, "trialcrf.engine": open_engine(settings.database_url)}
+    return app
 
 
 def text(answer: TestResponse) -> str:

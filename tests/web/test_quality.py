@@ -13,7 +13,7 @@ from trialcrf.web import quality
 
 PAGE = "/studies/msc_ssc/quality"
 REPORTS = "/studies/msc_ssc/reports"
-ORDER = {"kind": "quality", "site": "01", "day": "20", "month": "11", "year": "2026", "language": "fr"}
+ORDER = {"why": "to look at it", "kind": "quality", "site": "01", "day": "20", "month": "11", "year": "2026", "language": "fr"}
 CONSENT = {
     "ICF_VERSION": "1.0", "ICF_LANG": "fr", "ICF_SIGNED": "Y", "BIRTH_MONTH": ("", 5, 1980), "SEX_BIRTH": "F",
 }  # fmt: skip
@@ -128,7 +128,8 @@ def test_who_may_order_reports_orders_that_of_a_site(each_house, name):
 
 
 def test_without_a_choice_the_report_is_the_safety_report_of_every_site(house):
-    assert house.client("dana").post(REPORTS, {name: ORDER[name] for name in ("day", "month", "year", "language")}).status_code == 303
+    sent = {name: ORDER[name] for name in ("day", "month", "year", "language", "why")}
+    assert house.client("dana").post(REPORTS, sent).status_code == 303
     with house.world.read() as tx:
         assert [(one.kind, one.site) for one in reports.all_of(tx, "msc_ssc")] == [("safety", "")]
 

@@ -13,7 +13,7 @@ from trialcrf.external.queue import Queue
 from trialcrf.store import reports
 
 LIST = "/studies/msc_ssc/reports"
-ORDER = {"day": "20", "month": "11", "year": "2026", "language": "fr"}
+ORDER = {"day": "20", "month": "11", "year": "2026", "language": "fr", "why": "For the board."}
 PDF = b"%PDF-1.7 not a real one"
 
 
@@ -175,3 +175,58 @@ def test_the_file_is_not_sent_to_other_roles(house, name):
 
 def test_a_file_is_not_posted_to(house):
     assert house.client("dana").post(f"{LIST}/{archived(house)}.pdf").status_code == 405
+
+
+# --- Why, progress and cancelling -------------------------------------------------------------------------------------
+
+
+def test_a_person_says_why_and_the_archive_shows_it(house):
+    refused = house.client("dana").post(LIST, ORDER | {"why": " "})
+    assert refused.status_code == 422
+    assert 'id="error-why"' in refused.text
+    assert all_reports(house) == []
+    house.client("dana").post(LIST, ORDER | {"why": "Board of <3 December>"})
+    page = house.client("sam").get(LIST).text
+    assert "Board of &lt;3 December&gt;" in page
+
+
+def test_the_page_tells_how_far_a_drawing_is_and_a_cancelled_one_is_told(house):
+    house.client("dana").post(LIST, ORDER)
+    (one,) = all_reports(house)
+    with house.world.write("trialcrf") as tx:
+        reports.progressed(tx, one.id, 35, "annex")
+    page = house.client("dana").get(LIST).text
+    assert 'role="status"' in page
+    assert 'value="35"' in page
+    assert house.client("dana").get(f"{LIST}/{one.id}/cancel").status_code in (404, 405)
+    assert house.client("dana").post(f"{LIST}/{one.id}/cancel", token=None).status_code == 400
+    assert house.client("mona").post(f"{LIST}/{one.id}/cancel").status_code == 403
+    assert [row.state for row in all_reports(house)] == ["ordered"]
+    answer = house.client("dana").post(f"{LIST}/{one.id}/cancel")
+    assert (answer.status_code, "done=cancelled" in answer.location) == (303, True)
+    assert [row.state for row in all_reports(house)] == ["cancelled"]
+    assert 'class="state cancelled"' in house.client("sam").get(answer.location).text
+    assert house.client("dana").post(f"{LIST}/999/cancel").status_code == 404
+
+
+def test_an_annex_is_offered_beside_its_report_and_sent_only_as_it_was_archived(house):
+    number = archived(house)
+    sha256 = hashlib.sha256(PDF).hexdigest()
+    with house.world.write("trialcrf") as tx:
+        from sqlalchemy import update
+
+        from trialcrf.store.models import report as table
+
+        tx.work(update(table).values(annexes=f'[["listing.pdf", 300, "{sha256}"]]', dictionary="CTCAE 5.0"))
+    folder = Path(house.app.config["DATA"]) / "reports" / "safety"
+    folder.mkdir()
+    (folder / "listing.pdf").write_bytes(PDF)
+    page = house.client("sam").get(LIST).text
+    assert f"{LIST}/{number}/listing.pdf" in page
+    assert "CTCAE 5.0" in page
+    assert house.client("sam").get(f"{LIST}/{number}/listing.pdf").data == PDF
+    assert house.client("cora").get(f"{LIST}/{number}/listing.pdf").status_code == 403
+    for name in ("other.pdf", "..%2Fsafety.pdf"):
+        assert house.client("sam").get(f"{LIST}/{number}/{name}").status_code == 404
+    (folder / "listing.pdf").write_bytes(PDF + b"!")
+    assert house.client("sam").get(f"{LIST}/{number}/listing.pdf").status_code == 500

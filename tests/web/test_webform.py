@@ -16,21 +16,14 @@ from lxml import html
 from werkzeug.datastructures import MultiDict
 
 from trialcrf.core.checks import Finding
-from trialcrf.core.definition.model import (
-    CodeList,
-    CodeListItem,
-    DataType,
-    FormDef,
-    ItemDef,
-    ItemGroupDef,
-    Range,
-    Severity,
-)
+from trialcrf.core.definition.codes import CodeList, CodeListItem
+from trialcrf.core.definition.model import DataType, FormDef, ItemDef, ItemGroupDef, Range, Severity
 from trialcrf.core.document import Answer, Document, Place, Row
 from trialcrf.core.values import Raw, read
 from trialcrf.core.wording import Message, Words
 from trialcrf.web.forms.drawn import FormView, Mark
 from trialcrf.web.forms.formview import Around, view
+from trialcrf.web.forms.labview import graded
 from trialcrf.web.forms.webform import Posted, answers, widget_of
 from trialcrf.web.page import Crumb, Shell
 
@@ -244,7 +237,7 @@ def app() -> Flask:
     made.jinja_env.trim_blocks = made.jinja_env.lstrip_blocks = True
     made.jinja_env.add_extension("jinja2.ext.i18n")
     made.jinja_env.install_gettext_callables(lambda text: text, lambda one, many, n: one if n == 1 else many, newstyle=True)  # type: ignore[attr-defined]
-    made.jinja_env.filters.update(say=_say, day=str, moment=str, number=str)
+    made.jinja_env.filters.update(say=_say, day=str, moment=str, number=str, graded=graded)
     return made
 
 

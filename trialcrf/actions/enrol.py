@@ -6,9 +6,10 @@ from datetime import date, datetime
 
 from trialcrf.actions import Impossible
 from trialcrf.actions.enter import Saved, Typed, save_form
+from trialcrf.actions.follow_case import nullify
 from trialcrf.core.document import FormKey
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import subjects, visits
+from trialcrf.store import cases, subjects, visits
 from trialcrf.store.definitions import Published
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
@@ -52,3 +53,4 @@ def mark_subject_error(tx: Transaction, subject: Subject, reason: str) -> None:
     if subject.error:
         raise Impossible(Message(N_("It was marked entered in error before.")))
     subjects.mark_error(tx, subject, reason.strip())
+    nullify(tx, subject, cases.of_subject(tx, subject.id), reason.strip())

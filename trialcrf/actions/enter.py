@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 
-from trialcrf.actions import Impossible
-from trialcrf.actions.notify import queue_serious
+from trialcrf.actions import Impossible, coding, gate
+from trialcrf.actions.decide import check_after_save
+from trialcrf.actions.follow_case import nullify, on_save
 from trialcrf.core import checks, schedule
 from trialcrf.core.casebook import Casebook
 from trialcrf.core.checks import Context, Finding
@@ -19,7 +20,7 @@ from trialcrf.core.expr import Ref
 from trialcrf.core.facts import project
 from trialcrf.core.values import Raw, Unreadable, Value, read
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import definitions, forms, queries, subjects, visits
+from trialcrf.store import cases, definitions, forms, queries, subjects, visits
 from trialcrf.store.audit import Entry
 from trialcrf.store.definitions import Published
 from trialcrf.store.forms import Stale, StoredForm
@@ -90,14 +91,19 @@ def open_form(tx: Transaction, published: Published, subject: Subject, key: Form
     return Opened(pinned, form, stored, context, event)
 
 
-def save_form(tx: Transaction, published: Published, subject: Subject, key: FormKey, sent: Typed, now: datetime) -> Saved:
+def save_form(
+    tx: Transaction, published: Published, subject: Subject, key: FormKey, sent: Typed, now: datetime, plan: bool = True
+) -> Saved:
     """Save what was typed in a form, in these steps:
 
     1. gather the form as it stands and what it is judged beside;
-    2. read every box; a page drawn before someone else's save is stale, unless it says what already stands;
+    2. read every box, and the class that a coded term brings along; a page drawn before someone else's save is stale, unless it
+       says what already stands;
     3. decide: hard findings raise Refused;
-    4. apply: document, trail, facts, queries; a new serious adverse event queues its mails.
+    4. apply: document, trail, facts, queries; a new serious adverse event opens its case and queues its mails, and the stopping rule may
+       raise a hold.
 
+    Without `plan` the visits are left to the caller, who saves many forms of the subject in this transaction and plans once, after them.
     Raises Refused, StaleSave, Impossible.
     """
     opened = open_form(tx, published, subject, key, now)
@@ -107,12 +113,15 @@ def save_form(tx: Transaction, published: Published, subject: Subject, key: Form
     before = stored.document if stored else Document()
     new_rows = _new_rows(opened.form, before, sent)
     submitted = _submitted(opened.published.study, opened.form, sent, new_rows, subject.site.zone)
+    submitted = coding.filled(tx, opened.published.study, opened.form, before, submitted)
     if sent.version != (stored.version if stored else None):
         if stored is None or not _says_what_stands(before, submitted):
             raise StaleSave(stored)
         submitted = Submitted()
     standing = queries.standing(tx, stored.id) if stored else []
     further = [*_unknown_references(tx, opened.form, subject, submitted), *_shared_references(tx, opened.form, subject, before, submitted)]
+    further += coding.findings(tx, opened.published.study, opened.form, typed_in(before, submitted), before if stored else None)
+    further += gate.findings(tx, published.study, opened.form, before, submitted, subject.site.zone)
     occasion = Occasion(opened.event, _anchor(tx, opened, subject))
     try:
         decision = decide(opened.form, stored.document if stored else None, submitted, standing, opened.context, occasion, further)
@@ -124,8 +133,10 @@ def save_form(tx: Transaction, published: Published, subject: Subject, key: Form
         form_id = forms.apply(tx, subject, key, opened.published, stored, decision)
     except Stale:
         raise StaleSave(forms.read(tx, subject.id, key) if stored else None) from None
-    _replan(tx, published, subject, opened, before, decision)
-    queue_serious(tx, opened.published, subject, form_id, opened.form, before, decision.document)
+    if plan:
+        _replan(tx, published, subject, opened, before, decision)
+    on_save(tx, opened.published, subject, form_id, opened.form, before, decision.document)
+    check_after_save(tx, published, opened.form, before, decision.document, now)
     return Saved(form_id, stored.version + 1 if stored else 1, decision)
 
 
@@ -139,7 +150,8 @@ def preview(
     known = Typed(stored_places)
     submitted = _submitted(opened.published.study, opened.form, known, _new_rows(opened.form, before, known), subject.site.zone)
     document = checks.derive(opened.form, typed_in(before, submitted), opened.context)
-    return document, checks.run(opened.form, document, opened.context)
+    coded = coding.findings(tx, opened.published.study, opened.form, document, before if opened.stored else None)
+    return document, (*checks.run(opened.form, document, opened.context), *coded)
 
 
 def read_typed(
@@ -156,14 +168,17 @@ def says_what_stands(tx: Transaction, published: Published, subject: Subject, ke
     opened = open_form(tx, published, subject, key, now)
     before = opened.stored.document if opened.stored else Document()
     submitted = _submitted(opened.published.study, opened.form, sent, _new_rows(opened.form, before, sent), subject.site.zone)
-    return _says_what_stands(before, submitted)
+    return _says_what_stands(before, coding.filled(tx, opened.published.study, opened.form, before, submitted))
 
 
 def reference_choices(tx: Transaction, item: ItemDef, subject: Subject) -> list[str]:
-    """The records that a reference item may name, at the same site: subjects of a type by key, or forms by their whole address."""
+    """The records that a reference item may name, at the same site: subjects of a type by key, or forms (`own`: of this
+    subject) by their whole address."""
     what, _, target = item.refers_to.partition(":")
     if what == "form":
         return forms.addresses(tx, subject.site.id, target)
+    if what == "own":
+        return forms.addresses(tx, subject.site.id, target, subject.id)
     found = subjects.all_of(tx, subject.site.study_oid, {subject.site.code}, target)
     return [one.key for one in found if one.id != subject.id]
 
@@ -209,6 +224,7 @@ def mark_form_error(tx: Transaction, subject: Subject, stored: StoredForm, reaso
         forms.mark_error(tx, subject, stored, reason.strip())
     except Stale:
         raise StaleSave(forms.by_id(tx, stored.id)) from None
+    nullify(tx, subject, cases.of_form(tx, stored.id).values(), reason.strip())
     visits.replan(tx, subject, reason.strip())
 
 

@@ -8,7 +8,8 @@ from trialcrf.actions import Impossible, deviate, enter
 from trialcrf.actions.enter import Saved, Typed
 from trialcrf.core import schedule
 from trialcrf.core.boxes import raw_of
-from trialcrf.core.definition.model import CodeList, FormDef, ItemDef, StudyEventDef
+from trialcrf.core.definition.codes import CodeList
+from trialcrf.core.definition.model import FormDef, ItemDef, StudyEventDef
 from trialcrf.core.document import Answer, FormKey, Place
 from trialcrf.core.schedule import State, Visit
 from trialcrf.core.wording import N_, Message

@@ -21,7 +21,7 @@ from trialcrf.core.sdtm import DOMAINS, SourceForm, SourceSubject, file_of
 from trialcrf.core.values import Raw
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.tables import read_table
-from trialcrf.store import definitions, forms, sites, subjects
+from trialcrf.store import definitions, forms, sites, subjects, visits
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
 from trialcrf.store.forms import StoredForm
@@ -127,6 +127,8 @@ def _import_subject(begin: Begin, published: Published, site: Site, person: Sour
                     subject = _enrol(tx, published, site, person, saving, now, counted)
                 else:
                     _save(tx, published, subject, saving, stored, now, counted)
+            if subject is not None and counted.forms_new + counted.forms_changed:
+                visits.replan(tx, subject, REASON if counted.forms_changed else "")
             counted.records = len(tx.entries)
     except (Refused, StaleSave, Impossible) as stopped:
         file, line = (saving.file, saving.line) if saving else (file_of("DM"), 1)
@@ -219,7 +221,7 @@ def _save(
 ) -> None:
     old = stored.of(source)
     if old is None:
-        saved = save_form(tx, published, subject, stored.next_key(published, source), Typed(_answered(source)), now)
+        saved = save_form(tx, published, subject, stored.next_key(published, source), Typed(_answered(source)), now, plan=False)
         counted.forms_new += 1
         counted.queries_opened += len(saved.decision.opened)
         return
@@ -229,7 +231,8 @@ def _save(
         counted.forms_same += 1
         return
     raws = {place: source.raws[place.item] for place in different}
-    saved = save_form(tx, published, subject, old.key, Typed(raws, reasons=dict.fromkeys(raws, REASON), version=old.version), now)
+    sent = Typed(raws, reasons=dict.fromkeys(raws, REASON), version=old.version)
+    saved = save_form(tx, published, subject, old.key, sent, now, plan=False)
     counted.forms_changed += 1
     counted.queries_opened += len(saved.decision.opened)
 

@@ -10,14 +10,18 @@ from urllib.parse import quote, urlencode
 
 from trialcrf.actions import choose
 from trialcrf.actions.administer import INVITATION_LASTS, fresh_invitation
+from trialcrf.actions.escalate import ENDED, roles_told
+from trialcrf.actions.follow_case import followed
 from trialcrf.actions.notify import SERIOUS_ROLES
 from trialcrf.core import reminder, schedule
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import ReminderStep, Study
 from trialcrf.core.document import Place
+from trialcrf.core.safety import decision
+from trialcrf.core.safety.clock import ClockState, reached
 from trialcrf.core.schedule import OPEN, Standing, State
 from trialcrf.core.wording import N_
-from trialcrf.store import accounts, audit, choices, definitions, forms, outbox, sites, subjects, visits
+from trialcrf.store import accounts, audit, cases, choices, decisions, definitions, forms, outbox, sites, subjects, visits
 from trialcrf.store.accounts import Account
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
@@ -178,10 +182,49 @@ def _serious(tx: Transaction, account: Account, params: Mapping[str, Any], now: 
     row = stored.document.row(place.group, place.row) if stored and place.row else None
     if stored is None or stored.error or living is None or living.error or (row is not None and row.error):
         raise NoLongerDue(N_("The event was marked entered in error."))
-    # A sponsor opens no form: the reports are what a sponsor may read.
+    # A sponsor opens no form, but the case; an event that was serious before there were cases has none.
     reads = may(accounts.actor(tx, account), "form.read", study.oid, site.code)
-    path = f"/studies/{quote(study.oid)}/" + (f"forms/{stored.id}" if reads else "reports")
+    case = cases.of_form(tx, stored.id).get(place.row)
+    page = f"forms/{stored.id}" if reads else f"cases/{case.number}" if case else "reports"
+    path = f"/studies/{quote(study.oid)}/{page}"
     return Written({"study": study.protocol, "site": site.code}, path)
+
+
+def _clock(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
+    """A clock of a serious event: it goes at any hour, for the clock stops at none."""
+    published = definitions.current(tx, params["study"])
+    case = cases.find(tx, params["study"], params["case"])
+    assert published is not None
+    if case is None or case.state in ENDED:
+        raise NoLongerDue(N_("The case is closed or nullified."))
+    of = followed(tx, published, [case], now)[0]
+    found = next((one for one in of.deadlines if one.obligation.oid == params["obligation"]), None)
+    if found is None or not found.waits or found.starts is None or found.due is None:
+        raise NoLongerDue(N_("Nothing is to be reported under this obligation any more."))
+    step = reached(found, now)
+    if cases.said(found.starts) != params["starts"] or step is None or step != params["step"]:
+        raise NoLongerDue(N_("The clock stands elsewhere by now: another reminder is the one that counts."))
+    if roles_at(tx, account, published.study, of.subject.site).isdisjoint(roles_told(found, step)):
+        raise NoLongerDue(N_("The recipient is not to be told of this any more."))
+    values = {
+        "study": published.study.protocol,
+        "site": case.site,
+        "number": case.number,
+        "obligation": found.obligation.label.in_(account.language),
+        "over": found.state is ClockState.OVER,
+        "at_once": found.obligation.at_once,
+        "hours": abs(found.hours_left or 0),
+    }
+    return Written(values, f"/studies/{quote(published.study.oid)}/cases/{case.number}")
+
+
+def _hold(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
+    study = _study(tx, params)
+    if not any(not roles_at(tx, account, study, site).isdisjoint(SERIOUS_ROLES) for site in sites.all_of(tx, study.oid)):
+        raise NoLongerDue(N_("The recipient is not to be told of this any more."))
+    if all(one.number != params["number"] for one in decision.standing(decisions.all_of(tx, study.oid))):
+        raise NoLongerDue(N_("The hold was dismissed or lifted."))
+    return Written({"study": study.protocol}, f"/studies/{quote(study.oid)}/stopping")
 
 
 def _invite(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
@@ -198,6 +241,8 @@ _WRITERS: Mapping[str, Callable[[Transaction, Account, Mapping[str, Any], dateti
     "remind": _remind,
     "digest": _digest,
     "serious": _serious,
+    "clock": _clock,
+    "hold": _hold,
     "invite": _invite,
     "overdue": _overdue,
 }

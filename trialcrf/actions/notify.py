@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from trialcrf.core.definition.model import FormDef
 from trialcrf.core.document import Document
-from trialcrf.store import accounts, outbox
+from trialcrf.store import accounts, outbox, sites
 from trialcrf.store.definitions import Published
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
@@ -28,3 +28,12 @@ def queue_serious(
         for role in SERIOUS_ROLES:
             for one in accounts.holders(tx, [role], published.study.oid, subject.site.code):
                 outbox.add(tx, f"serious|{published.study.oid}|{form_id}|{place.row}|{one.username}", "serious", one.id, params, role)
+
+
+def queue_hold(tx: Transaction, study_oid: str, number: int) -> None:
+    """A hold that the program raised is told to the sponsor and to the investigators of every site, each of them once."""
+    for role in SERIOUS_ROLES[::-1]:
+        for site in sites.all_of(tx, study_oid):
+            for one in accounts.holders(tx, [role], study_oid, site.code):
+                key = outbox.key("hold", study_oid, str(number), one.username)
+                outbox.add(tx, key, "hold", one.id, {"study": study_oid, "number": number}, role)

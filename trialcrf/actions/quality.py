@@ -20,7 +20,7 @@ from trialcrf.core.quality import (
     seen_subject,
     together,
 )
-from trialcrf.core.safety import Cut
+from trialcrf.core.safety.report import Cut
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import first_entries, replay, sites, subjects
 from trialcrf.store.sites import Site

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from trialcrf.actions import Impossible, administer
 from trialcrf.actions.enrol import enrol
 from trialcrf.actions.enter import Typed, save_form
-from trialcrf.actions.notify import queue_serious
+from trialcrf.actions.follow_case import on_save
 from trialcrf.core.boxes import raw_of
 from trialcrf.core.definition.canonical import canonical, from_canonical
 from trialcrf.core.definition.model import FormDef, Study
@@ -26,7 +26,7 @@ from trialcrf.core.values import Raw
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.files import read_script
 from trialcrf.store import accounts, bulk, sites, subjects
-from trialcrf.store.audit import Who
+from trialcrf.store.audit import Entry, Who
 from trialcrf.store.bulk import PackedForm, PackedSubject
 from trialcrf.store.definitions import Published
 from trialcrf.store.sites import Site
@@ -180,19 +180,35 @@ def add(
         by_site.setdefault(case.site, []).extend(people)
     for code in sorted(by_site):
         before = len(tx.entries)
+        told: dict[str, list[Entry]] = {}
         for subject, filled in bulk.add(tx, at[code], published.id, by_site[code], by):
             for form_id, one in filled:
+                length = len(tx.entries)
                 _notify(tx, published, subject, form_id, one)
+                told[str(form_id)] = tx.entries[length:]
+                del tx.entries[length:]
                 made.queries += len(one.queries)
             made.subjects += 1
             made.forms += len(filled)
+        tx.entries[before:] = _in_order(tx.entries[before:], told)
         made.records += len(tx.entries) - before
+
+
+def _in_order(entries: Iterable[Entry], told: Mapping[str, Iterable[Entry]]) -> Iterator[Entry]:
+    """The records of many forms with what the save of each wrote besides, at the place where the save would have written it."""
+    current = ""
+    for entry in entries:
+        if entry.op == "create" and entry.entity in ("subject", "form"):
+            yield from told.get(current, ())
+            current = entry.entity_id if entry.entity == "form" else ""
+        yield entry
+    yield from told.get(current, ())
 
 
 def _notify(tx: Transaction, published: Published, subject: Subject, form_id: int, filled: PackedForm) -> None:
     if any(alias == "AESER" and text == "Y" for alias, _, _, _, text, _ in filled.facts):
         form = published.study.form[filled.key[1]]
-        queue_serious(tx, published, subject, form_id, form, Document(), Document.from_json(filled.document))
+        on_save(tx, published, subject, form_id, form, Document(), Document.from_json(filled.document))
 
 
 def _enter(tx: Transaction, published: Published, site: Site, telling: Telling, case: Case, now: datetime, made: Simulated) -> None:

@@ -6,6 +6,8 @@ import click
 
 from trialcrf.cli.criteria import evaluate
 from trialcrf.cli.data import export, import_
+from trialcrf.cli.dictionary import dictionary
+from trialcrf.cli.lab_limits import lab_limits
 from trialcrf.cli.outbox import outbox
 from trialcrf.cli.people import site, user
 from trialcrf.cli.printing import print_
@@ -28,5 +30,22 @@ def main(context: click.Context, trace: bool) -> None:
 
 study.add_command(evaluate)
 study.add_command(print_)
-for command in (init, run, serve, study, subject, user, site, jobs, outbox, report, audit, export, import_, simulate_command):
+for command in (
+    init,
+    run,
+    serve,
+    study,
+    subject,
+    user,
+    site,
+    jobs,
+    outbox,
+    dictionary,
+    report,
+    audit,
+    export,
+    import_,
+    simulate_command,
+    lab_limits,
+):
     main.add_command(command)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from pathlib import Path
 
 import click
 
-from trialcrf.actions import Impossible
+from trialcrf.actions import Impossible, recognise
 from trialcrf.actions import report as reporting
+from trialcrf.actions.recognise import Standing
 from trialcrf.cli.terminal import DAY, MOMENT, Terminal, _, terminal
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import archive
 from trialcrf.jobs.verify import verify
+from trialcrf.jobs.work import KEPT
+from trialcrf.store import reports
+from trialcrf.store.reports import Report
 
 
 @click.group(help=_("Reports."))
@@ -26,9 +31,10 @@ def report() -> None:
 @click.option("--known-at", type=MOMENT, help=_("Report what was known at this moment (now)."))
 @click.option("--lang", help=_("Language of the report (the first one of the study)."))
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--why", default="", metavar="TEXT", help=_("Why it is drawn: then it is ordered and archived too, not only written."))
 @terminal
-def safety(shell: Terminal, study_oid: str, as_of: date, known_at: datetime | None, lang: str | None, out: Path) -> None:
-    _draw(shell, reporting.SAFETY, study_oid, "", as_of, known_at, lang, out)
+def safety(shell: Terminal, study_oid: str, as_of: date, known_at: datetime | None, lang: str | None, out: Path, why: str) -> None:
+    _draw(shell, reporting.SAFETY, study_oid, "", as_of, known_at, lang, out, why)
 
 
 @report.command(help=_("Draw the quality of a site, or of all sites, as a PDF. The same cut-off and moment give the same bytes."))
@@ -38,25 +44,103 @@ def safety(shell: Terminal, study_oid: str, as_of: date, known_at: datetime | No
 @click.option("--known-at", type=MOMENT, help=_("Report what was known at this moment (now)."))
 @click.option("--lang", help=_("Language of the report (the first one of the study)."))
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+@click.option("--why", default="", metavar="TEXT", help=_("Why it is drawn: then it is ordered and archived too, not only written."))
 @terminal
-def quality(shell: Terminal, study_oid: str, site: str, as_of: date, known_at: datetime | None, lang: str | None, out: Path) -> None:
-    _draw(shell, reporting.QUALITY, study_oid, site, as_of, known_at, lang, out)
+def quality(
+    shell: Terminal, study_oid: str, site: str, as_of: date, known_at: datetime | None, lang: str | None, out: Path, why: str
+) -> None:
+    _draw(shell, reporting.QUALITY, study_oid, site, as_of, known_at, lang, out, why)
 
 
 def _draw(
-    shell: Terminal, kind: str, study_oid: str, site: str, as_of: date, known_at: datetime | None, lang: str | None, out: Path
+    shell: Terminal, kind: str, study_oid: str, site: str, as_of: date, known_at: datetime | None, lang: str | None, out: Path, why: str
 ) -> None:
-    known = known_at or shell.now
+    known, asked = known_at or shell.now, reporting.Asked(site)
     with shell.read() as tx:
         published = shell.published(tx, study_oid)
         language = lang or published.study.languages[0]
         if language not in published.study.languages:
             raise Impossible(Message(N_("Choose one of the languages offered.")))
         reporting.check_cut(tx, study_oid, as_of, known, shell.now)
-        value = reporting.KINDS[kind].value(tx, reporting.known(tx, study_oid, as_of, known), site)
-    sha256 = archive.keep(out, reporting.draw(value, language, kind))
+        value = reporting.KINDS[kind].value(tx, reporting.known(tx, study_oid, as_of, known), asked)
+    drawn = reporting.drawing(value, language, kind, asked, shell.settings.reports_folder / KEPT)
+    if why.strip():
+        with shell.write() as tx:
+            made = reporting.order(tx, published, language, as_of, known, shell.who.address, kind=kind, site=site, why=why)
+        with shell.write() as tx:
+            ordered = reports.find(tx, made) if made is not None else None
+            assert ordered is not None
+            reporting.keep(tx, ordered, value, reporting.keep_file(ordered, drawn, shell.settings.reports_folder), drawn.annexes)
+    for annex in drawn.annexes:
+        archive.keep(out.parent / reporting.folder_of_annexes(out.name) / annex.name, annex.content)
+    sha256 = archive.keep(out, drawn.pdf)
     told = {"file": str(out), "known": known.isoformat(), "sha256": sha256}
     shell.say(Message(N_("%(file)s: data known at %(known)s, SHA-256 %(sha256)s"), told))
+
+
+ALTERED, UNKNOWN, NOT_HELD, NOT_SAME = 2, 3, 4, 5
+"""The exit codes of `report verify`, beside 0 (archived here, as it was) and 1 (it could not be said)."""
+
+SAID: Mapping[Standing, str] = {
+    Standing.ARCHIVED: N_("%(file)s is an archived report, as it was archived."),
+    Standing.ALTERED: N_("%(file)s is ALTERED: it says that it is the report below, and its SHA-256 is another."),
+    Standing.FOREIGN: N_("%(file)s is unknown: it says that it is a report, and no such report was archived here: %(told)s"),
+    Standing.UNKNOWN: N_("%(file)s is unknown: its SHA-256 is that of no archived report, and it does not say what it is."),
+}
+
+
+@report.command(
+    "verify",
+    help=_(
+        "Say which archived report a file is, by its SHA-256, and whether the trail still has its checkpoint. "
+        "Exit codes: 0 archived, 2 altered, 3 unknown or of another installation, 4 the trail has another checkpoint, "
+        "5 drawn again it is not the same."
+    ),
+)
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--again", is_flag=True, help=_("Draw it again from the database as well, and compare the bytes."))
+@terminal
+def verify_report(shell: Terminal, file: Path, again: bool) -> None:
+    with shell.read() as tx:
+        found = recognise.recognise(tx, file.read_bytes())
+    shell.say(Message(SAID[found.standing], {"file": file.name, "told": found.told}))
+    shell.say(f"SHA-256 {found.sha256}")
+    if found.report is None:
+        raise click.exceptions.Exit(UNKNOWN)
+    if found.annex:
+        shell.say(Message(N_("It is the annex %(name)s of the report below."), {"name": found.annex}))
+    for line in _lines(found.report):
+        shell.say(line)
+    if not found.holds:
+        shell.say(Message(N_("The trail has ANOTHER checkpoint for that moment: what was recorded before it was changed, or cut.")))
+        raise click.exceptions.Exit(NOT_HELD)
+    shell.say(Message(N_("The trail has this checkpoint for that moment.")))
+    if found.standing is Standing.ALTERED:
+        raise click.exceptions.Exit(ALTERED)
+    if again:
+        with shell.read() as tx:
+            same = recognise.again(tx, found.report)[1]
+        shell.say(Message(N_("Drawn again, it is the same.") if same else N_("Drawn again, it is NOT the same.")))
+        if not same:
+            raise click.exceptions.Exit(NOT_SAME)
+
+
+def _lines(one: Report) -> Iterator[Message]:
+    kind = reporting.KINDS[one.kind].label if one.kind in reporting.KINDS else one.kind
+    about = " ".join(reporting.asked_of(one).parts)
+    yield Message(
+        N_("Study %(study)s, %(kind)s %(number)s %(about)s"),
+        {"study": one.study_oid, "kind": Message(kind), "number": str(one.id), "about": about},
+    )
+    yield Message(N_("Clinical cut-off %(day)s, data known at %(known)s"), {"day": one.as_of, "known": one.known_at.isoformat()})
+    yield Message(
+        N_("Definition v%(version)s, dictionaries: %(dictionary)s"),
+        {"version": str(one.definition_version), "dictionary": one.dictionary or "–"},
+    )
+    yield Message(N_("Checkpoint %(checkpoint)s"), {"checkpoint": one.checkpoint or "–"})
+    yield Message(
+        N_("Ordered by %(who)s at %(when)s: %(why)s"), {"who": one.ordered_by, "when": one.ordered_at.isoformat(), "why": one.why or "–"}
+    )
 
 
 @click.group(help=_("The audit trail."))

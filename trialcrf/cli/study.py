@@ -74,9 +74,18 @@ def _tell_effect(shell: Terminal, published: Published) -> None:
     for moved in found.windows:
         days = [" … ".join(day.isoformat() if day else "–" for day in window) for window in (moved.old, moved.new)]
         shell.say(f"{moved.subject}  {here().say(moved.visit)}  {days[0]} → {days[1]}")
+    for event in found.codings:
+        grades = ", ".join(event.grades) if event.grades else event.instead or "–"
+        shell.say(f"{event.subject}  {event.term} {event.grade} → {grades}")
     said = N_("Subjects: %(subjects)s. Verdicts that would be others: %(verdicts)s. Visit windows that move: %(windows)s.")
     numbers = {"subjects": found.subjects, "verdicts": len(found.verdicts), "windows": len(found.windows)}
     shell.say(Message(said, numbers))
+    if found.dictionary and not found.loaded:
+        told = N_("CTCAE %(version)s is not loaded: which recorded events it has no term or no grade for cannot be told.")
+        shell.say(Message(told, {"version": found.dictionary}))
+    elif found.dictionary:
+        told = N_("Recorded events whose term or grade is not in CTCAE %(version)s: %(events)s.")
+        shell.say(Message(told, {"version": found.dictionary, "events": len(found.codings)}))
 
 
 @click.group(help=_("Subjects of a study."))

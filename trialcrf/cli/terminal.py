@@ -20,7 +20,7 @@ from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external import clock
 from trialcrf.external.backup import CannotBackUp
 from trialcrf.external.language import Language
-from trialcrf.external.pdf import CannotDraw
+from trialcrf.external.markup import CannotDraw
 from trialcrf.store import definitions, migrations
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published

@@ -46,6 +46,14 @@ VERBS: Mapping[str, frozenset[str]] = {
     "signature.read": _READERS,
     "signature.sign": _PHYSICIANS,
     "quality.read": _READERS | {"sponsor"},
+    "dictionary.read": _READERS | {"sponsor"},
+    "lab.read": _READERS,
+    "lab.administer": frozenset({"data_manager"}),
+    "case.read": _READERS | {"sponsor"},
+    "case.inform": _SITE_STAFF,
+    "case.assess": frozenset({"sponsor"}),
+    "decision.read": _READERS | {"sponsor"},
+    "decision.sign": frozenset({"sponsor"}),
     "data.export": frozenset({"data_manager"}),
     "report.read": frozenset({"sponsor", "data_manager"}),
     "report.order": frozenset({"sponsor", "data_manager"}),
@@ -55,9 +63,22 @@ VERBS: Mapping[str, frozenset[str]] = {
 }
 """Only site staff write what a site records (EMA/INS/GCP/112288/2023 section 6.6); administrators see no clinical data (annex 3).
 
+A sponsor reads serious events and writes its own assessment of them, never what a site records (ICH E6(R3); EMA guideline, 6.6).
+
 What a donor's tests found is read by those who look after donors and by those who check the data, never by the recipient's team."""
 
-STUDY_WIDE = frozenset({"data.export", "report.read", "report.order", "user.administer", "site.administer", "job.administer"})
+STUDY_WIDE = frozenset(
+    {
+        "data.export",
+        "report.read",
+        "report.order",
+        "user.administer",
+        "site.administer",
+        "job.administer",
+        "lab.administer",
+        "decision.sign",
+    }
+)
 """Verbs whose thing spans every site: a grant for one site is not enough."""
 
 

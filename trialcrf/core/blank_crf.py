@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from trialcrf.core.definition.model import CodeList, DataType, FormDef, ItemDef, ItemGroupDef, Range, Study
+from trialcrf.core.definition.codes import CodeList
+from trialcrf.core.definition.model import DataType, FormDef, ItemDef, ItemGroupDef, Range, Study
 from trialcrf.core.explain import written
 from trialcrf.core.registers import in_order
 from trialcrf.core.specification import Edition, edition, spoken_range

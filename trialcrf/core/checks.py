@@ -19,13 +19,19 @@ from trialcrf.core.wording import N_, Message, Sayable
 OWN_CHECKS = frozenset(
     {
         "codelist",
+        "cohort_gate",
         "condition",
         "decimals",
+        "dictionary_class",
+        "dictionary_grade",
+        "dictionary_term",
+        "dictionary_words",
         "future",
         "hard_range",
         "mandatory",
         "shared_reference",
         "soft_range",
+        "study_hold",
         "unreadable",
         "unverifiable",
     }

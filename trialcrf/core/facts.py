@@ -14,6 +14,8 @@ UNDERSTOOD = frozenset(
         "SVSTDAT", "SVOCCUR", "SVREASOC",
         "BRTHDAT", "SEX", "RFICDAT", "RANDDT", "ACTARM", "EXSTDAT", "EXENDAT", "EXDOSE", "EXLOT", "PRSTDAT",
         "AETERM", "AEDECOD", "AEBODSYS", "AETOXGR", "AESEV", "AESTDAT", "AEENDAT", "AEOUT", "AEREL", "AEACN",
+        "AESTTIM", "AESPEC", "AECGRADE", "AECDAT", "AEAWARE", "AEBIOVIG", "AELNKEX", "AELNKCM", "AELNKLB",
+        "AERELPRD", "AERELEXC", "AERELINF", "AERELPRE", "AERELHAR", "AERELCM", "AERELDIS", "AERELOTH",
         "AESER", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE", "AESCAN", "AESOD",
         "DSDECOD", "DSSTDAT", "DTHDAT", "DTHFL", "RSUBJID", "SREL", "DVREFID",
     }
@@ -70,16 +72,23 @@ def understood(study: Study) -> frozenset[str]:
     return UNDERSTOOD.union((anchor.alias for anchor in study.anchors), (event.date_alias for event in study.events))
 
 
-def project(study: Study, form: FormDef, document: Document) -> tuple[Fact, ...]:
-    """The understood answers of a document, rows in error left out. Pure, so the projection can always be rebuilt."""
+def project(study: Study, form: FormDef, document: Document, more: frozenset[str] = frozenset()) -> tuple[Fact, ...]:
+    """The understood answers of a document, rows in error left out. Pure, so the projection can always be rebuilt.
+
+    `more` are other aliases that the caller asks for: reports read measurements that are projected nowhere. `LBORNRHI.ALT` is the
+    LBORNRHI that belongs to ALT: the one between ALT and the next result of the form.
+    """
     facts: list[Fact] = []
     wanted = understood(study)
+    owned = _owned(form, more)
 
     def note(oid: str, answer: Answer, group: str = "", row: str = "") -> None:
         if oid in form.items:
             for alias in form.items[oid][1].aliases:
-                if alias in wanted:
+                if alias in wanted or alias in more:
                     facts.append(Fact(alias, oid, group, row, answer.text, answer.missing))
+            if oid in owned:
+                facts.append(Fact(owned[oid], oid, group, row, answer.text, answer.missing))
 
     for oid, answer in sorted(document.items.items()):
         note(oid, answer)
@@ -89,6 +98,18 @@ def project(study: Study, form: FormDef, document: Document) -> tuple[Fact, ...]
                 for oid, answer in sorted(row.items.items()):
                     note(oid, answer, group, row.id)
     return tuple(facts)
+
+
+def _owned(form: FormDef, more: frozenset[str]) -> Mapping[str, str]:
+    """The items that tell something of the result before them, such as its limit, by OID: what of `more` they are."""
+    found: dict[str, str] = {}
+    results: tuple[str, ...] = ()
+    for oid, (_, item) in form.items.items() if any("." in alias for alias in more) else ():
+        if any(alias.endswith("ORRES") for alias in item.aliases):
+            results = item.aliases
+        names = (f"{alias}.{result}" for alias in item.aliases for result in results)
+        found.update((oid, name) for name in names if name in more)
+    return found
 
 
 def recorded(form_id: int, key: FormKey, facts: Iterable[Fact]) -> Iterator[Recorded]:

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 from trialcrf.core import schedule
 from trialcrf.core.definition.model import Study
-from trialcrf.core.facts import Recorded, SubjectRecord
-from trialcrf.core.safety import Cut
+from trialcrf.core.facts import SubjectRecord
+from trialcrf.core.safety.event import is_event
+from trialcrf.core.safety.report import Cut
 from trialcrf.core.schedule import LEFT, WAITING, State
 from trialcrf.core.values import interval
 from trialcrf.core.wording import Sayable, Words
@@ -213,11 +214,6 @@ def seen_subject(
         if is_event(one)
     ]
     return Seen(record.subject_type, (record.enrolled_on,), visits, events, queries)
-
-
-def is_event(record: Recorded) -> bool:
-    """Whether this record tells anything about an adverse event: as in the safety report, one answer is enough."""
-    return any(alias.startswith("AE") for alias in (*record.values, *record.missing))
 
 
 def _visits(lot: Seen, as_of: date) -> Visits:

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from trialcrf.core.checkplan import children
-from trialcrf.core.definition.model import CodeList, FormDef, Study
+from trialcrf.core.definition.codes import CodeList
+from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.expr import Expr
 from trialcrf.core.instruments import INSTRUMENTS, Instrument
 from trialcrf.core.tree import Call, Node

@@ -156,11 +156,27 @@ RHYTHMS: Mapping[str, Rhythm] = {
             hourly,
         ),
         Rhythm(
+            "clock-scan",
+            N_("Queue the reminders of the clocks of serious events, and tell sponsor and investigator of those that are over."),
+            _HOURLY,
+            N_("Reminders of clocks queued: %(count)s."),
+            _TEN_MINUTES,
+            hourly,
+        ),
+        Rhythm(
             "deliver-mail",
             N_("Deliver the mails that wait, each once."),
             Message(_SECONDS, {"count": 5}),
             N_("Mails sent: %(sent)s; no longer due: %(cancelled)s; later: %(queued)s; uncertain: %(uncertain)s; failed: %(failed)s."),
             timedelta(seconds=5),
+        ),
+        Rhythm(
+            "stopping-check",
+            N_("Check the stopping rule of every study: windows end by the calendar, and definitions change."),
+            _NIGHTLY,
+            N_("Holds raised: %(count)s."),
+            _AN_HOUR,
+            nightly,
         ),
         Rhythm(
             "monthly-safety",

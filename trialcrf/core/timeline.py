@@ -14,6 +14,7 @@ from trialcrf.core import schedule
 from trialcrf.core.calendar import add_months, months_between
 from trialcrf.core.definition.model import Study
 from trialcrf.core.facts import Recorded, SubjectRecord
+from trialcrf.core.safety.event import is_event
 from trialcrf.core.schedule import Ending, State, Visit
 from trialcrf.core.values import DateInterval, interval
 from trialcrf.core.wording import N_, Message, Sayable, Words
@@ -143,7 +144,7 @@ def timeline(study: Study, record: SubjectRecord, visits: Sequence[Visit], today
         mark = _visit(visit)
         dated += [mark] if mark.bars else []
         undated += [] if mark.bars else [Undated(visit.event.label, visit.reason)]
-    events = [_event(study, each, known) for each in record.records if _is_event(each)]
+    events = [_event(study, each, known) for each in record.records if is_event(each)]
     dated += sorted((mark for mark in events if mark.bars), key=lambda mark: (mark.bars[0].first, mark.bars[0].last))
     undated += [Undated(mark.what, Message(N_("Onset unknown"))) for mark in events if not mark.bars]
     if end is not None:
@@ -198,10 +199,6 @@ def _visit(visit: Visit) -> Mark:
         word = Message(N_("overdue by 1 day")) if one else Message(N_("overdue by %(days)s days"), {"days": visit.overdue_by})
     text = (visit.reason,) if visit.basis is None else (visit.reason, visit.basis)
     return Mark(Kind.VISIT, visit.event.label, visit.state.value, word, tuple(dates), text, window, actual)
-
-
-def _is_event(record: Recorded) -> bool:
-    return any(alias.startswith("AE") for alias in (*record.values, *record.missing))
 
 
 def _event(study: Study, record: Recorded, known: date) -> Mark:

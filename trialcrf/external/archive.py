@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -27,6 +28,12 @@ def keep(path: Path, content: bytes, mode: int = 0o640) -> str:
         raise
     sync_folder(path.parent)
     return hashlib.sha256(content).hexdigest()
+
+
+def discard(file: Path, folder: Path) -> None:
+    """Take away a kept file and a folder of kept files, where they are."""
+    file.unlink(missing_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def sync_folder(folder: Path) -> None:

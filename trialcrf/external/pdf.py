@@ -1,47 +1,79 @@
-"""Printed documents: a folder of `reports/` and one frozen value become a tagged PDF/UA-1. The only room that imports weasyprint."""
+"""Printed documents: HTML becomes one file that is PDF/A-3a and PDF/UA-1, with its data attached. The only room that imports weasyprint."""
 
 from __future__ import annotations
 
-import gc
-import multiprocessing
-from collections.abc import Iterable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from datetime import UTC, date, datetime
-from decimal import Decimal
-from functools import cache
+import re
+import warnings
+import zlib
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
+from xml.sax.saxutils import escape, unescape
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from weasyprint import HTML
+from weasyprint import Attachment as Embedded
 from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
 
-from trialcrf.core.wording import Message, Words, alphabetical
-from trialcrf.external.language import Language
+from trialcrf.core.attached import Attachment
+from trialcrf.external import child, markup
+from trialcrf.external.markup import BASE, CannotDraw, folder_of
 
-REPORTS = Path(__file__).resolve().parents[2] / "reports"
+VARIANT = "pdf/a-3a"
+
+# PDF/A-3 (ISO 19005-3, 6.6.2.3) asks that an XMP property it does not know be described: that of PDF/UA (ISO 14289-1, 5) is one.
+_ACCESSIBLE = """
+<rdf:Description rdf:about="" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/"><pdfuaid:part>1</pdfuaid:part></rdf:Description>
+<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/" xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
+<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">
+<pdfaSchema:schema>PDF/UA Universal Accessibility Schema</pdfaSchema:schema>
+<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>
+<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>
+<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">
+<pdfaProperty:name>part</pdfaProperty:name>
+<pdfaProperty:valueType>Integer</pdfaProperty:valueType>
+<pdfaProperty:category>internal</pdfaProperty:category>
+<pdfaProperty:description>Part of ISO 14289 to which the file conforms</pdfaProperty:description>
+</rdf:li></rdf:Seq></pdfaSchema:property>
+</rdf:li></rdf:Bag></pdfaExtension:schemas></rdf:Description>
+"""  # noqa: E501
+_IDENTITY = (
+    '<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/"><dc:identifier>{}</dc:identifier></rdf:Description>\n'
+)
+_BEGIN, _END = b"\nstream\n", b"\nendstream"
+_IDENTIFIER = re.compile(rb"<dc:identifier>([^<]{1,2000})</dc:identifier>")
 
 
-class CannotDraw(Exception):
-    """A document could not be drawn; the text says why, for the log and the person who ordered it."""
+def render(document: str, value: object, language: str, attachments: Sequence[Attachment] = ()) -> bytes:
+    """Draw `reports/<document>` for one value in one language, whole: nothing goes into an annex.
 
-
-def render(document: str, value: object, language: str) -> bytes:
-    """Draw `reports/<document>` for one value, in one language.
-
-    The value is a frozen dataclass or a mapping of the same shape (`sample.json`, where days and moments are ISO texts), with
-    `cut.known_at` as the date of the document: the clock, the locale and the time zone of the machine leave no trace, so equal
-    inputs give equal bytes. Raises CannotDraw.
+    The value is what `markup.page` takes, with `cut.known_at` as the date of the document and of what is attached to it: the clock,
+    the locale and the time zone of the machine leave no trace, so equal inputs give equal bytes. Raises CannotDraw.
     """
-    folder = _folder(document)
+    return draw(document, markup.without(markup.page(document, value, language), {}), attachments, known_at(value))
+
+
+def draw(document: str, html: str, attachments: Sequence[Attachment] = (), at: datetime | None = None, identity: str = "") -> bytes:
+    """The file of this HTML, which may use what is in the folder of the document. Raises CannotDraw.
+
+    `at` is the date of the attachments, without which there are none; `identity` what `identity_of` reads from the file again.
+    """
+    folder = folder_of(document)
     try:
-        page = _environment(folder, language).get_template("report.html").render(report=value)
-        drawn = HTML(string=page, base_url=folder.as_uri() + "/", url_fetcher=_FolderOnly(folder)).write_pdf(pdf_variant="pdf/ua-1")
-    except TemplateError as error:
-        raise CannotDraw(f"{document}: {type(error).__name__}: {error}") from error
+        source = HTML(string=html, base_url=folder.as_uri() + "/", url_fetcher=_FolderOnly(folder))
+        with warnings.catch_warnings():
+            # The library leaves its colour profile open, to be closed when it is forgotten.
+            warnings.simplefilter("ignore", ResourceWarning)
+            drawn = source.write_pdf(
+                pdf_variant=VARIANT,
+                # The names of embedded files are a name tree, which has to be sorted.
+                attachments=[_embedded(one, at) for one in sorted(attachments, key=lambda one: one.name)],
+                finisher=lambda _, pdf: _finish(pdf, identity),
+            )
     except FatalURLFetchingError as error:
         # A BaseException of the library: untranslated, it would end the worker instead of the task.
         raise CannotDraw(f"{document}: {error}: {error.__cause__}") from error
@@ -51,149 +83,98 @@ def render(document: str, value: object, language: str) -> bytes:
 
 
 def draw_in_child(document: str, value: object, language: str) -> bytes:
-    """The same bytes, drawn in a process of its own that ends with the drawing and gives its memory back. Raises CannotDraw.
+    """The bytes of `render`, drawn in a process of its own that ends with the drawing and gives its memory back. Raises CannotDraw."""
+    drawn: bytes = child.run(render, document, value, language)
+    return drawn
 
-    The child never collects garbage: it lives for one document, and collecting costs a third of its time.
+
+def known_at(value: Any) -> datetime | None:
+    """The moment of the data of a value, or of its twin in `sample.json`; None where it has no cut (a specification)."""
+    cut = value.get("cut") if isinstance(value, Mapping) else getattr(value, "cut", None)
+    if cut is None:
+        return None
+    at = cut["known_at"] if isinstance(cut, Mapping) else cut.known_at
+    return datetime.fromisoformat(at) if isinstance(at, str) else at
+
+
+def identity_of(file: bytes) -> str:
+    """What the file says it is (`identity` of `draw`); empty where it says nothing. Whoever alters a file can alter this too."""
+    found = _IDENTIFIER.search(file)
+    return unescape(found[1].decode("utf-8", "replace")) if found else ""
+
+
+def _embedded(one: Attachment, at: datetime | None) -> Any:
+    if at is None:
+        raise CannotDraw(f"{one.name}: a document without a moment has no attachments")
+    moment = at.astimezone(UTC)
+    made = Embedded(string="", name=one.name, description=one.description, created=moment, modified=moment, relationship="Data")
+    # The library would guess the media type from the name, and ask the operating system.
+    made.source = nullcontext((BytesIO(one.content), None, None, one.media_type))
+    return made
+
+
+def _finish(pdf: Any, identity: str) -> None:
+    """What the library leaves undone of PDF/A-3, PDF/UA-1 in the same file, and what the file says it is."""
+    _describe(pdf, identity)
+    for one in pdf.objects:
+        if hasattr(one, "stream"):
+            if "Type" not in one.extra:
+                one.stream = _flat(one.stream)
+            _end_clearly(one)
+
+
+def _end_clearly(stream: Any) -> None:
+    """Leave a stream uncompressed whose last compressed byte would be a carriage return.
+
+    With the line feed that follows, readers take it for the end of a line, and the stream for one byte shorter than it says.
     """
-    # Spawned, not forked: a fork would inherit locks and database connections of the threads around us.
-    with ProcessPoolExecutor(max_workers=1, mp_context=multiprocessing.get_context("spawn"), initializer=gc.disable) as child:
-        try:
-            return child.submit(_draw, document, value, language).result()
-        except BrokenProcessPool as error:
-            raise CannotDraw(f"{document}: the drawing process ended before its document (out of memory?)") from error
+    compress, stream.compress = stream.compress, False
+    whole = stream.data
+    raw = whole[whole.index(_BEGIN) + len(_BEGIN) : -len(_END)]
+    stream.stream = [raw]
+    stream.compress = compress and zlib.adler32(raw) & 0xFF != ord("\r")  # A compressed stream ends with this sum of its bytes.
 
 
-def _draw(document: str, value: object, language: str) -> bytes:
-    try:
-        return render(document, value, language)
-    except CannotDraw as error:
-        raise CannotDraw(str(error)) from None
-    except Exception as error:
-        # Exceptions of libraries may not survive the way between processes; a text does.
-        raise CannotDraw(f"{document}: {type(error).__name__}: {error}") from None
+def _flat(operators: list[Any]) -> list[Any]:
+    """The same drawing without needless levels of saved states, of which PDF/A allows 28; groups of a figure lie deeper.
+
+    Where a state is restored right before the one around it is, the inner one need not have been saved.
+    """
+    saved: list[int] = []
+    needless: set[int] = set()
+    for place, operator in enumerate(operators):
+        if operator == b"q":
+            saved.append(place)
+        elif operator == b"Q" and saved:
+            begun = saved.pop()
+            if place + 1 < len(operators) and operators[place + 1] == b"Q":
+                needless |= {begun, place}
+    return [operator for place, operator in enumerate(operators) if place not in needless] if needless else operators
 
 
-def _folder(document: str) -> Path:
-    folder = REPORTS / document
-    if not document.isidentifier() or not (folder / "report.html").is_file():
-        raise CannotDraw(f"there is no document {document!r}")
-    return folder
+def _describe(pdf: Any, identity: str) -> None:
+    """Add to the metadata what makes one file both PDF/A and PDF/UA, and leave them readable without a PDF program."""
+    metadata = pdf.objects[int(pdf.catalog["Metadata"].split()[0])]
+    told = _ACCESSIBLE + (_IDENTITY.format(escape(identity)) if identity else "")
+    metadata.stream = [metadata.stream[0].replace(b"</rdf:RDF>", told.encode() + b"</rdf:RDF>")]
+    metadata.compress = False
+    for one in pdf.objects:
+        # Compressed bytes that happen to end with a carriage return run into the line end that closes a stream (ISO 32000-1, 7.3.8.1).
+        if getattr(one, "compress", False) and one.data.endswith(b"\r\nendstream"):
+            one.compress = False
 
 
 class _FolderOnly(URLFetcher):
-    """Gives a document the files of its own folder and nothing else: no network, no other file; whatever fails, fails loudly."""
+    """Gives a document the files of its own folder and of the shared one, nothing else: no network; whatever fails, fails loudly."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(allowed_protocols=("file",), allow_redirects=False, fail_on_errors=True)
-        self._folder = folder.resolve()
+        self._folders = (folder.resolve(), (folder.parent / BASE).resolve())
 
     def fetch(self, url: str, headers: Mapping[str, str] | None = None) -> URLFetcherResponse:
         parts = urlsplit(url)
         # Resolved before it is compared, so that neither `..` nor a symbolic link leads out.
         path = Path(url2pathname(parts.path)).resolve()
-        if parts.scheme != "file" or parts.netloc or not path.is_relative_to(self._folder):
-            raise ValueError("a document may only use files of its own folder")
+        if parts.scheme != "file" or parts.netloc or not any(path.is_relative_to(folder) for folder in self._folders):
+            raise ValueError("a document may only use files of its own folder and of the shared one")
         return super().fetch(path.as_uri(), headers)
-
-
-@cache
-def _environment(folder: Path, language: str) -> Environment:
-    """Strict on purpose: an unknown name stops the drawing, everything is escaped, and there is no request, session or url_for."""
-    words = Language(language)
-    environment = Environment(
-        loader=FileSystemLoader(folder),
-        undefined=StrictUndefined,
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        extensions=["jinja2.ext.i18n"],
-    )
-    # newstyle: parameters are escaped, the sentence around them is not.
-    environment.install_gettext_callables(words.gettext, words.ngettext, newstyle=True)  # type: ignore[attr-defined]
-    environment.globals["language"] = words.tag
-    printed = _Printed(words)
-    environment.filters.update(
-        say=printed.say,
-        listed=printed.listed,
-        number=printed.number,
-        percent=printed.percent,
-        day=printed.day,
-        partial=printed.partial,
-        moment=printed.moment,
-        utc=_utc,
-        alphabetical=printed.alphabetical,
-        quads=_quads,
-    )
-    return environment
-
-
-class _Printed:
-    """The filters of the templates: a value of the report, or its twin in `sample.json`, as it is written in one language."""
-
-    def __init__(self, language: Language) -> None:
-        self._language = language
-
-    def say(self, value: object) -> str:
-        """A Message or Words (or `{"msgid", "params"}` or `{language: text}`); the study's own words fall back to its first language."""
-        if isinstance(value, Message | Words):
-            return self._language.say(value)
-        if isinstance(value, Mapping):
-            if "msgid" in value:
-                return self._language.say(Message(value["msgid"], value.get("params", {})))
-            return self._language.say(Words(value))
-        return self._language.say(str(value))
-
-    def listed(self, values: Iterable[object]) -> str:
-        return ", ".join(self.say(value) for value in values)
-
-    def number(self, value: int | Decimal | str, decimals: int | None = None) -> str:
-        return self._language.number(Decimal(value) if isinstance(value, str) else value, decimals)
-
-    def percent(self, numerator: int, denominator: int) -> str:
-        return self._language.percent(numerator, denominator)
-
-    def day(self, value: date | str) -> str:
-        return self._language.day(date.fromisoformat(value) if isinstance(value, str) else value)
-
-    def partial(self, value: str) -> str:
-        """A canonical day, partial day or date-time; what is unknown of it is left out, not guessed."""
-        day, _, clock = value.partition("T")
-        if len(day) == len("2026-01-05"):
-            return f"{self.day(day)} {clock[:5]}".strip()
-        year, _, month = day.partition("-")
-        return self._language.month(date(int(year), int(month), 1)) if month else year
-
-    def moment(self, value: datetime | str) -> str:
-        return self._language.moment(_moment(value), UTC)
-
-    def alphabetical(self, lines: Iterable[Any]) -> list[Any]:
-        """Lines of a table by their label in this language, those without a recorded one last."""
-
-        def key(line: Any) -> tuple[bool, tuple[str, str]]:
-            told = line if isinstance(line, Mapping) else {"recorded": line.recorded, "label": line.label}
-            return not told["recorded"], alphabetical(self.say(told["label"]))
-
-        return sorted(lines, key=key)
-
-
-def _quads(value: str, groups: int = 0) -> str:
-    """A hash in groups of four, which a person can compare with another print: all of it, or its first groups. Other texts stay."""
-    compact = value.replace(" ", "")
-    if not compact.isalnum():
-        return value
-    parts = [compact[start : start + 4] for start in range(0, len(compact), 4)]
-    return " ".join(parts[:groups] if groups else parts)
-
-
-def _moment(value: datetime | str) -> datetime:
-    return datetime.fromisoformat(value) if isinstance(value, str) else value
-
-
-def _utc(value: datetime | str) -> str:
-    """The form that PDF metadata are made from."""
-    return _moment(value).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def documents() -> Iterator[str]:
-    """The documents that can be drawn: the folders of `reports/`."""
-    return (folder.name for folder in sorted(REPORTS.iterdir()) if (folder / "report.html").is_file())

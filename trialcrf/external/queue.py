@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import multiprocessing
 import signal
 import time
 from collections.abc import Callable
@@ -69,15 +68,11 @@ class Queue:
             signal.signal(number, action)
 
     def stop(self, patience: float = 10.0) -> None:
-        """Take no more messages and wait so many seconds for the one at hand; a drawing that is not done by then is ended."""
+        """Take no more messages and wait so many seconds for the one at hand, which has to know by itself that it is to end."""
         if self._consumer is None:
             return
         self._consumer.stop_flag.set()
         end = time.monotonic() + patience
         for _, thread in self._consumer.worker_threads:
             thread.join(max(0.0, end - time.monotonic()))
-            if thread.is_alive():
-                for child in multiprocessing.active_children():
-                    child.terminate()
-                thread.join(5)
         self._consumer = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from trialcrf.actions import checkpoint, remind, report
+from trialcrf.actions import checkpoint, decide, escalate, remind, report
 from trialcrf.core.rhythm import RHYTHMS
 from trialcrf.core.wording import Message
 from trialcrf.external import backup, checkpoints
@@ -42,9 +42,23 @@ def _digest_scan(means: Means, now: datetime) -> Effects:
     return effects
 
 
+def _clock_scan(means: Means, now: datetime) -> Effects:
+    def effects(tx: Transaction) -> Message:
+        return _said("clock-scan", count=escalate.scan_clocks(tx, now))
+
+    return effects
+
+
 def _deliver_mail(means: Means, now: datetime) -> Message:
     told = deliver(means.engine, means.post, means.settings.base_url, WHO, now)
     return _said("deliver-mail", **{name: told[name] for name in ("sent", "cancelled", "queued", "uncertain", "failed")})
+
+
+def _stopping_check(means: Means, now: datetime) -> Effects:
+    def effects(tx: Transaction) -> Message:
+        return _said("stopping-check", count=decide.scan(tx, now))
+
+    return effects
 
 
 def _monthly_safety(means: Means, now: datetime) -> Effects:
@@ -87,7 +101,9 @@ _ACTIONS: Mapping[str, Callable[[Means, datetime], Effects | Message]] = {
     "tick": _tick,
     "overdue-scan": _overdue_scan,
     "digest-scan": _digest_scan,
+    "clock-scan": _clock_scan,
     "deliver-mail": _deliver_mail,
+    "stopping-check": _stopping_check,
     "monthly-safety": _monthly_safety,
     "draw-reports": _draw_reports,
     "audit-verify": _audit_verify,

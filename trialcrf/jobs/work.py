@@ -1,44 +1,87 @@
-"""Work that takes time, taken from the queue: drawing a report in a throw-away child process, and archiving it."""
+"""Work that takes time, taken from the queue: drawing a report in throw-away child processes, step by step, and archiving it."""
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from trialcrf.actions import Impossible, report
 from trialcrf.external import clock
-from trialcrf.external.pdf import CannotDraw
+from trialcrf.external.child import Cancelled
+from trialcrf.external.drawing import ANNEX, PAGES, TABLES
 from trialcrf.store import reports
 from trialcrf.store.audit import Who
 from trialcrf.store.transaction import reading, writing
 
 log = logging.getLogger(__name__)
 
+GATHERED, ARCHIVED = "gathered", "archived"
+PROGRESS = {GATHERED: 5, TABLES: 20, ANNEX: 35, PAGES: 50, ARCHIVED: 95}
+"""Per cent of the drawing at the beginning of each step; the pages take about half of the time."""
+
 
 def draw_report(engine: Engine, folder: Path, who: Who, report_id: int, stopping: threading.Event | None = None) -> bool:
     """Draw an ordered report and archive it under `folder`; False where there was nothing (left) to draw, or where it failed.
 
     A failure is put on the order as a sentence, and into the log. A drawing that was cut short because the program stops
-    (`stopping`) is no failure: the order stands, and the next start draws it.
+    (`stopping`) is no failure: the order stands, and the next start draws it from the beginning. One that was cancelled leaves no file.
     """
     with reading(engine) as tx:
         ordered = reports.find(tx, report_id)
         if ordered is None or ordered.state != reports.ORDERED:
             return False
+
+    def tell(step: str) -> None:
+        with writing(engine, clock.now(), who) as tx:
+            reports.progressed(tx, report_id, PROGRESS[step], step)
+
     try:
+        tell(GATHERED)
         with reading(engine) as tx:
             value = report.value_of(tx, ordered)
-        drawing = report.draw(value, ordered.language, ordered.kind)
+        asked, wanted = report.asked_of(ordered), _wanted(engine, report_id, stopping)
+        drawing = report.drawing(value, ordered.language, ordered.kind, asked, folder / KEPT, tell, wanted)
+        tell(ARCHIVED)
         sha256 = report.keep_file(ordered, drawing, folder)
         with writing(engine, clock.now(), who) as tx:
-            return report.keep(tx, ordered, value, sha256)
+            kept = report.keep(tx, ordered, value, sha256, drawing.annexes)
+        if not kept and not wanted():
+            _discard(engine, folder, report_id)
+        return kept
+    except Cancelled:
+        log.info(
+            "report %s was not drawn: %s", report_id, "the program stops" if stopping is not None and stopping.is_set() else "cancelled"
+        )
+        return False
     except Exception as error:
-        if stopping is not None and stopping.is_set() and isinstance(error, CannotDraw):
-            return False
         log.exception("report %s was not drawn", report_id)
         with writing(engine, clock.now(), who) as tx:
             reports.failed(tx, report_id, error.message.msgid if isinstance(error, Impossible) else report.NOT_DRAWN)
         return False
+
+
+KEPT = ".parts"
+"""The folder, in that of the archive, of the parts that the next report may use again."""
+
+
+def _wanted(engine: Engine, report_id: int, stopping: threading.Event | None) -> Callable[[], bool]:
+    def wanted() -> bool:
+        if stopping is not None and stopping.is_set():
+            return False
+        with reading(engine) as tx:
+            ordered = reports.find(tx, report_id)
+        return ordered is not None and ordered.state == reports.ORDERED
+
+    return wanted
+
+
+def _discard(engine: Engine, folder: Path, report_id: int) -> None:
+    """Take the files of a cancelled report away again; those of one that another worker archived stay."""
+    with reading(engine) as tx:
+        ordered = reports.find(tx, report_id)
+    if ordered is not None and ordered.state == reports.CANCELLED:
+        report.discard_file(ordered, folder)

@@ -137,10 +137,12 @@ def standings(
     return found
 
 
-def addresses(tx: Transaction, site_id: int, form_oid: str) -> list[str]:
-    """The living forms of one kind at a site, as `SUBJECT/EVENT/REPEAT/FORM/REPEAT`: what a reference records."""
+def addresses(tx: Transaction, site_id: int, form_oid: str, subject_id: int | None = None) -> list[str]:
+    """The living forms of one kind at a site, or of one subject there, as `SUBJECT/EVENT/REPEAT/FORM/REPEAT`: what a reference records."""
     columns = (subjects_table.c.key, form.c.event_oid, form.c.event_repeat, form.c.form_oid, form.c.form_repeat)
-    where = (form.c.site_id == site_id, form.c.form_oid == form_oid, form.c.error == "", subjects_table.c.error == "")
+    where = [form.c.site_id == site_id, form.c.form_oid == form_oid, form.c.error == "", subjects_table.c.error == ""]
+    if subject_id is not None:
+        where.append(form.c.subject_id == subject_id)
     joined = form.join(subjects_table, subjects_table.c.id == form.c.subject_id)
     rows = tx.read(select(*columns).select_from(joined).where(*where).order_by(subjects_table.c.key, form.c.id))
     return ["/".join(str(part) for part in row) for row in rows]

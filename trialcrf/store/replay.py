@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import select
 
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.document import Answer, Document, FormKey, Place, Row, row_order
 from trialcrf.core.facts import Recorded, SubjectRecord, project, recorded
-from trialcrf.store import audit, definitions, signatures, subjects, visits
+from trialcrf.store import audit, cases, decisions, definitions, dictionaries, lab_ranges, signatures, subjects, visits
 from trialcrf.store.models import account, fact, form, grant, query, site, subject
 from trialcrf.store.transaction import Transaction
 
@@ -78,8 +78,45 @@ def form_at_version(tx: Transaction, form_id: int, version: int) -> Document:
     return held.document()
 
 
-def subjects_at(tx: Transaction, upto: Checkpoint) -> list[SubjectRecord]:
-    """What was understood of every subject at the checkpoint, by key; what was in error then is not in it."""
+def form_histories(tx: Transaction, form_ids: Collection[int], upto: Checkpoint | None = None) -> dict[int, list[Stood]]:
+    """How these forms stood after each of their saves, oldest first, within the checkpoint if there is one; those in error too."""
+    positions = {chain: size for chain, size, _ in upto.heads} if upto else {}
+    found: dict[int, list[Stood]] = {id_: [] for id_ in form_ids}
+    ids = sorted(str(id_) for id_ in found)
+    for start in range(0, len(ids), 500):
+        held: dict[str, tuple[Replayed, datetime]] = {}
+        for past in audit.of_things(tx.connection, "form", ids[start : start + 500]):
+            if upto is not None and past.seq > positions.get(past.chain, 0):
+                continue
+            replayed, at = held.setdefault(past.entity_id, (Replayed(0, FormKey("", ""), 0), past.at))
+            if at != past.at:  # All records of one save have the same moment.
+                found[int(past.entity_id)].append(_stood(at, replayed))
+            replayed.take(past.op, past.place, past.new)
+            held[past.entity_id] = (replayed, past.at)
+        for entity_id, (replayed, at) in held.items():
+            found[int(entity_id)].append(_stood(at, replayed))
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Stood:
+    """A form as a save at this moment left it."""
+
+    at: datetime
+    document: Document
+    error: str
+
+
+def _stood(at: datetime, held: Replayed) -> Stood:
+    # What is replayed goes on changing: what stood then is kept as it was.
+    return Stood(at, Document.from_json(held.document().to_json()), held.error)
+
+
+def subjects_at(tx: Transaction, upto: Checkpoint, aliases: frozenset[str] = frozenset()) -> list[SubjectRecord]:
+    """What was understood of every subject at the checkpoint, by key; what was in error then is not in it.
+
+    `aliases` are answers that a report needs beyond what the program understands everywhere (see `core.facts.project`).
+    """
     people: dict[int, SubjectRecord] = {}
     for entity_id, op, _, value in audit.replay(tx.connection, "subject", upto):
         if op == "create":
@@ -92,7 +129,7 @@ def subjects_at(tx: Transaction, upto: Checkpoint) -> list[SubjectRecord]:
     for form_id, held in sorted(forms_at(tx, upto).items()):
         if not held.error and held.subject_id in gathered:
             study = definitions.read(tx, held.definition_id).study
-            facts = project(study, study.form[held.key.form_oid], held.document())
+            facts = project(study, study.form[held.key.form_oid], held.document(), aliases)
             gathered[held.subject_id].extend(recorded(form_id, held.key, facts))
     return sorted((replace(one, records=tuple(gathered[one.id])) for one in people.values()), key=lambda one: one.key)
 
@@ -115,6 +152,14 @@ def differences(tx: Transaction) -> Iterator[Difference]:
             yield Difference("visit", str(one.id), event_oid)
     for entity_id, column in signatures.differences(tx):
         yield Difference("signature", entity_id, column)
+    for entity_id, column in decisions.differences(tx):
+        yield Difference(decisions.ENTITY, entity_id, column)
+    for entity_id, column in dictionaries.differences(tx):
+        yield Difference("dictionary", entity_id, column)
+    for entity_id, column in lab_ranges.differences(tx, everything):
+        yield Difference("lab_range", entity_id, column)
+    for entity, entity_id, column in cases.differences(tx):
+        yield Difference(entity, entity_id, column)
     for entity, table, columns in (
         ("subject", subject, ("error",)),
         ("query", query, ("state",)),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -12,7 +14,16 @@ from sqlalchemy.dialects import postgresql, sqlite
 from trialcrf.store.models import report, study
 from trialcrf.store.transaction import Transaction
 
-ORDERED, DRAWN, FAILED = "ordered", "drawn", "failed"
+ORDERED, DRAWN, FAILED, CANCELLED = "ordered", "drawn", "failed", "cancelled"
+
+
+@dataclass(frozen=True, slots=True)
+class AnnexFile:
+    """A file beside an archived report: its name, how many lines it lists, its SHA-256."""
+
+    name: str
+    rows: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,12 +45,20 @@ class Report:
     file: str | None
     said: str
     site: str = ""  # the only site that it is about; empty: every site
+    why: str = ""
+    subject: str = ""  # the only subject that it is about
+    case_number: int | None = None  # the only serious event that it is about
+    dictionary: str = ""  # the dictionaries of its terms: "CTCAE 5.0; MedDRA 28.0"
+    progress: int = 0  # per cent of the drawing
+    step: str = ""  # what of it is being done
+    annexes: tuple[AnnexFile, ...] = ()
 
 
 _COLUMNS = (
     report.c.id, study.c.oid, report.c.kind, report.c.language, report.c.as_of, report.c.known_at, report.c.state, report.c.ordered_by,
     report.c.ordered_at, report.c.definition_version, report.c.checkpoint, report.c.sha256, report.c.file, report.c.said,
-    report.c.site,
+    report.c.site, report.c.why, report.c.subject, report.c.case_number, report.c.dictionary, report.c.progress, report.c.step,
+    report.c.annexes,
 )  # fmt: skip
 
 
@@ -48,17 +67,30 @@ def _select() -> Select[Any]:
 
 
 def _made(row: Any) -> Report:
-    return Report(*row)
+    made = Report(*row)
+    return replace(made, annexes=tuple(AnnexFile(*one) for one in json.loads(row.annexes)))
 
 
 def order(
-    tx: Transaction, key: str, study_id: int, kind: str, language: str, as_of: date, known_at: datetime, ordered_by: str, site: str = ""
+    tx: Transaction,
+    key: str,
+    study_id: int,
+    kind: str,
+    language: str,
+    as_of: date,
+    known_at: datetime,
+    ordered_by: str,
+    site: str = "",
+    subject: str = "",
+    case_number: int | None = None,
+    why: str = "",
 ) -> int | None:
     """A new order, or None where this key was ordered before. Its id is what the queue's message carries."""
     dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
     new = {
         "key": key, "study_id": study_id, "kind": kind, "language": language, "as_of": as_of, "known_at": known_at,
         "state": ORDERED, "ordered_by": ordered_by, "ordered_at": tx.at, "site": site,
+        "subject": subject, "case_number": case_number, "why": why,
     }  # fmt: skip
     statement = dialect.insert(report).values(**new).on_conflict_do_nothing(index_elements=["key"]).returning(report.c.id)
     made = tx.work(statement).first()
@@ -86,11 +118,53 @@ def waiting(tx: Transaction) -> list[int]:
     return list(tx.read(select(report.c.id).where(report.c.state == ORDERED).order_by(report.c.id)).scalars())
 
 
-def drawn(tx: Transaction, report_id: int, version: int, checkpoint: str, sha256: str, file: str) -> bool:
-    """Archive the drawing; False where another worker did so first (the bytes are the same)."""
-    values = {"state": DRAWN, "definition_version": version, "checkpoint": checkpoint, "sha256": sha256, "file": file, "said": ""}
-    return tx.work(update(report).where(report.c.id == report_id, report.c.state != DRAWN).values(**values)).rowcount == 1
+def by_sha256(tx: Transaction, sha256: str) -> list[Report]:
+    """Every archived report whose file has this hash, the first one first: equal orders give equal files."""
+    return [_made(row) for row in tx.read(_select().where(report.c.sha256 == sha256, report.c.state == DRAWN).order_by(report.c.id))]
+
+
+def with_annex(tx: Transaction, sha256: str) -> list[Report]:
+    """Every archived report that has an annex with this hash."""
+    rows = tx.read(_select().where(report.c.annexes.contains(sha256, autoescape=True), report.c.state == DRAWN).order_by(report.c.id))
+    found = [_made(row) for row in rows]
+    return [one for one in found if any(file.sha256 == sha256 for file in one.annexes)]
+
+
+def drawn_at(tx: Transaction, study_oid: str, kind: str, known_at: datetime) -> list[Report]:
+    """The archived reports of this kind that tell what was known at this moment."""
+    where = (study.c.oid == study_oid, report.c.kind == kind, report.c.known_at == known_at, report.c.state == DRAWN)
+    return [_made(row) for row in tx.read(_select().where(*where).order_by(report.c.id))]
+
+
+def progressed(tx: Transaction, report_id: int, progress: int, step: str) -> bool:
+    """Tell how far the drawing is; False where it is not wanted any more."""
+    wanted = (report.c.id == report_id, report.c.state == ORDERED)
+    return tx.work(update(report).where(*wanted).values(progress=progress, step=step)).rowcount == 1
+
+
+def drawn(
+    tx: Transaction,
+    report_id: int,
+    version: int,
+    checkpoint: str,
+    sha256: str,
+    file: str,
+    dictionary: str = "",
+    annexes: Sequence[AnnexFile] = (),
+) -> bool:
+    """Archive the drawing; False where another worker did so first (the bytes are the same), or where it was cancelled."""
+    values = {
+        "state": DRAWN, "definition_version": version, "checkpoint": checkpoint, "sha256": sha256, "file": file, "said": "",
+        "dictionary": dictionary, "progress": 100, "step": "", "annexes": json.dumps([astuple(one) for one in annexes]),
+    }  # fmt: skip
+    return tx.work(update(report).where(report.c.id == report_id, report.c.state.not_in([DRAWN, CANCELLED])).values(**values)).rowcount == 1
+
+
+def cancelled(tx: Transaction, report_id: int) -> bool:
+    """Nobody wants it any more; False where it is drawn, failed or cancelled already."""
+    wanted = (report.c.id == report_id, report.c.state == ORDERED)
+    return tx.work(update(report).where(*wanted).values(state=CANCELLED, step="")).rowcount == 1
 
 
 def failed(tx: Transaction, report_id: int, said: str) -> None:
-    tx.work(update(report).where(report.c.id == report_id, report.c.state == ORDERED).values(state=FAILED, said=said))
+    tx.work(update(report).where(report.c.id == report_id, report.c.state == ORDERED).values(state=FAILED, said=said, step=""))

@@ -6,14 +6,28 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Connection, inspect, text
 
-APPEND_ONLY: Mapping[str, tuple[str, ...]] = {"audit_record": ("chain", "seq"), "audit_value": ("chain", "seq"), "signature": ("id",)}
+APPEND_ONLY: Mapping[str, tuple[str, ...]] = {
+    "audit_record": ("chain", "seq"),
+    "audit_value": ("chain", "seq"),
+    "signature": ("id",),
+    "safety_case": ("id",),
+    "case_entry": ("id",),
+    "attachment": ("id",),
+    "study_decision": ("id",),
+}
 """Tables that never change, with the columns of their unique key: SQLite's INSERT OR REPLACE must not replace through it."""
 
-ALSO_UNIQUE: Mapping[str, tuple[tuple[str, ...], ...]] = {"signature": (("chain", "seq"),)}
+ALSO_UNIQUE: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "signature": (("chain", "seq"),),
+    "safety_case": (("form_id", "row"), ("study_id", "number")),
+    "case_entry": (("case_id", "number"),),
+    "study_decision": (("study_id", "number"),),
+    "dictionary": (("kind", "version"),),
+}
 """Their further unique keys: a row could be replaced through each of them."""
 
-FROZEN: Mapping[str, tuple[str, ...]] = {"definition": ("id",)}
-KEPT = ("study", "site", "account", "role_grant", "subject", "form", "query")
+FROZEN: Mapping[str, tuple[str, ...]] = {"definition": ("id",), "dictionary": ("id",), "dictionary_term": ("dictionary_id", "number")}
+KEPT = ("study", "site", "account", "role_grant", "subject", "form", "query", "lab_range")
 
 _REFUSAL = "this row may never be changed or deleted"
 _FUNCTION = f"BEGIN RAISE EXCEPTION '{_REFUSAL}'; END"

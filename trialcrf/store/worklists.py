@@ -1,19 +1,18 @@
-"""What waits for people at their sites, besides visits and queries: forms begun, verdicts to sign, serious events, deviations."""
+"""What waits for people at their sites, besides visits and queries: forms begun, verdicts to sign, deviations."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, case, exists, func, select
+from sqlalchemy import Select, exists, func, select
 
 from trialcrf.core.document import FormKey
 from trialcrf.core.schedule import ENDINGS
 from trialcrf.store import subjects
-from trialcrf.store.models import fact, form, outbox, signature, subject
+from trialcrf.store.models import fact, form, signature, subject
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
@@ -83,45 +82,6 @@ def _taking_part(statement: Select[Any], places: Sequence[Site], subject_types: 
 
 def _signed(meaning: str) -> Any:
     return exists().where(signature.c.subject_id == subject.c.id, signature.c.meaning == meaning)
-
-
-@dataclass(frozen=True, slots=True)
-class Serious:
-    """A serious event: its form, when it was first recorded as serious, and when a sponsor's mail about it went (None: not yet)."""
-
-    form_id: int
-    subject: Subject
-    known_at: datetime
-    told_at: datetime | None
-
-
-def serious(tx: Transaction, places: Sequence[Site], since: datetime, limit: int) -> tuple[int, list[Serious]]:
-    """The events that became serious since then, the longest known first, and how many there are.
-
-    Known by the mails that they queued: those carry the form's number and nothing of the subject.
-    """
-    went = case((and_(outbox.c.role == "sponsor", outbox.c.state == "sent"), outbox.c.settled_at))
-    known_at, told_at = (func.min(column, type_=outbox.c.created_at.type) for column in (outbox.c.created_at, went))
-    # Every mail about one event has the same parameters.
-    asked = select(outbox.c.params, known_at.label("known"), told_at.label("told")).group_by(outbox.c.params)
-    found: dict[tuple[int, str], tuple[datetime, datetime | None]] = {}
-    for row in tx.read(asked.where(outbox.c.kind == "serious", outbox.c.created_at >= since)):
-        params = json.loads(row.params)
-        found[params["form"], params["place"]] = (row.known, row.told)
-    owners: dict[int, Subject] = {}
-    ids = sorted({form_id for form_id, _ in found})
-    joined = form.join(subjects.JOINED, subject.c.id == form.c.subject_id)
-    for start in range(0, len(ids), 500):
-        where = (form.c.id.in_(ids[start : start + 500]), form.c.error == "", subject.c.error == "")
-        here = form.c.site_id.in_([one.id for one in places])
-        for row in tx.read(select(*subjects.COLUMNS, form.c.id.label("form_id")).select_from(joined).where(*where, here)):
-            owners[row.form_id] = subjects.made(row)
-    events = [Serious(form_id, owners[form_id], *when) for (form_id, _), when in found.items() if form_id in owners]
-    return len(events), sorted(events, key=lambda one: (one.told_at is not None, one.known_at))[:limit]
-
-
-SERIOUS_FOR = timedelta(days=7)
-"""How long a serious event stays on the list of the day."""
 
 
 def deviations(tx: Transaction, subject_ids: Collection[int]) -> dict[tuple[int, str], int]:

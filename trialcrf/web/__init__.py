@@ -18,9 +18,25 @@ from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.language import Language
 from trialcrf.store import migrations
 from trialcrf.store.transaction import open_engine
-from trialcrf.web import account, eligibility, enrolment, export, guard, quality, queries, reminders, reports, specification
+from trialcrf.web import (
+    account,
+    case_documents,
+    cases,
+    dictionaries,
+    eligibility,
+    enrolment,
+    export,
+    guard,
+    laboratory,
+    quality,
+    queries,
+    reminders,
+    reports,
+    specification,
+    stopping,
+)
 from trialcrf.web.administration import admin, health, jobs_page, mails
-from trialcrf.web.forms import entry, history
+from trialcrf.web.forms import entry, history, labview
 from trialcrf.web.frame import done_notices, shell
 from trialcrf.web.visits import calendar, card, feed, follow_up, matrix, timeline, today
 
@@ -31,6 +47,9 @@ BLUEPRINTS = (
     admin,
     calendar,
     card,
+    case_documents,
+    cases,
+    dictionaries,
     eligibility,
     enrolment,
     entry,
@@ -40,6 +59,7 @@ BLUEPRINTS = (
     health,
     history,
     jobs_page,
+    laboratory,
     mails,
     matrix,
     quality,
@@ -47,6 +67,7 @@ BLUEPRINTS = (
     reminders,
     reports,
     specification,
+    stopping,
     timeline,
     today,
 )
@@ -89,6 +110,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         DATA=settings.data,
         BASE_URL=settings.base_url,
         CALENDAR_KEYS=settings.calendar_keys,
+        ICSR_SCHEMA=settings.icsr_schema,
         MAX_CONTENT_LENGTH=LARGEST_POST,
         MAX_FORM_MEMORY_SIZE=LARGEST_POST,
         MAX_FORM_PARTS=20_000,
@@ -118,10 +140,10 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
         lambda msgid: _language().gettext(msgid), lambda one, many, count: _language().ngettext(one, many, count), newstyle=True
     )
-    app.jinja_env.filters.update(say=_say, day=_day, moment=_moment)
+    app.jinja_env.filters.update(say=_say, day=_day, moment=_moment, graded=labview.graded)
     app.jinja_env.filters.update(number=lambda value: _language().number(value), percent=lambda n, of: _language().percent(n, of))
     app.jinja_env.filters.update(full_day=lambda on: _language().full_day(on), weekday=lambda on: _language().weekday(on))
-    app.jinja_env.globals.update(get_flashed_messages=done_notices)
+    app.jinja_env.globals.update(get_flashed_messages=done_notices, moment_at=lambda at, site: _language().moment(at, site.zone))
 
 
 def _language() -> Language:
@@ -153,6 +175,10 @@ def _explain(error: Exception) -> tuple[str, int] | Response:
             return error.get_response()  # type: ignore[return-value]
         status = error.code
         said = error.description if isinstance(error.description, Message) else None
+        if status == 413 and request.endpoint in guard.LARGER:
+            said = Message(
+                N_("A document has at most %(count)s megabytes. Nothing was changed: go back and choose a smaller one."), {"count": 20}
+            )
     elif isinstance(error, NotAllowed):
         status = 403
     elif isinstance(error, OperationalError) and "locked" in str(error):

@@ -14,7 +14,7 @@ from trialcrf.core.wording import N_, Message, Words
 from trialcrf.core.workflow import QueryState
 from trialcrf.store import forms, queries, sites
 from trialcrf.store.definitions import Published
-from trialcrf.web import guard
+from trialcrf.web import guard, stopping
 from trialcrf.web.forms.entry import Tried, applying, typed_of
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.webform import answers
@@ -87,6 +87,8 @@ def _enrolment(kind: str) -> FormDef:
 def _enrol_page(kind: str, tried: Tried | None) -> str:
     study, site = g.place.published.study, g.place.site
     definition = _enrolment(kind)
+    with guard.read() as tx:
+        hold = stopping.notice(tx)
     context = Context(site.today(g.now), site.zone, {"type": kind, "site": site.code})
     document = tried.document if tried and tried.document else Document()
     around = Around(
@@ -98,6 +100,7 @@ def _enrol_page(kind: str, tried: Tried | None) -> str:
         shell=shell(),
         crumbs=[Crumb(Message(N_("Subjects")), url_for("subjects.matrix", study=study.oid, kind=kind))],
         it=it,
+        hold=hold,
         context=[
             Message(
                 N_("%(kind)s, site %(site)s: the number is given when this is saved. No name, no initials."),

@@ -91,6 +91,9 @@ class ReportForm(DayForm):
     kind = SelectField(N_("Report"), validate_choice=False)
     site = SelectField(N_("Site"), validate_choice=False)
     language = SelectField(N_("Language"), choices=NAMES, validate_choice=False)
+    subject = StringField(N_("Subject"), render_kw={"maxlength": "40", "spellcheck": "false"})
+    case_number = StringField(N_("Case"), render_kw={"maxlength": "9", "inputmode": "numeric"})
+    why = StringField(N_("Why it is ordered"), render_kw={"maxlength": "500"})
 
 
 class AnswerForm(Form):
@@ -102,9 +105,25 @@ class ReviewForm(Form):
     text = TextAreaField(N_("Remark"), render_kw={"rows": "2", "maxlength": "500"})
 
 
+class DecisionForm(Form):
+    act = SelectField(N_("Decision"), choices=[], validate_choice=False)
+    reason = TextAreaField(N_("Reason"), render_kw={"rows": "3", "maxlength": "1000"})
+    password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
+    seen = HiddenField()
+
+
 class VerdictForm(DayForm):
     verdict = SelectField(N_("Verdict"), validate_choice=False)
     comment = TextAreaField(N_("Remark"), render_kw={"rows": "2", "maxlength": "500"})
     reason = SelectField(N_("Why the verdict is given again"), validate_choice=False)
     password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
     seen = HiddenField()
+
+
+class LimitsForm(DayForm):
+    site = SelectField(N_("Site"), validate_choice=False)
+    laboratory = StringField(N_("Laboratory"), render_kw={"list": "laboratories", "maxlength": "80"})
+    analyte = SelectField(N_("Analyte and unit"), validate_choice=False)
+    sex = SelectField(N_("Holds for"), validate_choice=False)
+    low = StringField(N_("Lower limit"), render_kw={"inputmode": "decimal", "size": "8"})
+    high = StringField(N_("Upper limit"), render_kw={"inputmode": "decimal", "size": "8"})

@@ -8,10 +8,11 @@ from flask import g, request, url_for
 
 from trialcrf.core.access import ROLES, VERBS, may, role_for
 from trialcrf.core.rhythm import RHYTHMS, health
+from trialcrf.core.safety.stopping import rule_of
 from trialcrf.core.schedule import State
 from trialcrf.core.wording import N_, Message
 from trialcrf.core.workflow import QueryState
-from trialcrf.store import outbox, queries, runs, sites, visits
+from trialcrf.store import decisions, outbox, queries, runs, sites, visits
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.visits import Asked
 from trialcrf.web import guard
@@ -26,9 +27,14 @@ DONE = {
     "accepted": N_("The answer is accepted: the query is closed."),
     "rejected": N_("The answer is not accepted: the query is open again."),
     "signed": N_("The verdict is signed."),
+    "limits": N_("The limits are recorded."),
+    "ended": N_("The last day of the limits is recorded."),
+    "case": N_("Written into the case."),
+    "decided": N_("The decision is signed and recorded."),
     "missed": N_("The visit is marked missed."),
     "deviation": N_("The deviation is recorded: complete it below."),
     "ordered": N_("The report is ordered: it appears here when it is drawn."),
+    "cancelled": N_("The report is cancelled: nothing of it is archived."),
     "invited": N_("The invitation is on its way."),
     "changed": N_("Changed."),
     "arrived": N_("The mail counts as sent."),
@@ -105,10 +111,18 @@ def _navigation(study: str | None) -> tuple[NavLink, ...]:
                 mine = QueryState.OPEN if may(actor, "query.answer", study) else QueryState.ANSWERED
                 waiting = queries.count(tx, study, guard.my_sites("query.read"), [mine])
             link(N_("Queries"), "queries.listed", waiting, N_("waiting for you"), study=study)
+        if may(actor, "case.read", study):
+            link(N_("Serious events"), "cases.listed", study=study)
         if may(actor, "study.read", study):
             link(N_("Assumptions"), "specification.assumptions", study=study)
+        if may(actor, "decision.read", study) and rule_of(g.place.published.study) is not None:
+            with guard.read() as tx:
+                holds = decisions.waiting(tx, study) if may(actor, "decision.sign", study) else None
+            link(N_("Stopping rule"), "stopping.shown", holds, N_("holds to be judged"), study=study)
         if may(actor, "quality.read", study):
             link(N_("Site quality"), "quality.shown", study=study)
+        if may(actor, "lab.read", study):
+            link(N_("Laboratories"), "laboratory.listed", study=study)
         if may(actor, "report.read", study):
             link(N_("Reports"), "reports.listed", study=study)
         if may(actor, "data.export", study):

@@ -49,6 +49,9 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+LARGER = {"cases.attach": 21 * 1024 * 1024}
+"""Bytes that may be sent to the few pages that take files; everywhere else the application's own limit holds."""
+
 LARGEST_NUMBER = 2**31 - 1
 """What a column of whole numbers holds: a larger one in an address is the number of nothing."""
 
@@ -167,6 +170,8 @@ def open_door() -> AnyResponse | None:
     g.language = Language(_preferred())
     if request.endpoint is None or request.endpoint == "static":
         return None
+    if request.endpoint in LARGER:
+        request.max_content_length = LARGER[request.endpoint]
     if "\x00" in request.full_path:
         abort(404)  # No name has a NUL in it, and PostgreSQL would not even look.
     needed = needed_by(request.endpoint)

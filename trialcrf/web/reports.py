@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -13,6 +14,7 @@ from flask import Blueprint, abort, current_app, g, redirect, render_template, r
 from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, report
+from trialcrf.actions.report import folder_of_annexes
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.queue import DRAW_REPORT, Queue
 from trialcrf.store import reports, sites
@@ -30,18 +32,31 @@ log = logging.getLogger(__name__)
 ON_A_PAGE = 50
 LIST = "/studies/<study>/reports"
 
-KINDS = {report.SAFETY: N_("Safety report")}
-STATES = {reports.ORDERED: N_("being drawn"), reports.DRAWN: N_("archived"), reports.FAILED: N_("failed")}
+STATES = {
+    reports.ORDERED: N_("being drawn"),
+    reports.DRAWN: N_("archived"),
+    reports.FAILED: N_("failed"),
+    reports.CANCELLED: N_("cancelled"),
+}
+STEPS = {
+    "": N_("waiting"),
+    "gathered": N_("gathering the data"),
+    "tables": N_("writing the tables"),
+    "annex": N_("drawing the annexes"),
+    "pages": N_("drawing the pages"),
+    "archived": N_("archiving"),
+}
+DIGITS = re.compile(r"[0-9]{1,9}")
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A report for reading. `site` is empty where it is about every site; `size` is in kilobytes, None where there is no file; `said` is
-    why it failed."""
+    """A report for reading. `about` is empty where it is about the whole study; `size` is in kilobytes, None where there is no file;
+    `said` is why it failed; `progress` is per cent, and `annexes` are (name, lines, SHA-256, URL)."""
 
     id: int
     kind: Message
-    site: str
+    about: Message | None
     as_of: date
     known_at: datetime
     language: str
@@ -55,13 +70,18 @@ class Line:
     sha256: str
     size: Decimal | None
     url: str
+    why: str
+    dictionary: str
+    progress: int
+    step: Message
+    annexes: tuple[tuple[str, int, str, str], ...]
 
 
 @page(blueprint, LIST, "report.read")
 def listed(study: str) -> str:
     """What was ordered and drawn, the newest first, and the form that orders another one."""
     today = g.now.astimezone(UTC).date()
-    asked = {name: request.args.get(name, "") for name in ("kind", "site")}
+    asked = {name: request.args.get(name, "") for name in ("kind", "site", "subject", "case_number")}
     day = {"day": f"{today.day:02}", "month": f"{today.month:02}", "year": str(today.year)}
     form = ReportForm(data={**asked, **day, "language": g.language.code})
     return _page(form)
@@ -75,16 +95,49 @@ def order(study: str) -> Response | tuple[str, int]:
         as_of = form.read_day(Message(N_("Say up to which day.")))
         with guard.write() as tx:
             kind, site = form.kind.data or report.SAFETY, form.site.data or ""
-            ordered = report.order(tx, g.place.published, form.language.data or "", as_of, None, tx.who.actor, kind=kind, site=site)
+            if not _open(kind):
+                raise Impossible(Message(N_("Choose one of the reports offered.")), "kind")
+            ordered = report.order(
+                tx,
+                g.place.published,
+                form.language.data or "",
+                as_of,
+                None,
+                tx.who.actor,
+                kind=kind,
+                site=site,
+                subject=(form.subject.data or "").strip(),
+                case_number=_case_number(form),
+                why=form.why.data or "",
+            )
     except Impossible as problem:
         problem.field = problem.field or "day"
         return _page(form, problem), 422
     if ordered is not None:
-        _tell(ordered)
+        tell(ordered)
     return redirect(url_for("reports.listed", study=study, done="ordered"), 303)
 
 
-def _tell(ordered: int) -> None:
+def _case_number(form: ReportForm) -> int | None:
+    """Raises Impossible."""
+    text = (form.case_number.data or "").strip()
+    if text and not DIGITS.fullmatch(text):
+        raise Impossible(Message(N_("There is no case %(number)s."), {"number": text}), "case_number")
+    return int(text) if text else None
+
+
+@page(blueprint, LIST + "/<int(max=2147483647):report>/cancel", "report.order", methods=["POST"], endpoint="cancel")
+def cancel(study: str, report: int) -> Response:
+    """Nobody wants it any more: the drawing is ended within a second, and nothing is archived. What is drawn already stays."""
+    with guard.write() as tx:
+        found = reports.find(tx, report)
+        if found is None or found.study_oid != study:
+            abort(404)
+        done = reports.cancelled(tx, report)
+    return redirect(url_for("reports.listed", study=study, done="cancelled" if done else None), 303)
+
+
+def tell(ordered: int) -> None:
     try:
         Queue(Path(current_app.config["DATA"]) / "queue.db").put(DRAW_REPORT, ordered)
     except Exception:
@@ -97,21 +150,48 @@ def download(study: str, report: int) -> Response:
     """The archived file, if it still is what was archived."""
     with guard.read() as tx:
         found = reports.find(tx, report)
-    if found is None or found.study_oid != study or found.state != reports.DRAWN or not found.file:
+    if found is None or found.study_oid != study or found.state != reports.DRAWN or not found.file or not _open(found.kind):
         abort(404)
-    path = _path(found.file)
+    assert found.sha256
+    return _sent(_path(found.file), found.sha256)
+
+
+@page(blueprint, LIST + "/<int(max=2147483647):report>/<name>", "report.read", endpoint="annex")
+def annex(study: str, report: int, name: str) -> Response:
+    """An annex of an archived report, if it still is what was archived."""
+    with guard.read() as tx:
+        found = reports.find(tx, report)
+    if found is None or found.study_oid != study or found.state != reports.DRAWN or not found.file or not _open(found.kind):
+        abort(404)
+    one = next((file for file in found.annexes if file.name == name), None)
+    if one is None:
+        abort(404)
+    return _sent(_annexes(found.file) / one.name, one.sha256)
+
+
+def _open(kind: str) -> bool:
+    """Whether this person may have a report of this kind: the arms of a blinded study are not for everybody who reads reports."""
+    verb = report.KINDS[kind].verb if kind in report.KINDS else ""
+    return not verb or guard.may_here(verb)
+
+
+def _sent(path: Path, sha256: str) -> Response:
     try:
         content = path.read_bytes()
     except OSError:
         log.critical("the archived report %s cannot be read", path, exc_info=True)
         abort(500, description=Message(N_("The archived file is not there. Nothing was sent; tell the support the number below.")))
-    if hashlib.sha256(content).hexdigest() != found.sha256:
+    if hashlib.sha256(content).hexdigest() != sha256:
         log.critical("the archived report %s is not what was archived: its SHA-256 differs", path)
         said = N_("The archived file is not what was archived: its SHA-256 differs. It was not sent; tell the support the number below.")
         abort(500, description=Message(said))
     response = Response(content, mimetype="application/pdf")
     response.headers.set("Content-Disposition", "attachment", filename=path.name)
     return response
+
+
+def _annexes(file: str) -> Path:
+    return _path(folder_of_annexes(Path(file).name))
 
 
 def _path(file: str) -> Path:
@@ -125,7 +205,7 @@ def _page(form: ReportForm, problem: Impossible | None = None) -> str:
         number = asked_page(total, ON_A_PAGE)
         lines = [_line(one) for one in reports.all_of(tx, study.oid, ON_A_PAGE, (number - 1) * ON_A_PAGE)]
         places = sites.all_of(tx, study.oid)
-    kinds = {code: kind for code, kind in report.KINDS.items() if kind.refusal(study) is None}
+    kinds = {code: kind for code, kind in report.KINDS.items() if kind.refusal(study) is None and _open(code)}
     form.kind.choices = {code: g.language.gettext(kind.label) for code, kind in kinds.items()}
     form.site.choices = {"": g.language.gettext(N_("Every site"))} | {one.code: f"{one.code} {one.name}" for one in places}
     form.language.choices = {code: NAMES.get(code, code) for code in study.languages}
@@ -134,6 +214,7 @@ def _page(form: ReportForm, problem: Impossible | None = None) -> str:
         shell=shell(),
         crumbs=[Crumb(study.title)],
         form=form if kinds and guard.may_here("report.order") else None,
+        asks={kind.about for kind in kinds.values()},
         counts_safety=study.safety is not None,
         problem=problem,
         lines=lines,
@@ -152,7 +233,7 @@ def _line(one: Report) -> Line:
     return Line(
         one.id,
         Message(report.KINDS[one.kind].label if one.kind in report.KINDS else one.kind),
-        one.site,
+        _about(one),
         one.as_of,
         one.known_at,
         NAMES.get(one.language, one.language),
@@ -166,4 +247,22 @@ def _line(one: Report) -> Line:
         one.sha256 or "",
         size,
         url_for("reports.download", study=one.study_oid, report=one.id) if size is not None else "",
+        one.why,
+        one.dictionary,
+        one.progress,
+        Message(STEPS.get(one.step, one.step)),
+        tuple(
+            (file.name, file.rows, file.sha256, url_for("reports.annex", study=one.study_oid, report=one.id, name=file.name))
+            for file in one.annexes
+        ),
     )
+
+
+def _about(one: Report) -> Message | None:
+    if one.site:
+        return Message(N_("Site %(site)s"), {"site": one.site})
+    if one.subject:
+        return Message(N_("Subject %(subject)s"), {"subject": one.subject})
+    if one.case_number is not None:
+        return Message(N_("Case %(number)s"), {"number": str(one.case_number)})
+    return None

@@ -14,12 +14,13 @@ from trialcrf.core.access import may
 from trialcrf.core.definition.model import EventType, FormDef, Study, StudyEventDef
 from trialcrf.core.document import FormKey
 from trialcrf.core.facts import Recorded, SubjectRecord
+from trialcrf.core.safety.case import CASE_STATES
 from trialcrf.core.schedule import Visit
 from trialcrf.core.wording import N_, Message, Sayable, Words
-from trialcrf.store import forms, subjects, visits
+from trialcrf.store import cases, forms, subjects, visits
 from trialcrf.store.forms import Standing
 from trialcrf.store.subjects import Subject
-from trialcrf.web import guard
+from trialcrf.web import guard, stopping
 from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.forms.history import reason_for_reading
 from trialcrf.web.frame import shell
@@ -94,6 +95,8 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
         standing = forms.standings(tx, [which.id])
         gone = forms.standings(tx, [which.id], in_error=True)
         moved = visits.moves(tx, which)
+        hold = stopping.notice(tx)
+        serious = cases.of_subject(tx, which.id) if guard.may_here("case.read") else []
     planned = schedule.plan(definition, record, which.site.today(g.now))
     scheduled = [_scheduled(definition, which, visit, standing, gone) for visit in planned]
     others = [
@@ -109,6 +112,10 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
         crumbs=[Crumb(Message(N_("Subjects")), url_for("subjects.matrix", study=definition.oid, kind=which.subject_type))],
         which=which,
         kind=kind.label,
+        hold=hold,
+        serious=[
+            (one.number, Message(CASE_STATES[one.state]), url_for("cases.one", study=definition.oid, number=one.number)) for one in serious
+        ],
         judged=definition.eligibility_of(which.subject_type) is not None and guard.may_here("statement.read"),
         ended=Message(schedule.ENDINGS[end.code]) if end else None,
         scheduled=scheduled,

@@ -9,7 +9,8 @@ from enum import Enum
 from types import UnionType
 from typing import Any, Union, cast, get_args, get_origin, get_type_hints
 
-from trialcrf.core.definition.model import CodeList, CodeListItem, Study
+from trialcrf.core.definition.codes import CodeList, CodeListItem
+from trialcrf.core.definition.model import Study
 from trialcrf.core.expr import Expr, parse
 from trialcrf.core.wording import Words
 

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
 from trialcrf.core.bodymap import GRADES, LAYOUT, SITES, site_of
 from trialcrf.core.definition.expressions import examine_expressions
-from trialcrf.core.definition.model import (
-    Anchor,
-    Check,
-    CodeList,
-    DataType,
-    EventType,
-    FormDef,
-    ItemDef,
-    ItemGroupDef,
-    Study,
-    StudyEventDef,
-)
+from trialcrf.core.definition.model import Anchor, Check, DataType, EventType, FormDef, ItemDef, ItemGroupDef, Study, StudyEventDef
+from trialcrf.core.definition.safety_consistency import examine_safety
 from trialcrf.core.definition.source import Located, Places, Reading
 from trialcrf.core.facts import UNDERSTOOD
+from trialcrf.core.safety.event import FACTORS
 from trialcrf.core.wording import N_
 
 DATES = frozenset({DataType.DATE, DataType.PARTIAL_DATE, DataType.DATETIME})
 # Only what `core.facts` projects is ever found; a name that it does not know must not pass here.
 _DATE_ALIASES = UNDERSTOOD & {"SVSTDAT", "RFICDAT", "RANDDT", "EXSTDAT", "EXENDAT", "PRSTDAT", "AESTDAT", "AEENDAT", "DSSTDAT", "DTHDAT"}
 _CLAIM_ALIASES = frozenset(
-    ["SVOCCUR", "AESER", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE", "AESCAN", "AESOD", "DTHFL"]
+    ["AEBIOVIG", "SVOCCUR", "AESER", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE", "AESCAN", "AESOD", "DTHFL"]
 )
-_CODE_ALIASES = frozenset(["ACTARM", "AEBODSYS", "AETOXGR", "AESEV", "AEOUT", "DSDECOD", "SREL", "SEX"])
+_CODE_ALIASES = frozenset([*FACTORS, "AECGRADE", "AEREL", "ACTARM", "AEBODSYS", "AETOXGR", "AESEV", "AEOUT", "DSDECOD", "SREL", "SEX"])
 _MEANT: Mapping[str, frozenset[DataType]] = {
     **dict.fromkeys(_DATE_ALIASES, DATES),
     **dict.fromkeys(_CLAIM_ALIASES, frozenset({DataType.BOOLEAN, DataType.CODELIST})),
@@ -46,7 +37,7 @@ def examine(study: Study, reading: Reading, places: Places, complete: bool) -> N
     if any(key[0] == "event" for key in places):
         _examine_schedule(study, reading, places, complete)
     if study.safety is not None:
-        _examine_safety(study, reading, places, complete)
+        examine_safety(study, reading, places, complete)
 
 
 def _examine_form(study: Study, form: FormDef, reading: Reading, places: Places, complete: bool) -> None:
@@ -100,9 +91,11 @@ def _body_map_problem(group: ItemGroupDef) -> str | None:
 
 def _examine_reference(study: Study, item: ItemDef, reading: Reading, at: Located, complete: bool) -> None:
     kind, _, target = item.refers_to.partition(":")
-    known = study.subject_type if kind == "subject" else study.form if kind == "form" else None
+    known = study.subject_type if kind == "subject" else study.form if kind in ("form", "own") else None
     if known is None or not target:
-        reading.say(at, N_("A reference names its kind and target: “subject:donor” or “form:BATCH”."))
+        reading.say(
+            at, N_("A reference names its kind and target: “subject:donor”, “form:BATCH” at the site, or “own:INFUSION” of the subject.")
+        )
     elif target not in known and (complete or kind == "subject"):
         reading.say(at, N_("There is no “%(target)s” to refer to."), target=item.refers_to)
 
@@ -219,33 +212,3 @@ def _examine_event_dates(study: Study, event: StudyEventDef, reading: Reading, p
 def _forms_for(study: Study, kind: str) -> Iterator[FormDef]:
     for event in study.events_for(kind):
         yield from (study.form[ref.form_oid] for ref in event.forms if ref.form_oid in study.form)
-
-
-def _examine_safety(study: Study, reading: Reading, places: Places, complete: bool) -> None:
-    safety = study.safety
-    assert safety is not None
-    if safety.population and safety.population not in study.subject_type:
-        reading.say(places["safety", "population"], N_("There is no subject type “%(oid)s”."), oid=safety.population)
-    if safety.severe_from and safety.severities.items and safety.severities.label_of(safety.severe_from) is None:
-        said = N_("The codelist “%(oid)s” has no code “%(code)s”.")
-        reading.say(places["safety", "severe_from"], said, oid=safety.severities.oid, code=safety.severe_from)
-    for key, alias, codes in (("severity_alias", safety.severity_alias, safety.severities), ("arm_alias", safety.arm_alias, safety.arms)):
-        items = [item for form in study.forms if (item := form.with_alias(alias)) is not None]
-        if not items and complete:
-            reading.say(places["safety", key], N_("No form asks %(alias)s, which the safety report counts by."), alias=alias)
-        if key == "arm_alias" and alias not in UNDERSTOOD:
-            reading.say(places["safety", key], N_("“%(alias)s” is no name that the program looks for."), alias=alias)
-        if codes is not None and codes.items:
-            _examine_counted(items, codes, reading, places["safety", "severities" if key == "severity_alias" else "arms"], key)
-
-
-def _examine_counted(items: Iterable[ItemDef], codes: CodeList, reading: Reading, at: Located, key: str) -> None:
-    """Every severity that can be recorded must be counted; arms may leave out codes such as a screen failure, never add one."""
-    counted = {code.code for code in codes.items}
-    for item in items:
-        recorded = {code.code for code in item.codelist.items} if item.codelist else set()
-        uncounted = sorted(recorded - counted) if key == "severity_alias" else []
-        unknown = sorted(counted - recorded)
-        if recorded and (uncounted or unknown):
-            said = N_("The codes of “%(item)s” and those counted by the safety report differ: %(codes)s.")
-            reading.say(at, said, item=item.oid, codes=", ".join(uncounted + unknown))

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
+from trialcrf.core.definition.codes import CodeList, CodeListItem
 from trialcrf.core.definition.criteria import Criterion, CriterionKind, EligibilityDef, InputDef, InputType, Parameter
 from trialcrf.core.definition.expressions import examine_expressions
 from trialcrf.core.definition.items import ItemReading
-from trialcrf.core.definition.model import ACCESS, CodeList, CodeListItem, DataType, FormDef, ItemDef, ItemGroupDef, Study
+from trialcrf.core.definition.model import ACCESS, DataType, FormDef, ItemDef, ItemGroupDef, Study
 from trialcrf.core.definition.source import Located
 from trialcrf.core.expr import Expr
 from trialcrf.core.wording import N_, Words
@@ -28,13 +29,14 @@ class CriteriaReading(ItemReading):
 
     def named_assumptions(self, node: Located | None) -> tuple[str, ...]:
         """Names of assumptions, each of which the study must explain."""
-        found = []
-        for named in self.many(node):
-            name = self.text(named)
-            if name and name not in self.assumption_names:
-                self.say(named, N_("The assumption “%(name)s” is not explained among those of the study."), name=name)
-            found.append(name)
-        return tuple(found)
+        return tuple(self.assumption(named) for named in self.many(node))
+
+    def assumption(self, node: Located | None) -> str:
+        """The name of one assumption, which the study must explain."""
+        name = self.text(node)
+        if node is not None and name and name not in self.assumption_names:
+            self.say(node, N_("The assumption “%(name)s” is not explained among those of the study."), name=name)
+        return name
 
     def parameters(self, node: Located | None) -> tuple[Parameter, ...]:
         found: dict[str, Parameter] = {}

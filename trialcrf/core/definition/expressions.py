@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 
-from trialcrf.core.definition.model import CodeList, DataType, FormDef, ItemDef, ItemGroupDef, Study
+from trialcrf.core.definition.codes import CodeList
+from trialcrf.core.definition.model import DataType, FormDef, ItemDef, ItemGroupDef, Study
 from trialcrf.core.definition.source import Located, Places, Reading
 from trialcrf.core.expr import FUNCTIONS, Expr, Node, Ref
 from trialcrf.core.tree import And, Arithmetic, Call, Compare, Literal, Member, Negative, Not, Or, Reference
@@ -209,6 +210,8 @@ class _Examination:
                 return _KIND[found[1].type]
             own = found[1].derive is not None and node.ref not in seen and not node.ref.form
             return self._kind(found[1].derive.tree, seen | {node.ref}) if own and found[1].derive else ""
+        if isinstance(node, Call) and node.name in ("min", "max") and all(self._is_numeric(arg) for arg in node.args):
+            return "number"
         if isinstance(node, Call) and node.name in ("if", "given", "min", "max"):
             kinds = {self._kind(arg, seen) for arg in (node.args[1:] if node.name in ("if", "given") else node.args)}
             return kinds.pop() if len(kinds) == 1 else ""

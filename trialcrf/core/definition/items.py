@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 
-from trialcrf.core.definition.model import CodeList, DataType, ItemDef, ItemGroupDef, Range
+from trialcrf.core.definition.codes import CodeList
+from trialcrf.core.definition.model import DataType, ItemDef, ItemGroupDef, Range
 from trialcrf.core.definition.source import OID, Located, Places, Problem, Reading
+from trialcrf.core.dictionary import KINDS
 from trialcrf.core.expr import Expr, ExprError, parse
 from trialcrf.core.values import MISSING_CODES
 from trialcrf.core.wording import N_
 
 GROUP_KEYS = "oid label repeating layout help when items"
 ITEM_KEYS = (
-    "oid label help type unit codelist hard soft decimals max_length mandatory missing when derive refers_to not_future qualifier alias"
+    "oid label help type unit codelist hard soft decimals max_length mandatory missing when derive refers_to not_future qualifier alias "
+    "dictionary"
 )
 _NUMERIC = frozenset({DataType.INTEGER, DataType.DECIMAL, DataType.DERIVED})
 _DATES = frozenset({DataType.DATE, DataType.PARTIAL_DATE, DataType.DATETIME})
@@ -25,6 +28,7 @@ _ONLY: Mapping[str, frozenset[DataType]] = {
     "soft": _NUMERIC,
     "decimals": _NUMERIC - {DataType.INTEGER},
     "max_length": frozenset({DataType.TEXT}),
+    "dictionary": frozenset({DataType.TEXT}),
     "derive": frozenset({DataType.DERIVED}),
     "refers_to": frozenset({DataType.REFERENCE}),
     "not_future": _DATES,
@@ -71,7 +75,7 @@ class ItemReading(Reading):
             self.say(node, said, text=text, column=error.column, what=error.message)
             return None
 
-    def _codelist(self, node: Located | None) -> CodeList | None:
+    def codelist(self, node: Located | None) -> CodeList | None:
         oid = self.text(node)
         if node is not None and oid and oid not in self.codelists:
             self.say(node, N_("There is no codelist “%(oid)s”."), oid=oid)
@@ -120,7 +124,7 @@ class ItemReading(Reading):
             type=kind,
             help=self.words(raw.get("help")),
             unit=self.text(raw.get("unit")),
-            codelist=self._codelist(raw.get("codelist")),
+            codelist=self.codelist(raw.get("codelist")),
             hard=hard,
             soft=soft,
             decimals=self.integer(raw["decimals"], 0, 10) if "decimals" in raw else None,
@@ -134,6 +138,7 @@ class ItemReading(Reading):
             not_future=self.boolean(raw.get("not_future")),
             qualifier=self.boolean(raw.get("qualifier")),
             aliases=self._aliases(raw.get("alias")),
+            dictionary=self.one_of(raw.get("dictionary"), KINDS),
         )
 
     def _fits(self, node: Located, raw: Mapping[str, Located], kind: DataType) -> None:

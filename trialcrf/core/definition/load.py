@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from trialcrf.core.checks import OWN_CHECKS
+from trialcrf.core.definition.codes import CodeList, CodeListItem
 from trialcrf.core.definition.consistency import examine
 from trialcrf.core.definition.criteria import Assumption
 from trialcrf.core.definition.criteria_load import CriteriaReading
@@ -13,14 +14,11 @@ from trialcrf.core.definition.model import (
     ACCESS,
     Anchor,
     Check,
-    CodeList,
-    CodeListItem,
     EventType,
     FormDef,
     FormRef,
     ItemGroupDef,
     Offset,
-    SafetySettings,
     Severity,
     Study,
     StudyEventDef,
@@ -28,6 +26,7 @@ from trialcrf.core.definition.model import (
     Window,
 )
 from trialcrf.core.definition.reminders_load import reminders
+from trialcrf.core.definition.safety_load import safety
 from trialcrf.core.definition.source import DefinitionProblems, Located, Places, Problem, Source
 from trialcrf.core.wording import N_, Message
 
@@ -41,7 +40,6 @@ _NOTHING = CodeList("", ())
 
 
 STUDY_KEYS = "oid title protocol languages subject_types anchors codelists reasons confirmations reminders due_soon safety assumptions"
-SAFETY_KEYS = "population severity_alias severities severe_from arm_alias arms dictionary notes"
 EVENT_KEYS = "oid label type subject_types repeating anchor target window date_alias forms assumptions"
 FORM_KEYS = "oid label help repeating access groups checks"
 
@@ -85,11 +83,11 @@ class _StudyReading(CriteriaReading):
             anchors=self._anchors(raw.get("anchors")),
             events=events,
             forms=tuple(sorted(loaded, key=lambda form: form.oid)),
-            reasons=self._codelist(raw.get("reasons")) or _NOTHING,
-            confirmations=self._codelist(raw.get("confirmations")) or _NOTHING,
+            reasons=self.codelist(raw.get("reasons")) or _NOTHING,
+            confirmations=self.codelist(raw.get("confirmations")) or _NOTHING,
             reminders=reminders(self, raw.get("reminders")),
             due_soon=self.integer(raw.get("due_soon"), 0, 366, 14),
-            safety=self._safety(raw.get("safety")),
+            safety=safety(self, raw.get("safety")),
             assumptions=assumptions,
             parameters=self.parameters(eligibility),
             eligibility=self.eligibility(eligibility),
@@ -199,24 +197,6 @@ class _StudyReading(CriteriaReading):
                 self.places["anchor", oid, "event"] = raw["event"]
             found[oid] = Anchor(oid, self.words(raw.get("label")), self.text(raw.get("alias")), self.text(raw.get("event")))
         return tuple(found.values())
-
-    def _safety(self, node: Located | None) -> SafetySettings | None:
-        if node is None:
-            return None
-        required = "population severity_alias severities severe_from"
-        raw = self.fields(node, SAFETY_KEYS, required)
-        for key in SAFETY_KEYS.split():
-            self.places["safety", key] = raw.get(key, node)
-        return SafetySettings(
-            population=self.text(raw.get("population")),
-            severity_alias=self.one_of(raw.get("severity_alias"), ("AETOXGR", "AESEV"), "AETOXGR"),
-            severities=self._codelist(raw.get("severities")) or _NOTHING,
-            severe_from=self.text(raw.get("severe_from")),
-            arm_alias=self.text(raw.get("arm_alias"), "ACTARM"),
-            arms=self._codelist(raw.get("arms")),
-            dictionary=self.words(raw.get("dictionary")),
-            notes=tuple(self.words(each) for each in self.many(raw.get("notes"))),
-        )
 
     def _events(self, schedule: Located) -> tuple[StudyEventDef, ...]:
         found: dict[str, StudyEventDef] = {}

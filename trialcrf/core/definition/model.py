@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+from trialcrf.core.definition.codes import CodeList
 from trialcrf.core.definition.criteria import Assumption, EligibilityDef, Parameter
+from trialcrf.core.definition.safety import SafetySettings
 from trialcrf.core.expr import Expr
 from trialcrf.core.wording import Words
 
@@ -51,21 +53,6 @@ tests found, which is the donor's secret (clinical reference, A.5), `statement` 
 
 
 @dataclass(frozen=True, slots=True)
-class CodeListItem:
-    code: str
-    label: Words
-
-
-@dataclass(frozen=True, slots=True)
-class CodeList:
-    oid: str
-    items: tuple[CodeListItem, ...]
-
-    def label_of(self, code: str) -> Words | None:
-        return next((item.label for item in self.items if item.code == code), None)
-
-
-@dataclass(frozen=True, slots=True)
 class Range:
     """Inclusive bounds as canonical decimal texts in the item's unit; an absent bound is open."""
 
@@ -95,6 +82,7 @@ class ItemDef:
     not_future: bool = False
     qualifier: bool = False  # a decimal may be recorded as `<0.5` or `>200`: the laboratory's limit, an open interval
     aliases: tuple[str, ...] = ()
+    dictionary: str = ""  # a text is coded by this dictionary (`core.dictionary.KINDS`), in the version that the study names
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,20 +222,6 @@ class Reminders:
     delivery: str = "each"
     digest_day: int = 0
     digest_at: str = "07:00"
-
-
-@dataclass(frozen=True, slots=True)
-class SafetySettings:
-    """How the safety report counts. `severity_alias` is AETOXGR (grades) or AESEV (three levels), `severities` its codes, mild first."""
-
-    population: str  # the subject type whose exposure is counted
-    severity_alias: str
-    severities: CodeList
-    severe_from: str  # the first code that counts as severe
-    arm_alias: str = "ACTARM"
-    arms: CodeList | None = None
-    dictionary: Words = Words()
-    notes: tuple[Words, ...] = ()
 
 
 @dataclass(frozen=True)

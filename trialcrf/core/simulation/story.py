@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date, timedelta, tzinfo
+from datetime import UTC, date, datetime, timedelta, tzinfo
 
 from trialcrf.core.casebook import Casebook
 from trialcrf.core.checks import Context
@@ -12,6 +12,7 @@ from trialcrf.core.definition.model import DataType, EventType, FormDef, ItemDef
 from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.entry import Decision, Occasion, Refused, Submitted, decide
 from trialcrf.core.facts import Fact, project
+from trialcrf.core.safety import gate
 from trialcrf.core.schedule import bounds, earliest_exact
 from trialcrf.core.simulation import course
 from trialcrf.core.simulation.answers import Asked, Filling, Scene
@@ -265,13 +266,13 @@ class _Life:
         context = Context(self.today, self.zone, about, casebook.value)
         filling = Filling(form, self._asked(event, form, kind), self._scene(day, more), context, chance)
         occasion = Occasion(event, self._anchored(event, form))
-        found = _decided(form, filling.fill(), context, occasion)
+        found = _decided(self.study, form, filling.fill(), context, occasion)
         if found is None:
             return
         if self.telling.errors and chance.happens(self.telling.errors):
             wrong = spoiled(form, found[0], chance)
             # What a hard check stops never comes into a trial; the person corrects it before saving.
-            found = (wrong and _decided(form, wrong, context, occasion, 1)) or found
+            found = (wrong and _decided(self.study, form, wrong, context, occasion, 1)) or found
         answers, decision = found
         understood = project(self.study, form, decision.document)
         for one in understood:
@@ -320,12 +321,15 @@ class _Life:
 
 
 def _decided(
-    form: FormDef, answers: Mapping[Place, Answer], context: Context, occasion: Occasion, tries: int = MOST_TRIES
+    study: Study, form: FormDef, answers: Mapping[Place, Answer], context: Context, occasion: Occasion, tries: int = MOST_TRIES
 ) -> tuple[Mapping[Place, Answer], Decision] | None:
     """What the save decides, answers that a hard check refuses left out; None where nothing is left, or after so many tries."""
     for _ in range(tries):
         try:
-            return answers, decide(form, None, Submitted(answers), (), context, occasion)
+            # A made-up trial has no decisions yet: a cohort that waits for one is asked about, as at every save.
+            typed = Document().with_answers(answers)
+            gated = gate.findings(study, form, typed, (), context.zone, datetime.max.replace(tzinfo=UTC))
+            return answers, decide(form, None, Submitted(answers), (), context, occasion, gated)
         except Refused as refused:
             wrong = {finding.place for finding in refused.findings}
             kept = {place: answer for place, answer in answers.items() if place not in wrong}

@@ -3,6 +3,7 @@
 from trialcrf.store.models.base import metadata
 from trialcrf.store.models.data import fact, form, query, subject
 from trialcrf.store.models.people import account, calendar_feed, grant, reminder_choice, secret, session, sign_in_attempt
+from trialcrf.store.models.safety import attachment, case_entry, dictionary, dictionary_term, lab_range, safety_case, study_decision
 from trialcrf.store.models.signature import signature
 from trialcrf.store.models.study import definition, site, study
 from trialcrf.store.models.trail import audit_record, audit_value, chain_head
@@ -10,26 +11,33 @@ from trialcrf.store.models.work import job_run, outbox, report, visit
 
 __all__ = [
     "account",
+    "attachment",
     "audit_record",
     "audit_value",
     "calendar_feed",
+    "case_entry",
     "chain_head",
     "definition",
+    "dictionary",
+    "dictionary_term",
     "fact",
     "form",
     "grant",
     "job_run",
+    "lab_range",
     "metadata",
     "outbox",
     "query",
     "reminder_choice",
     "report",
+    "safety_case",
     "secret",
     "session",
     "sign_in_attempt",
     "signature",
     "site",
     "study",
+    "study_decision",
     "subject",
     "visit",
 ]

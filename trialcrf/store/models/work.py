@@ -74,4 +74,11 @@ report = Table(
     Column("sha256", String(64)),
     Column("file", String(200)),
     Column("said", Text, nullable=False, server_default=""),
+    Column("why", Text, nullable=False, server_default=""),
+    Column("subject", String(40), nullable=False, server_default=""),  # the only subject that it is about
+    Column("case_number", Integer),  # the only serious event that it is about
+    Column("dictionary", String(120), nullable=False, server_default=""),  # the dictionaries of the terms in it, by name and version
+    Column("progress", Integer, nullable=False, server_default="0"),  # per cent of the drawing
+    Column("step", String(40), nullable=False, server_default=""),  # what is being done
+    Column("annexes", Text, nullable=False, server_default="[]"),  # JSON: [name, lines, SHA-256] of each file beside it
 )

@@ -29,6 +29,7 @@ KINDS: Mapping[str, str] = {
     "overdue": N_("Reminder"),
     "digest": N_("Weekly digest"),
     "serious": N_("Serious adverse event"),
+    "clock": N_("Clock of a serious event"),
     "invite": N_("Invitation"),
 }
 

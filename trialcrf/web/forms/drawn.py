@@ -5,6 +5,7 @@ A text is `str` when it is the study's own and already chosen by language, `Saya
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -69,6 +70,32 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
+class Lookup:
+    """What makes a text a search in a dictionary: where it is asked (`url` by script, `page` by a link), and the fields beside it by name.
+
+    `graded` is the id of what tells the grades of the term, `known` the term that stands there now with its grades, for the script.
+    """
+
+    url: str
+    page: str
+    named: str
+    grade: str = ""
+    class_: str = ""
+    graded: str = ""
+    known: Mapping[str, object] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """What the grades of a coded term say, beside the choice of the grade: (code, what it says) and `absent`, those that it has not."""
+
+    id: str
+    term: str = ""
+    said: tuple[tuple[str, str], ...] = ()
+    absent: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FieldView:
     """One item as it is drawn. `target` is where the error summary leads; `described` lists the ids of hint and messages.
 
@@ -100,6 +127,8 @@ class FieldView:
     mark: Mark = Mark()
     url: str = ""
     chosen: bool = False
+    lookup: Lookup | None = None
+    graded: Graded | None = None
 
     @property
     def described(self) -> str:
@@ -174,6 +203,11 @@ class GroupView:
     columns: tuple[Choice, ...] = ()
     asked_later: int = 0
     body: BodyMap | None = None
+
+    @property
+    def worded(self) -> bool:
+        """Whether the codes of a table are words, which only its head spells out, and no short scores."""
+        return any(len(column.value) > 3 for column in self.columns)
 
     @property
     def answered(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,30 +11,30 @@ from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, compare_lung, enter
 from trialcrf.actions.enter import Opened, StaleSave, Typed
-from trialcrf.core import checks, schedule
+from trialcrf.core import checks
 from trialcrf.core.access import may
 from trialcrf.core.checks import Context, Finding
-from trialcrf.core.definition.model import DataType, EventType, FormDef, Severity, Study
+from trialcrf.core.definition.model import DataType, FormDef, Severity
 from trialcrf.core.document import Document, FormKey, Place
 from trialcrf.core.entry import BLANK, Refused
+from trialcrf.core.safety.case import Case
 from trialcrf.core.wording import N_, Message, Sayable
-from trialcrf.core.workflow import QueryState
-from trialcrf.store import forms, queries, replay, subjects
-from trialcrf.store.forms import Standing
-from trialcrf.store.queries import Query
+from trialcrf.store import cases, forms, queries, replay, subjects
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
 from trialcrf.web.fixed import ReasonForm
+from trialcrf.web.forms import labview, visit
 from trialcrf.web.forms.bodymap import before_of, earlier_of
-from trialcrf.web.forms.drawn import Mark
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.history import lines_of, value_for_reading
+from trialcrf.web.forms.lookup import lookups_of
+from trialcrf.web.forms.standing import confirmed, marks, standing_findings
 from trialcrf.web.forms.webform import Posted, answers, is_new, key_of
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
-from trialcrf.web.page import Chip, Crumb, Step
-from trialcrf.web.subjects import form_url, key_for, may_form
+from trialcrf.web.page import Chip, Crumb
+from trialcrf.web.subjects import form_url, may_form
 
 blueprint = Blueprint("entry", __name__)
 
@@ -93,7 +93,7 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
             saved = enter.save_form(tx, g.place.published, which, key, sent, g.now)
     except Refused as refused:
         if all(finding.check == BLANK for finding in refused.findings):
-            following = _following(key, opened) if posted.act == "next" else None
+            following = visit.following(key, opened) if posted.act == "next" else None
             return redirect(form_url(which, following), 303) if following else (_page(key, Tried(posted, refused.findings)), 422)
         with guard.write(guard.acting(f"{opened.form.access}.enter")) as tx:
             enter.record_refusal(tx, which, key, sent, refused.findings)
@@ -112,7 +112,7 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
     if open_now:
         return redirect(form_url(which, key, done="queries"), 303)
     if posted.act == "next":
-        following = _following(key, opened)
+        following = visit.following(key, opened)
         if following is not None:
             return redirect(form_url(which, following, done="saved"), 303)
     return redirect(form_url(which, key, done="same" if saved.decision.empty else "saved"), 303)
@@ -169,23 +169,14 @@ def _free(tx: Transaction, which: Subject, key: FormKey, sent: Typed) -> FormKey
     return replace(key, form_repeat=forms.next_repeat(tx, which.id, key.event_oid, key.form_oid, key.event_repeat))
 
 
-def _following(key: FormKey, opened: Opened) -> FormKey | None:
-    """The next form of the visit."""
-    refs = [ref.form_oid for ref in opened.event.forms if may_form(opened.published.study.form[ref.form_oid], "enter")]
-    after = refs[refs.index(key.form_oid) + 1 :] if key.form_oid in refs else []
-    if not after or opened.form.repeating:
-        return None
-    with guard.read() as tx:
-        standing = forms.standings(tx, [g.place.subject.id])
-        gone = forms.standings(tx, [g.place.subject.id], in_error=True)
-    return key_for(opened.event, after[0], key.event_repeat, standing, gone)
-
-
 def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) -> str:
     which: Subject = g.place.subject
     with guard.read() as tx:
         opened = _open(tx, key)
         stored = opened.stored
+        begun = labview.begun(tx, opened, which, key)
+        if begun and tried is None:
+            tried = Tried(begun.posted, (), begun.document)
         document = (tried.document if tried and tried.document else None) or (stored.document if stored else Document())
         held = queries.of_form(tx, stored.id) if stored else []
         standing = forms.standings(tx, [which.id])
@@ -198,23 +189,30 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
             if item.type is DataType.REFERENCE
         }
         # Checks and conditions may ask for answers of other forms: they are run while the transaction is open.
-        findings = tried.findings if tried and tried.findings else _standing_findings(opened, document, held, bool(tried))
+        findings = tried.findings if tried and tried.findings else standing_findings(tx, opened, document, held)
         applies = applying(opened.form, document, opened.context)
         earlier = earlier_of(tx, opened, which, key, document)
+        lookups = lookups_of(tx, opened, document)
         lung = compare_lung.compare(tx, opened, which, key, document)
+        labs = labview.judged(tx, opened, which)
+        serious = (
+            _cases(cases.of_form(tx, stored.id).values()) if stored and may(g.session.actor, "case.read", which.site.study_oid) else []
+        )
     study, editable = opened.published.study, may_form(opened.form, "enter") and not which.error and not (stored and stored.error)
     around = Around(
         applies=applies,
-        answered=_confirmed(study, held),
+        answered=confirmed(study, held),
         references=references,
-        before=before_of(opened.form, earlier),
+        before=before_of(opened.form, earlier) | (labs.beside if labs else {}) | (begun.beside if begun else {}),
         earlier=earlier,
-        marks=_marks(document, held),
+        marks=marks(document, held) if stored else {},
         url=lambda place: form_url(which, key, field=key_of(place)) + "#history",
         chosen=chosen,
         reasons=study.reasons,
         confirmations=study.confirmations,
         zone=which.site.zone,
+        lookup=lookups.lookup,
+        graded=lookups.graded,
     )
     it = view(
         opened.form,
@@ -239,24 +237,32 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         ],
         it=it,
         lung=lung,
-        context=_context(tx, opened, which, standing),
-        steps=_steps(opened, which, key, standing, gone),
+        labs=labs,
+        begun=begun.told if begun else None,
+        context=visit.context(opened, which),
+        steps=visit.steps(opened, which, key, standing, gone),
         past=past,
         chosen_label=item.label.in_(g.language.code) if item else "",
         chosen_help=item.help.in_(g.language.code) if item else "",
         status=_status(opened),
         tried=tried is not None and bool(tried.findings),
-        next_step=_has_next(key, opened),
-        acts=[Chip(Message(N_("History of the form")), url_for("history.form", **_address(which, key)))] if stored else [],
+        next_step=visit.has_next(key, opened),
+        acts=[*serious, Chip(Message(N_("History of the form")), url_for("history.form", **_address(which, key)))] if stored else [],
         compared=tried.compared if tried else (),
         may_error=editable and stored is not None and may(g.session.actor, "form.error", study.oid, which.site.code),
         # Without the address's own fragment and notice: the one would take the focus from the summary, the other would still say "Saved".
-        action=form_url(which, key, **({"field": key_of(chosen)} if chosen else {})),
+        action=form_url(which, key, **({"field": key_of(chosen)} if chosen else {}), **(begun.kept if begun else {})),
         error_url=url_for("entry.mark_error", **_address(which, key)),
         in_error=(stored.error if stored else "") or which.error,
         reason=ReasonForm(request.form if problem else None),
         problem=problem,
     )
+
+
+def _cases(held: Iterable[Case]) -> list[Chip]:
+    """Links to the cases of the serious events of a form."""
+    said = N_("Serious event no. %(number)s")
+    return [Chip(Message(said, {"number": one.number}), url_for("cases.one", study=one.study_oid, number=one.number)) for one in held]
 
 
 def _address(which: Subject, key: FormKey) -> dict[str, Any]:
@@ -268,35 +274,6 @@ def _address(which: Subject, key: FormKey) -> dict[str, Any]:
         "form": key.form_oid,
         "n": key.form_repeat,
     }
-
-
-def _standing_findings(opened: Opened, document: Document, held: Sequence[Query], drawing_again: bool) -> tuple[Finding, ...]:
-    """What a stored form has still to be told: its doubts, its notes, and what is missing. A blank form is not scolded."""
-    if opened.stored is None:
-        return ()
-    accepted = {(one.place, one.check) for one in held if one.state is QueryState.CLOSED}
-    return tuple(
-        finding
-        for finding in checks.run(opened.form, document, opened.context)
-        if (finding.place, finding.check) not in accepted and finding.severity is not Severity.HARD
-    )
-
-
-def _confirmed(study: Study, held: Sequence[Query]) -> dict[tuple[Place, str], Sayable | str]:
-    found: dict[tuple[Place, str], Sayable | str] = {}
-    for one in held:
-        if one.state is not QueryState.OPEN and one.answer:
-            found[one.place, one.check] = study.confirmations.label_of(one.answer) or one.answer
-    return found
-
-
-def _marks(document: Document, held: Sequence[Query]) -> dict[Place, Mark]:
-    found = {place: Mark("history") for place, _ in document.places()}
-    for state in (QueryState.CLOSED, QueryState.ANSWERED, QueryState.OPEN):
-        for one in held:
-            if one.state is state:
-                found[one.place] = Mark(state.value, sum(1 for other in held if other.place == one.place))
-    return found
 
 
 def applying(form_def: FormDef, document: Document, context: Context) -> Any:
@@ -315,49 +292,6 @@ def _chosen(form_def: FormDef, document: Document) -> Place | None:
     return next((place for place, _ in document.places() if key_of(place) == wanted), None) or (
         Place(wanted) if wanted in form_def.items and not form_def.items[wanted][0].repeating else None
     )
-
-
-def _context(tx: Transaction, opened: Opened, which: Subject, standing: Sequence[Standing]) -> list[Message]:
-    event = opened.event
-    if event.target is None or event.type is not EventType.SCHEDULED:
-        return []
-    with guard.read() as again:
-        record = subjects.records(again, [which])[0]
-    today = which.site.today(g.now)
-    visit = next((one for one in schedule.plan(opened.published.study, record, today) if one.event.oid == event.oid), None)
-    if visit is None:
-        return []
-    state = Message(schedule.STATES[visit.state])
-    if visit.overdue_by:
-        by = Message(N_("overdue by %(days)s days"), {"days": visit.overdue_by})
-        state = Message(N_("overdue by 1 day")) if visit.overdue_by == 1 else by
-    return [Message(N_("Visit %(state)s. %(why)s."), {"state": state, "why": visit.reason})]
-
-
-def _steps(opened: Opened, which: Subject, key: FormKey, standing: Sequence[Standing], gone: Sequence[Standing]) -> list[Step]:
-    event, study = opened.event, opened.published.study
-    refs = [ref.form_oid for ref in event.forms if may_form(study.form[ref.form_oid], "read")]
-    if len(refs) < 2:
-        return []
-    steps = []
-    for oid in refs:
-        where = key_for(event, oid, key.event_repeat, standing, gone)
-        found = next((s for s in standing if s.key == where), None)
-        if found is None:
-            state, said = "empty", Message(N_("empty"))
-        elif found.open_queries:
-            state, said = "query", Message(N_("query open"))
-        elif found.complete:
-            state, said = "complete", Message(N_("complete"))
-        else:
-            state, said = "started", Message(N_("begun"))
-        steps.append(Step(study.form[oid].label.in_(g.language.code), form_url(which, where), state, said, oid == key.form_oid))
-    return steps
-
-
-def _has_next(key: FormKey, opened: Opened) -> bool:
-    refs = [ref.form_oid for ref in opened.event.forms]
-    return key.form_oid in refs[:-1] and not opened.form.repeating
 
 
 def _status(opened: Opened) -> Message | str:

@@ -10,7 +10,8 @@ from decimal import Decimal
 from trialcrf.core.bodymap import LAYOUT
 from trialcrf.core.boxes import raw_of
 from trialcrf.core.checks import Finding
-from trialcrf.core.definition.model import CodeList, DataType, FormDef, ItemDef, ItemGroupDef, Range, Severity
+from trialcrf.core.definition.codes import CodeList
+from trialcrf.core.definition.model import DataType, FormDef, ItemDef, ItemGroupDef, Range, Severity
 from trialcrf.core.document import Answer, Document, Place, Row
 from trialcrf.core.values import MISSING_CODES, Raw, asks_day
 from trialcrf.core.wording import N_, Message, Sayable
@@ -20,7 +21,9 @@ from trialcrf.web.forms.drawn import (
     Choice,
     FieldView,
     FormView,
+    Graded,
     GroupView,
+    Lookup,
     Mark,
     RowView,
     Said,
@@ -40,6 +43,10 @@ def _everywhere(_: Place) -> bool:
     return True
 
 
+def _nothing(_: Place) -> None:
+    return None
+
+
 def _no_url(place: Place) -> str:
     return f"?field={key_of(place)}"
 
@@ -51,7 +58,7 @@ class Around:
     `applies` says whether an item is asked with the answers so far; an item that does not apply but holds a value is drawn all the same.
     `answered` are the confirmations given before. `references` are the records that an item may name, as (text, label).
     `before` are sentences such as the value of the visit before, `earlier` the whole form of then (for a body map).
-    `zone` is the site's.
+    `zone` is the site's. `lookup` says of a place that it is coded by a dictionary, `graded` of one that it grades such a term.
     """
 
     applies: Callable[[Place], bool] = _everywhere
@@ -65,6 +72,8 @@ class Around:
     reasons: CodeList | None = None
     confirmations: CodeList | None = None
     zone: tzinfo | None = None
+    lookup: Callable[[Place], Lookup | None] = _nothing
+    graded: Callable[[Place], Graded | None] = _nothing
 
 
 def view(
@@ -207,6 +216,8 @@ class _Drawing:
             mark=self.around.marks.get(place, Mark()),
             url=self.around.url(place),
             chosen=place == self.around.chosen,
+            lookup=self.around.lookup(place) if widget == "text" and item.dictionary else None,
+            graded=self.around.graded(place),
         )
 
     def choices(self, item: ItemDef, widget: str, ident: str, raw: Raw) -> tuple[Choice, ...]:

@@ -91,7 +91,7 @@ def widget_of(item: ItemDef) -> str:
     if item.type is DataType.CODELIST:
         return "select" if item.codelist is not None and len(item.codelist.items) > RADIOS_AT_MOST else "radios"
     if item.type is DataType.TEXT:
-        return "area" if item.max_length > AREA_FROM else "text"
+        return "area" if item.max_length > AREA_FROM and not item.dictionary else "text"
     return _WIDGETS[item.type]
 
 

@@ -12,7 +12,8 @@ from flask import Response, g, render_template, request, stream_with_context, ur
 
 from trialcrf.core import schedule
 from trialcrf.core.access import may
-from trialcrf.core.definition.model import CodeListItem, EventType, Study, SubjectType
+from trialcrf.core.definition.codes import CodeListItem
+from trialcrf.core.definition.model import EventType, Study, SubjectType
 from trialcrf.core.facts import SubjectRecord
 from trialcrf.core.schedule import STATES, State, Visit
 from trialcrf.core.values import interval

@@ -4,24 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask import Blueprint, g, render_template, request, url_for
 
 from trialcrf.actions import follow_up, judge
+from trialcrf.actions.escalate import ENDED
+from trialcrf.actions.follow_case import followed
 from trialcrf.core import schedule
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import Study
+from trialcrf.core.safety.clock import ClockState
 from trialcrf.core.schedule import State, Visit
 from trialcrf.core.signature import Standing
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.core.workflow import QueryState
-from trialcrf.store import definitions, forms, queries, signatures, sites, subjects, visits, worklists
+from trialcrf.store import cases, definitions, forms, queries, signatures, sites, subjects, visits, worklists
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.visits import Asked, Line
-from trialcrf.web import guard
+from trialcrf.web import guard, stopping
+from trialcrf.web.case_view import left_in_words
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Chip, Crumb
@@ -34,15 +38,13 @@ blueprint = Blueprint("today", __name__)
 
 SHOWN, ON_A_PAGE = 7, 50
 LOOKED_AT = 100
-"""Signed subjects before treatment whose seals are looked at for the list of the day."""
+"""Signed subjects before treatment whose seals are looked at for the list of the day; open cases, the newest, whose clocks are."""
 
 LISTS = {
     "overdue": (State.OVERDUE, N_("Overdue visits")),
     "due": (State.DUE, N_("Due now: the window is open")),
     "due_soon": (State.DUE_SOON, N_("To be planned: the window opens soon")),
 }
-CLOCK = timedelta(hours=24)
-"""From the site's knowledge of a serious event to the sponsor's (CTR article 41; clinical reference, E.6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,10 @@ def day(study: str) -> str:
                 paged = pages(number, lists[0].total, ON_A_PAGE)
             else:
                 others = _tasks(tx, definition, places)
+        elif may(g.session.actor, "case.read", study):
+            others = [_serious(tx, definition, places)]
         numbers = [] if lists else [(one, _numbers(tx, definition, one)) for one in every]
+        hold = stopping.notice(tx)
     chips = [Chip(Message(N_("Every site")), url_for("today.day", study=study, show=show or None), not wanted)] if len(every) > 1 else []
     for one in every if len(every) > 1 else ():
         label = Message(N_("Site %(site)s"), {"site": one.code})
@@ -122,6 +127,7 @@ def day(study: str) -> str:
         "today/day.html",
         shell=shell(),
         crumbs=[Crumb(definition.title)] + ([Crumb(Message(N_("My day")), url_for("today.day", study=study))] if show in LISTS else []),
+        hold=hold,
         heading=lists[0].label if show in LISTS else Message(N_("My day")),
         chips=chips,
         lists=lists,
@@ -202,20 +208,32 @@ def _tasks(tx: Transaction, study: Study, places: Sequence[Site]) -> list[TaskLi
 
 
 def _serious(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
-    total, events = worklists.serious(tx, places, g.now - worklists.SERIOUS_FOR, SHOWN)
+    """The cases of which a report waits, the nearest first."""
+    held = [one for one in cases.all_of(tx, study.oid, [one.code for one in places]) if one.state not in ENDED]
+    told = followed(tx, g.place.published, held[-LOOKED_AT:], g.now)
+    older = len(held) - len(told)
+    waiting = sorted(
+        ((one.nearest.due, one.case.number, one) for one in told if one.nearest and one.nearest.due), key=lambda each: each[:2]
+    )
     tasks = []
-    for one in events:
-        left = int((one.known_at + CLOCK - g.now).total_seconds() // 3600)
-        if one.told_at is not None:
-            detail = Message(N_("the sponsor was written to"))
-        elif left >= 0:
-            detail = Message(N_("%(hours)s hours left to tell the sponsor"), {"hours": left})
-        else:
-            detail = Message(N_("the 24 hours to tell the sponsor are over by %(hours)s hours"), {"hours": -left})
-        url = url_for("entry.by_number", study=study.oid, form_id=one.form_id)
-        tasks.append(Task(url, one.subject.key, detail, one.told_at or one.known_at, one.told_at is None))
-    note = Message(N_("24 hours from the first entry as serious, of the last 7 days."))
-    return TaskList("serious", Message(N_("Serious events")), total, tasks, Message(N_("No serious event in the last 7 days.")), "", note)
+    for due, number, one in waiting[:SHOWN]:
+        near = one.nearest
+        assert near is not None
+        said = Message(
+            N_("%(report)s: %(left)s; due %(at)s"),
+            {"report": near.obligation.label, "left": left_in_words(near), "at": g.language.moment(due, one.subject.site.zone)},
+        )
+        label = Message(N_("Case %(number)s, %(subject)s"), {"number": number, "subject": one.case.subject})
+        tasks.append(Task(url_for("cases.one", study=study.oid, number=number), label, said, None, near.state is not ClockState.RUNNING))
+    return TaskList(
+        "serious",
+        Message(N_("Serious events to report")),
+        len(waiting),
+        tasks,
+        Message(N_("No report of a serious event waits.")),
+        url_for("cases.listed", study=study.oid),
+        Message(N_("%(count)s older open cases are not looked at here: see the list of cases."), {"count": older}) if older else None,
+    )
 
 
 def _signatures(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 
-from trialcrf.core.adverse_event import AdverseEvent, read_event, said
-from trialcrf.core.definition.model import SafetySettings, Study
+from trialcrf.core.definition.model import Study
+from trialcrf.core.definition.safety import SafetySettings
 from trialcrf.core.facts import Recorded, SubjectRecord
-from trialcrf.core.safety_tables import ColumnKind
+from trialcrf.core.safety.event import AdverseEvent, read_event, said
+from trialcrf.core.safety.tables import ColumnKind
 from trialcrf.core.schedule import ENDINGS
 from trialcrf.core.values import DateInterval, interval
 from trialcrf.core.wording import N_, Message, Sayable, Words, alphabetical
@@ -75,9 +76,15 @@ def read_participant(study: Study, settings: SafetySettings, subject: SubjectRec
     given = tuple(_given(study, record, as_of) for record in records if _began(record, "EXSTDAT", as_of))
     events = [event for record in records if (event := read_event(study, settings, subject, record, as_of, _first_day(given))) is not None]
     kept = sorted((event for event in events if event.counts_by(as_of)), key=_chronological)
+    # Blinding by construction: where a study blinds, no arm and no dose (which tells the arm) leaves this room.
     arms = [(record.values[settings.arm_alias], record) for record in records if record.values.get(settings.arm_alias)]
+    arms = [] if settings.blinded else arms
+    if settings.blinded:
+        given = tuple(replace(one, dose=None, unit="") for one in given)
     if not counted:
         label: Sayable = type_label(study, subject.subject_type)
+    elif settings.blinded:
+        label = Message(N_("All arms together (blinded)"))
     elif arms:
         label = _arm_label(study, settings, *arms[0])
     else:

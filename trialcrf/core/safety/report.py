@@ -11,11 +11,16 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 
-from trialcrf.core.adverse_event import FLAWS, AdverseEvent, severe_level, study_day
-from trialcrf.core.definition.model import SafetySettings, Study
+from trialcrf.core.definition.model import Study
+from trialcrf.core.definition.safety import SafetySettings
 from trialcrf.core.facts import SubjectRecord
-from trialcrf.core.participant import Participant, read_participant, type_label
-from trialcrf.core.safety_tables import Column, ColumnKind, EventTable, Level, event_table
+from trialcrf.core.safety.course import arms_given, courses
+from trialcrf.core.safety.event import FLAWS, PHASES, AdverseEvent, Phase, severe_level, study_day
+from trialcrf.core.safety.figure import Figure
+from trialcrf.core.safety.figures import class_by_level, dot_plot, severity_by_class
+from trialcrf.core.safety.figures_course import swimmer
+from trialcrf.core.safety.participant import Participant, read_participant, type_label
+from trialcrf.core.safety.tables import Column, ColumnKind, Count, EventTable, Level, event_table
 from trialcrf.core.schedule import ENDINGS
 from trialcrf.core.values import interval
 from trialcrf.core.wording import N_, Message, Sayable, Words, alphabetical
@@ -125,8 +130,19 @@ class Inconsistencies:
 
 
 @dataclass(frozen=True, slots=True)
+class PhaseLine:
+    """Events that began in one part of the study, and the subjects concerned, for each column."""
+
+    label: Message
+    counts: tuple[Count, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class SafetyReport:
-    """What `reports/safety` prints. `columns` are the columns of every table, `levels` the severities of every cell."""
+    """What `reports/safety` prints. `columns` are the columns of every table, `levels` the severities of every cell.
+
+    `phases` and `emergent` are only there where the study says what its events emerge from.
+    """
 
     cut: Cut
     title: Words
@@ -148,6 +164,9 @@ class SafetyReport:
     deaths: tuple[Death, ...]
     inconsistencies: tuple[Inconsistencies, ...]
     listing: tuple[ListedEvent, ...]
+    phases: tuple[PhaseLine, ...] = ()
+    emergent: EventTable | None = None
+    drawings: tuple[Figure, ...] = ()
 
 
 class NoSafetySettings(ValueError):
@@ -175,6 +194,8 @@ def tabulate(study: Study, subjects: Sequence[SubjectRecord], cut: Cut) -> Safet
         levels.append(Level(Message(N_("Not stated")), severe=False))
     deaths = tuple(death for person in people if (death := _death(person, cut.as_of)) is not None)
     severe, serious = [event for event in events if event.severe], [event for event in events if event.serious]
+    emergent = [event for event in events if event.phase is Phase.TREATMENT_EMERGENT]
+    table = event_table(events, places, len(columns), len(levels))
     return SafetyReport(
         cut=cut,
         title=study.title,
@@ -203,18 +224,45 @@ def tabulate(study: Study, subjects: Sequence[SubjectRecord], cut: Cut) -> Safet
         enrolment=tuple(_enrolment(study, people)),
         exposure=tuple(_exposure(people, arms)),
         dispositions=tuple(_dispositions(people, columns, places)),
-        events=event_table(events, places, len(columns), len(levels)),
+        events=table,
         serious=event_table(serious, places, len(columns), len(levels)),
         serious_listing=tuple(line for line in listing if line.event.serious),
         deaths=deaths,
-        inconsistencies=tuple(_inconsistencies(people, listing)),
+        inconsistencies=tuple(_inconsistencies(people, listing, settings.blinded)),
         listing=tuple(listing),
+        phases=tuple(_phases(settings, events, places, len(columns))),
+        emergent=event_table(emergent, places, len(columns), len(levels)) if settings.emergence else None,
+        drawings=(
+            dot_plot(table, columns),
+            severity_by_class(table, columns, levels),
+            class_by_level(table, columns, levels),
+            swimmer(courses(people, cut.as_of), levels, arms_given(settings, people)),
+        ),
     )
+
+
+def _phases(
+    settings: SafetySettings, events: Sequence[AdverseEvent], places: Mapping[str, tuple[int, ...]], columns: int
+) -> Iterator[PhaseLine]:
+    def line(label: Message, some: Sequence[AdverseEvent]) -> PhaseLine:
+        mine = ([event for event in some if place in places[event.subject]] for place in range(columns))
+        return PhaseLine(label, tuple(Count(len(each), len({event.subject for event in each})) for each in mine))
+
+    if not settings.emergence:
+        return
+    for phase, msgid in PHASES.items():
+        yield line(Message(msgid), [event for event in events if event.phase is phase])
+    if settings.primary_days:
+        days = {"days": settings.primary_days}
+        yield line(Message(N_("in the primary window (day 0 to day %(days)s)"), days), [event for event in events if event.primary])
+        unsure = [event for event in events if event.primary is None]
+        yield line(Message(N_("possibly in the primary window (onset or treatment not exact)")), unsure)
 
 
 def _arms(settings: SafetySettings, people: Sequence[Participant]) -> tuple[tuple[str, Sayable], ...]:
     """Every arm: those of the study's list in its order, then those only found in the data, then the lack of one."""
-    listed: dict[str, Sayable] = {item.code: item.label for item in settings.arms.items} if settings.arms else {}
+    shown = settings.arms if settings.arms and not settings.blinded else None
+    listed: dict[str, Sayable] = {item.code: item.label for item in shown.items} if shown else {}
     found = {person.arm: person.arm_label for person in people if person.counted and person.arm not in listed}
     return (*listed.items(), *sorted(found.items(), key=lambda arm: (not arm[0], alphabetical(arm[0]))))
 
@@ -318,7 +366,7 @@ def _death(person: Participant, as_of: date) -> Death | None:
     return Death(person.key, person.subject.site, person.arm_label, on, day, sources)
 
 
-def _inconsistencies(people: Sequence[Participant], listing: Sequence[ListedEvent]) -> Iterator[Inconsistencies]:
+def _inconsistencies(people: Sequence[Participant], listing: Sequence[ListedEvent], blinded: bool) -> Iterator[Inconsistencies]:
     for flaw, msgid in FLAWS.items():
         lines = tuple(line for line in listing if flaw in line.event.flaws)
         if lines:
@@ -326,6 +374,6 @@ def _inconsistencies(people: Sequence[Participant], listing: Sequence[ListedEven
     several = tuple(person.key for person in people if person.counted and len(person.arms) > 1)
     if several:
         yield Inconsistencies(Message(N_("More than one arm recorded; the subject counts in the first one")), (), several)
-    none = tuple(person.key for person in people if person.treated and not person.arms)
+    none = tuple(person.key for person in people if person.treated and not person.arms and not blinded)
     if none:
         yield Inconsistencies(Message(N_("Treated, without a recorded arm")), (), none)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, field
+from datetime import date, timedelta
 from enum import StrEnum
 
-from trialcrf.core.definition.model import DataType, SafetySettings, Study
+from trialcrf.core.definition.model import DataType, Study
+from trialcrf.core.definition.safety import SafetySettings
 from trialcrf.core.facts import Recorded, SubjectRecord
 from trialcrf.core.values import MISSING_CODES, DateInterval, interval
 from trialcrf.core.wording import N_, Message, Sayable, Words
@@ -23,6 +24,41 @@ CRITERIA: Mapping[str, str] = {
 """The criteria of ICH E2A by their SDTM names; AESCAN and AESOD of older studies are not among them (clinical reference, E.3)."""
 
 FATAL_GRADE = "5"
+
+FACTORS: Mapping[str, str] = {
+    "AERELPRD": N_("Product"),
+    "AERELEXC": N_("Excipient or cryoprotectant"),
+    "AERELINF": N_("Infusion procedure"),
+    "AERELPRE": N_("Premedication"),
+    "AERELHAR": N_("Marrow harvest"),
+    "AERELCM": N_("Concomitant medication"),
+    "AERELDIS": N_("Disease"),
+    "AERELOTH": N_("Other cause"),
+}
+"""What may have caused an event, each judged separately (clinical reference, E.4), by the names of our own for its items."""
+
+OF_THE_TRIAL = frozenset({"AERELPRD", "AERELEXC", "AERELINF", "AERELPRE", "AERELHAR"})
+"""The factors that the trial brought: a reasonable possibility of one of them makes the event a reaction."""
+
+COURSE = frozenset({"AECGRADE", "AECDAT"})
+"""The rows of an event's course of severity: parts of the event beside them, no events."""
+
+
+class Phase(StrEnum):
+    """When an event began (clinical reference, E.2). What may have begun after the start of treatment counts as treatment-emergent."""
+
+    BEFORE_CONSENT = "before_consent"
+    PRE_TREATMENT = "pre_treatment"
+    TREATMENT_EMERGENT = "treatment_emergent"
+    UNKNOWN = "unknown"
+
+
+PHASES: Mapping[Phase, str] = {
+    Phase.BEFORE_CONSENT: N_("before consent"),
+    Phase.PRE_TREATMENT: N_("before treatment"),
+    Phase.TREATMENT_EMERGENT: N_("treatment-emergent"),
+    Phase.UNKNOWN: N_("onset unknown"),
+}
 
 
 class Flaw(StrEnum):
@@ -41,6 +77,8 @@ class Flaw(StrEnum):
     ONSET_MISSING = "onset_missing"
     ONSET_STRADDLES = "onset_straddles"
     ONSET_PARTIAL = "onset_partial"
+    ONSET_TIME = "onset_time"
+    ONSET_BEFORE_CONSENT = "onset_before_consent"
     END_BEFORE_ONSET = "end_before_onset"
 
 
@@ -58,6 +96,8 @@ FLAWS: Mapping[Flaw, str] = {
     Flaw.ONSET_MISSING: N_("Onset unknown: counted whatever the cut-off"),
     Flaw.ONSET_STRADDLES: N_("Partial onset that may lie after the cut-off: counted"),
     Flaw.ONSET_PARTIAL: N_("Partial onset"),
+    Flaw.ONSET_TIME: N_("Onset on the day of the treatment, time not recorded: counted as treatment-emergent"),
+    Flaw.ONSET_BEFORE_CONSENT: N_("Onset before consent: medical history, counted here as recorded"),
     Flaw.END_BEFORE_ONSET: N_("End before onset"),
 }
 """What the report says of each flaw, in the order of printing."""
@@ -67,6 +107,8 @@ FLAWS: Mapping[Flaw, str] = {
 class AdverseEvent:
     """One line of the listing. `level` is the place of the severity among the study's levels, None where it is not recorded.
 
+    `primary` and `related` are None where they cannot be decided; `factors` are the investigator's answers by FACTORS, `course` the
+    grades with the (partial) days from which they held. `aware` is the canonical moment at which the site knew that it is serious.
     `onset` and `end` are canonical (partial) dates or date-times, empty where unknown; `study_day` counts the day of the first
     exposure as 1 and the day before it as -1, and is None unless both days are known exactly.
     """
@@ -93,10 +135,25 @@ class AdverseEvent:
     relation: Sayable
     deadly: tuple[Message, ...]
     flaws: tuple[Flaw, ...]
+    phase: Phase = Phase.UNKNOWN
+    primary: bool | None = None
+    related: bool | None = None
+    factors: Mapping[str, str] = field(default_factory=dict)
+    course: tuple[tuple[str, str], ...] = ()
+    onset_time: str = ""
+    aware: str = ""
+    biovigilance: bool = False
+    fatal: bool = False
+    life_threatening: bool = False
 
     def counts_by(self, as_of: date) -> bool:
         """Whether the event belongs to a report with this clinical cut-off: it may have begun by that day, or nobody knows when it did."""
         return self.earliest is None or self.earliest <= as_of
+
+
+def is_event(record: Recorded) -> bool:
+    """Whether this record tells anything about an adverse event: one answer is enough. A row of an event's course is none."""
+    return any(alias.startswith("AE") and alias not in COURSE for alias in (*record.values, *record.missing))
 
 
 def read_event(
@@ -106,8 +163,9 @@ def read_event(
 
     One answer is enough: an event saved without its term is incomplete, not absent, and must not leave the count.
     """
-    if not any(alias.startswith("AE") for alias in (*record.values, *record.missing)):
+    if not is_event(record):
         return None
+    when = _when(study, settings, subject, record)
     told = record.values
     term = told.get("AEDECOD") or told.get("AETERM") or ""
     soc = told.get("AEBODSYS", "")
@@ -136,8 +194,99 @@ def read_event(
         outcome=said(study, record, "AEOUT"),
         relation=said(study, record, "AEREL"),
         deadly=tuple(_deadly(told)),
-        flaws=tuple(flaw for flaw in FLAWS if _RULES[flaw](_Recorded(settings, told, level, onset, as_of))),
+        flaws=tuple(flaw for flaw in FLAWS if _RULES[flaw](_Recorded(settings, told, level, onset, as_of, when))),
+        phase=when.phase,
+        primary=when.primary(settings) if subject.subject_type == settings.population else False,
+        related=_related(settings, told),
+        factors={alias: told[alias] for alias in FACTORS if alias in told},
+        course=tuple(
+            (one.values.get("AECGRADE", ""), one.values.get("AECDAT", ""))
+            for one in subject.records
+            if one.form_id == record.form_id and COURSE & one.values.keys() and one.row != record.row
+        ),
+        onset_time=told.get("AESTTIM", ""),
+        aware=told.get("AEAWARE", ""),
+        biovigilance=told.get("AEBIOVIG") == "Y",
+        fatal=told.get("AEOUT") == "FATAL" or told.get("AESDTH") == "Y",
+        life_threatening=told.get("AESLIFE") == "Y",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """What tells when an event began: its onset with a time (empty where unknown), the consent, and the start of what it may follow.
+
+    `start` is the canonical day or moment of the first treatment of this kind of subject, empty where there was none, and None where
+    the study does not say what counts as treatment.
+    """
+
+    onset: DateInterval | None
+    clock: str
+    consented: DateInterval | None
+    start: str | None
+
+    @property
+    def phase(self) -> Phase:
+        if self.onset is None or self.start is None:
+            return Phase.UNKNOWN
+        if self.consented is not None and self.onset.latest < self.consented.earliest:
+            return Phase.BEFORE_CONSENT
+        if not self.start or self.onset.latest < interval(self.start).earliest or self._earlier_that_day:
+            return Phase.PRE_TREATMENT
+        return Phase.TREATMENT_EMERGENT
+
+    @property
+    def same_day(self) -> bool:
+        """Whether it began on the very day of the start, as far as days are known."""
+        began = interval(self.start) if self.start else None
+        return began is not None and self.onset is not None and self.onset == began and began.exact
+
+    @property
+    def timed(self) -> bool:
+        """Whether both are known by the clock."""
+        return bool(self.clock) and self.start is not None and "T" in self.start
+
+    @property
+    def _earlier_that_day(self) -> bool:
+        # Both are the clock at the site; a start without a time is taken for the beginning of its day.
+        return self.same_day and self.timed and self.start is not None and self.clock < self.start.partition("T")[2][:5]
+
+    def primary(self, settings: SafetySettings) -> bool | None:
+        """Whether it began within the primary window: from the start of treatment to the end of its last day at the site (A-30)."""
+        if not settings.primary_days or self.start is None:
+            return None
+        if not self.start:
+            return False
+        if self.onset is None:
+            return None
+        began = interval(self.start)
+        if self.phase is not Phase.TREATMENT_EMERGENT or self.onset.earliest > began.latest + timedelta(days=settings.primary_days):
+            return False
+        inside = self.onset.earliest >= began.latest and self.onset.latest <= began.earliest + timedelta(days=settings.primary_days)
+        return True if inside else None
+
+
+def _when(study: Study, settings: SafetySettings, subject: SubjectRecord, record: Recorded) -> When:
+    consents = [interval(text) for text in _of_anchor(study, subject, settings.consent)]
+    anchor = settings.anchor_of(subject.subject_type)
+    starts = _of_anchor(study, subject, anchor)
+    return When(
+        interval(record.values["AESTDAT"]) if "AESTDAT" in record.values else None,
+        record.values.get("AESTTIM", ""),
+        min(consents, key=lambda day: (day.earliest, day.latest), default=None),
+        min(starts, key=lambda text: (interval(text).earliest, text), default="" if anchor else None),
+    )
+
+
+def _of_anchor(study: Study, subject: SubjectRecord, oid: str) -> list[str]:
+    return [text for anchor in study.anchors if anchor.oid == oid for text in subject.all_of(anchor.alias)]
+
+
+def _related(settings: SafetySettings, told: Mapping[str, str]) -> bool | None:
+    """A reasonable possibility, overall or of one factor of the trial; None where nobody judged it."""
+    if any(told.get(alias) == "RELATED" for alias in OF_THE_TRIAL):
+        return True
+    return told["AEREL"] in settings.related if "AEREL" in told else None
 
 
 def said(study: Study, record: Recorded, alias: str) -> Sayable:
@@ -199,6 +348,7 @@ class _Recorded:
     level: int | None
     onset: DateInterval | None
     as_of: date
+    when: When
 
     @property
     def fatal(self) -> bool:
@@ -240,5 +390,7 @@ _RULES: Mapping[Flaw, Callable[[_Recorded], bool]] = {
     Flaw.ONSET_MISSING: lambda seen: seen.onset is None,
     Flaw.ONSET_STRADDLES: lambda seen: seen.straddles,
     Flaw.ONSET_PARTIAL: lambda seen: seen.partial and not seen.straddles,
+    Flaw.ONSET_TIME: lambda seen: "AESTTIM" not in seen.told and seen.when.same_day and "T" in (seen.when.start or ""),
+    Flaw.ONSET_BEFORE_CONSENT: lambda seen: seen.when.phase is Phase.BEFORE_CONSENT,
     Flaw.END_BEFORE_ONSET: lambda seen: seen.end_before_onset,
 }

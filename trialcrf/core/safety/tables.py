@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from trialcrf.core.adverse_event import AdverseEvent
+from trialcrf.core.safety.event import AdverseEvent
 from trialcrf.core.wording import Sayable, Words, alphabetical
 
 
