@@ -326,6 +326,9 @@ def test_the_quality_of_a_site_is_drawn_from_the_terminal(cli: Cli, world: World
     out = ["--study", "msc_ssc", "--as-of", "2026-09-01", "--out", str(tmp_path / "quality.pdf")]
     assert "no such site" in cli("report", "quality", *out, "--site", "99", code=1)
     assert "SHA-256" in cli("report", "quality", *out, "--site", "01", "--lang", "en")
+    assert "SHA-256" in cli("report", "dsur", *out)
+    assert "There is no case 7" in cli("report", "cioms", *out, "--case", "7", code=1)
+    assert "There is no subject R-99-001" in cli("report", "narrative", *out, "--subject", "R-99-001", code=1)
     assert (tmp_path / "quality.pdf").read_bytes().startswith(b"%PDF-")
 
 

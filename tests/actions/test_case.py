@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.actions.world import CAST, NOW, World, typed
-from trialcrf.actions import Impossible, NotAllowed, case, enrol, enter, escalate, letters
-from trialcrf.actions.follow_case import Followed, followed
+from trialcrf.actions import Impossible, NotAllowed, enrol, enter, letters
+from trialcrf.actions.safety import case, escalate
+from trialcrf.actions.safety.follow_case import Followed, followed
 from trialcrf.core.document import FormKey
 from trialcrf.core.safety.case import CaseState, Kind
 from trialcrf.core.safety.clock import ClockState
@@ -199,7 +200,8 @@ def test_each_role_writes_its_own_lines_only(world):
                 allowed.setdefault(CAST[name][0], set()).add(said)
             except (NotAllowed, Impossible) as refused:
                 assert isinstance(refused, NotAllowed) or "Nothing is new" in str(refused)
-    assert allowed == {"coordinator": {"inform", "attach"}, "investigator": {"inform", "attach"}, "sponsor": set(WRITING)}
+    site = {"inform", "attach"}
+    assert allowed == {"coordinator": site, "investigator": site, "donor_physician": site, "sponsor": set(WRITING)}
 
 
 def test_a_report_is_logged_by_whoever_must_send_it_and_not_before_it_was_known(world):

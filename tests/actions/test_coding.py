@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.actions.world import NOW, World, typed
-from trialcrf.actions import Impossible, coding, load_dictionary, publish
+from trialcrf.actions import Impossible, publish
 from trialcrf.actions.enter import preview
+from trialcrf.actions.safety import coding, load_dictionary
 from trialcrf.core.definition.model import Severity
 from trialcrf.core.dictionary import Term
 from trialcrf.core.dictionary_load import Source

@@ -10,8 +10,9 @@ from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError
 
 from tests.actions.world import NOW, World, study_of, typed
-from trialcrf.actions import Impossible, NotAllowed, case, decide, publish, remind, sign, sign_in
-from trialcrf.actions.follow_case import followed
+from trialcrf.actions import Impossible, NotAllowed, publish, remind, sign, sign_in
+from trialcrf.actions.safety import case, decide
+from trialcrf.actions.safety.follow_case import followed
 from trialcrf.actions.sign import WrongPassword
 from trialcrf.core.access import Actor, Grant
 from trialcrf.core.chain import Checkpoint

@@ -13,9 +13,10 @@ from tests.actions.world import NOW, World, study_of
 from trialcrf.actions import Impossible, demo, judge, publish
 from trialcrf.actions.sign_in import WrongSignIn, check_password
 from trialcrf.core.access import Grant
+from trialcrf.core.cut import Cut
 from trialcrf.core.document import Place
 from trialcrf.core.eligibility import Overall, Verdict
-from trialcrf.core.safety.report import Cut, tabulate
+from trialcrf.core.packs.report import tabulate
 from trialcrf.core.schedule import State, plan
 from trialcrf.core.signature import Standing
 from trialcrf.core.workflow import QueryState

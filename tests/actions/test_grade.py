@@ -6,9 +6,10 @@ from dataclasses import replace
 from datetime import date
 
 from tests.actions.world import NOW, World, study_of, typed
-from trialcrf.actions import enter, grade, keep_limits, take_over
-from trialcrf.actions.grade import Graded, Line
-from trialcrf.actions.keep_limits import TypedLimits
+from trialcrf.actions import enter
+from trialcrf.actions.safety import grade, keep_limits, take_over
+from trialcrf.actions.safety.grade import Graded, Line
+from trialcrf.actions.safety.keep_limits import TypedLimits
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.results import results
 from trialcrf.external.language import Language

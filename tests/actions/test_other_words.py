@@ -10,9 +10,9 @@ from tests.actions.world import NOW as LATER
 from tests.actions.world import World, raw, typed
 from trialcrf.actions import remind, report
 from trialcrf.actions.enter import Typed
+from trialcrf.core import schedule
 from trialcrf.core.document import Place
-from trialcrf.core.safety import report as safety
-from trialcrf.core.safety import schedule
+from trialcrf.core.packs import report as safety
 from trialcrf.core.schedule import State
 from trialcrf.store import audit, replay, subjects
 

@@ -13,12 +13,12 @@ from tests.actions.pilot import PILOT, STUDY, whole_pilot
 from tests.actions.pilot_count import SEVERITIES, Count, latest, percent, subjects
 from tests.actions.world import NOW, open_world
 from trialcrf.actions import report
-from trialcrf.core.safety.dsmb import DsmbReport, board_pack
-from trialcrf.core.safety.dsur import DsurReport, update
-from trialcrf.core.safety.figure import Figure
+from trialcrf.core.packs.dsmb import DsmbReport, board_pack
+from trialcrf.core.packs.dsur import DsurReport, update
+from trialcrf.core.packs.figure import Figure
+from trialcrf.core.packs.report import SafetyReport, tabulate
+from trialcrf.core.packs.sae import SaeReport, list_serious
 from trialcrf.core.safety.measurement import asked
-from trialcrf.core.safety.report import SafetyReport, tabulate
-from trialcrf.core.safety.sae import SaeReport, list_serious
 from trialcrf.external.language import Language
 from trialcrf.store import replay
 

@@ -20,7 +20,7 @@ from config import ROOT
 from tests.bench.figures import Figure, at_most, plain, skipped
 from tests.core.safety_cases import CUT, invented_trial, study
 from trialcrf.actions import report
-from trialcrf.core.safety.report import SafetyReport, tabulate
+from trialcrf.core.packs.report import SafetyReport, tabulate
 from trialcrf.external import markup
 
 LONG = 5000

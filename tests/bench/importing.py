@@ -17,7 +17,7 @@ from tests.bench.places import place
 from trialcrf.actions import publish, report
 from trialcrf.actions.importing import import_sdtm
 from trialcrf.core.definition.load import load
-from trialcrf.core.safety.report import SafetyReport
+from trialcrf.core.packs.report import SafetyReport
 from trialcrf.core.sdtm import DOMAINS, file_of
 from trialcrf.external.files import read_study
 from trialcrf.store import audit

@@ -10,7 +10,8 @@ from sqlalchemy import case, update
 
 from tests.browser.person import Person
 from tests.browser.program import STUDY, Program, form_address, subject_address
-from trialcrf.actions import choose, keep_limits
+from trialcrf.actions import choose
+from trialcrf.actions.safety import keep_limits
 from trialcrf.store import accounts, definitions, lab_ranges, outbox, sites
 from trialcrf.store.models import outbox as outbox_table
 
@@ -192,6 +193,13 @@ PAGES = (
     Known("laboratory.one", "cora", f"{LIST}/laboratories/{{}}", made=limits_of_a_laboratory),
     Known("entry.form", "cora", form_address("R-01-001", "SCR", "LABS")),
     Known("reports.listed", "sam", f"{LIST}/reports"),
+    Known("cases.listed", "sam", f"{LIST}/cases"),
+    Known("cases.listed", "cora", f"{LIST}/cases?state=open"),
+    Known("cases.one", "sam", f"{LIST}/cases/1?draft=1"),
+    Known("cases.one", "cora", f"{LIST}/cases/3"),
+    Known("case_documents.shown", "sam", f"{LIST}/cases/1/reports"),
+    Known("stopping.shown", "sam", f"{LIST}/stopping"),
+    Known("stopping.shown", "cora", f"{LIST}/stopping"),
     Known("export.page", "dana", f"{LIST}/data"),
     Known("admin.people", "adam", "/people"),
     Known("admin.people", "adam", "/people?state=invited"),
@@ -220,6 +228,9 @@ NO_PAGES = {
     "entry.by_number": "leads from a mail to a form",
     "feed.ics": "a file for calendar programs",
     "reports.download": "a PDF",
+    "reports.annex": "a PDF",
+    "cases.document": "the file that was attached",
+    "case_documents.icsr": "an XML file, or the page of the documents with what is missing",
     "subjects.matrix_csv": "a file for spreadsheets",
 }
 """GET routes that draw no page, and why."""

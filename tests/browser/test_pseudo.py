@@ -36,7 +36,7 @@ from trialcrf.web import create_app
 
 OURS = re.compile(r"⟦[^⟦⟧]*⟧")
 LETTERS = re.compile(r"[^\W\d_]{2,}")
-PROGRAM = {"trialcrf", "Français", "English", "fr", "en", "SHA", "PDF", "kB", "UTC", "ZIP", "CSV", "CET", "CEST", "AST"}
+PROGRAM = {"trialcrf", "Français", "English", "fr", "en", "SHA", "PDF", "kB", "UTC", "ZIP", "CSV", "CET", "CEST", "AST", "CTCAE"}
 """Written as they are in every language: names, and abbreviations that are the same in both."""
 
 _SEEN = """() => {
@@ -79,7 +79,7 @@ def words_in(thing: object) -> Iterator[str]:
         yield thing
     elif is_dataclass(thing) and not isinstance(thing, Expr):
         for one in fields(thing):
-            if one.name not in ("access", "layout", "state", "when", "delivery") and not (
+            if one.name not in ("access", "layout", "state", "when", "delivery", "concerns", "starts", "sender") and not (
                 one.name == "unit" and isinstance(thing, Parameter)
             ):
                 yield from words_in(getattr(thing, one.name))
@@ -180,6 +180,7 @@ def lost(known: Known) -> bool:
 @pytest.mark.parametrize("count", [1, 3])
 def test_no_mail_says_a_word_that_was_not_translated(kind: str, count: int) -> None:
     values = {"study": "MSC-SSC", "site": "01", "name": "CORA", "username": "CORA", "count": count, "days": 7, "link": "http://127.0.0.1/"}
+    values |= {"number": 7, "obligation": "", "over": count > 1, "at_once": False, "hours": count}
     values |= {"stop": "http://127.0.0.1/", "text": "", "sites": [Tally("01", "7", count, count, count)], "checkpoint": "0" * 64}
     for state in ("due_soon", "due", "overdue"):
         letter = mail.write(kind, PSEUDO, "cora@example.org", "<a@b>", {**values, "state": state, "known_at": "2026-11-22"})

@@ -8,6 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from tests.core.safety_cases import RELATIONS, Subject, both, codes, form, item, study
+from trialcrf.core.cut import Cut
 from trialcrf.core.definition.codes import CodeList
 from trialcrf.core.definition.model import Anchor, DataType, EventType, FormRef, ItemGroupDef, Study, StudyEventDef
 from trialcrf.core.definition.safety import Emergence, SponsorParty, SuspectProduct
@@ -15,7 +16,6 @@ from trialcrf.core.facts import Recorded, SubjectRecord
 from trialcrf.core.safety.case import Case, CaseEntry, Kind
 from trialcrf.core.safety.event import AdverseEvent
 from trialcrf.core.safety.participant import read_participant
-from trialcrf.core.safety.report import Cut
 
 KNOWN = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 SEX = codes("SEX", ("F", "Female", "Féminin"), ("M", "Male", "Masculin"))

@@ -21,13 +21,13 @@ from trialcrf.core.definition.model import (
 )
 from trialcrf.core.definition.safety import Cohort, Emergence, Obligation, SponsorParty, StoppingRule, SuspectProduct
 from trialcrf.core.facts import Recorded, SubjectRecord
+from trialcrf.core.packs.dsmb import board_pack
+from trialcrf.core.packs.dsur import update
+from trialcrf.core.packs.report import tabulate
+from trialcrf.core.packs.sae import Judged, list_serious
 from trialcrf.core.safety.case import Case, CaseEntry, Facts, Kind
 from trialcrf.core.safety.clock import deadlines
 from trialcrf.core.safety.decision import DecisionEntry, DecisionKind
-from trialcrf.core.safety.dsmb import board_pack
-from trialcrf.core.safety.dsur import update
-from trialcrf.core.safety.report import tabulate
-from trialcrf.core.safety.sae import Judged, list_serious
 from trialcrf.core.wording import Words
 
 SEXES = codes("SEXES", ("F", "Female", "Femme"), ("M", "Male", "Homme"))

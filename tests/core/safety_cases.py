@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 
+from trialcrf.core.cut import Cut
 from trialcrf.core.definition.codes import CodeList, CodeListItem
 from trialcrf.core.definition.model import DataType, FormDef, ItemDef, ItemGroupDef, Study, SubjectType
 from trialcrf.core.definition.safety import SafetySettings
 from trialcrf.core.facts import Recorded, SubjectRecord
-from trialcrf.core.safety.report import Cut
 from trialcrf.core.wording import Words
 
 

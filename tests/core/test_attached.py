@@ -12,7 +12,7 @@ import pytest
 
 from tests.core.safety_cases import CUT, invented_trial, study
 from trialcrf.core.attached import DATA, Attachment, as_csv, attachments, plain, tables
-from trialcrf.core.safety.report import SafetyReport, tabulate
+from trialcrf.core.packs.report import SafetyReport, tabulate
 from trialcrf.core.wording import Message, Words
 
 

@@ -13,10 +13,10 @@ from tests.core.case_documents import ASSESSED, CUT, EVENT, KNOWN, a_case, docum
 from tests.core.safety_cases import form, item
 from trialcrf.core.definition.model import DataType, Study
 from trialcrf.core.facts import SubjectRecord
+from trialcrf.core.packs.cioms import Cioms, cioms, missing
+from trialcrf.core.packs.letter import letter, why_not
+from trialcrf.core.packs.subject_story import subject_story
 from trialcrf.core.safety.case import Case, Kind
-from trialcrf.core.safety.cioms import Cioms, cioms, missing
-from trialcrf.core.safety.letter import letter, why_not
-from trialcrf.core.safety.subject_story import subject_story
 from trialcrf.external.language import Language
 
 PARIS = ZoneInfo("Europe/Paris")

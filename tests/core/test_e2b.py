@@ -9,9 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.core.case_documents import ASSESSED, EVENT, a_case, documented_study, donor, entry, event_of, subject
+from trialcrf.core.packs.e2b import Coding, Exchange, Incomplete, coding_of, missing
+from trialcrf.core.packs.e2b_message import e2b
 from trialcrf.core.safety.case import Kind
-from trialcrf.core.safety.e2b import Coding, Exchange, Incomplete, coding_of, missing
-from trialcrf.core.safety.e2b_message import e2b
 from trialcrf.external.language import Language
 
 SPACES = {"h": "urn:hl7-org:v3"}

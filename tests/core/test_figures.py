@@ -11,14 +11,14 @@ from tests.core.pack_cases import pack_study, pack_trial
 from tests.core.safety_cases import CUT, DOSES, Subject, invented_trial, published_msc_trial, study
 from trialcrf.core.document import Answer, Document, FormKey
 from trialcrf.core.facts import Fact, project, recorded
+from trialcrf.core.packs.difference import newcombe, wilson
+from trialcrf.core.packs.figure import Figure, percent
+from trialcrf.core.packs.figures_course import mean_cumulative, mean_events, swimmer
+from trialcrf.core.packs.figures_measured import edish, trajectories
+from trialcrf.core.packs.report import SafetyReport, tabulate
 from trialcrf.core.safety.course import Course, Mark, courses
-from trialcrf.core.safety.difference import newcombe, wilson
-from trialcrf.core.safety.figure import Figure, percent
-from trialcrf.core.safety.figures_course import mean_cumulative, mean_events, swimmer
-from trialcrf.core.safety.figures_measured import edish, trajectories
 from trialcrf.core.safety.laboratory import Peak, Point, Series, peaks, series
 from trialcrf.core.safety.participant import read_participant
-from trialcrf.core.safety.report import SafetyReport, tabulate
 from trialcrf.core.wording import Message, Words
 
 ARMS = {item.code: item.label for item in DOSES.items}

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.core.case_documents import EVENT, a_case, documented_study, donor, entry, event_of, subject
+from trialcrf.core.packs.narrative import draft, text
 from trialcrf.core.safety.case import Kind
-from trialcrf.core.safety.narrative import draft, text
 from trialcrf.external.language import Language
 
 ENGLISH, FRENCH = Language("en"), Language("fr")

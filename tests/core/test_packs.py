@@ -12,10 +12,10 @@ import pytest
 from tests.core.pack_cases import DECISIONS, pack_cases, pack_study, pack_trial
 from tests.core.safety_cases import CUT
 from tests.plain_values import plain
-from trialcrf.core.safety.dsmb import DsmbReport, board_pack
-from trialcrf.core.safety.dsur import previous_lock, update
-from trialcrf.core.safety.report import tabulate
-from trialcrf.core.safety.sae import list_serious
+from trialcrf.core.packs.dsmb import DsmbReport, board_pack
+from trialcrf.core.packs.dsur import previous_lock, update
+from trialcrf.core.packs.report import tabulate
+from trialcrf.core.packs.sae import list_serious
 
 STUDY, TRIAL = pack_study(), pack_trial()
 CASES = pack_cases(STUDY)

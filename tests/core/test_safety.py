@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -14,10 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.core.safety_cases import CUT, LEVELS, Subject, invented_trial, published_msc_trial, study
+from tests.plain_values import as_sample
+from trialcrf.core.cut import Cut
 from trialcrf.core.facts import SubjectRecord
+from trialcrf.core.packs.report import NoSafetySettings, SafetyReport, tabulate
+from trialcrf.core.packs.tables import Cell, Count, SocLine, TermLine
 from trialcrf.core.safety.event import Flaw
-from trialcrf.core.safety.report import Cut, NoSafetySettings, SafetyReport, tabulate
-from trialcrf.core.safety.tables import Cell, ColumnKind, Count, SocLine, TermLine
+from trialcrf.core.safety.participant import ColumnKind
 from trialcrf.core.wording import Message, Words
 
 STUDY = study()
@@ -394,21 +396,6 @@ def test_no_event_is_lost_and_the_totals_reconcile(subjects: list[SubjectRecord]
 # The sample of the document
 
 
-def plain(value: object) -> object:
-    """A report as `sample.json` holds it: what the template can read when no dataclass is at hand."""
-    if isinstance(value, Words):
-        return dict(value.texts)
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, dict):
-        return {name: plain(each) for name, each in value.items()}
-    if isinstance(value, tuple):
-        return [plain(each) for each in value]
-    if isinstance(value, date):
-        return value.isoformat()
-    return str(value) if isinstance(value, Decimal) else value
-
-
 def test_the_sample_of_the_document_is_the_report_of_the_invented_trial() -> None:
-    expected = json.dumps(plain(tabulate(STUDY, invented_trial(), CUT)), ensure_ascii=False, indent=1) + "\n"
+    expected = as_sample(tabulate(STUDY, invented_trial(), CUT))
     assert SAMPLE.read_text(encoding="utf-8") == expected, f"if the change is meant, write this to {SAMPLE.name}:\n{expected}"

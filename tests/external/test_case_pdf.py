@@ -12,8 +12,8 @@ import page  # page-validation
 import pytest
 
 from tests.core.case_documents import CUT, EVENT, a_case, documented_study, entry, event_of, subject
+from trialcrf.core.packs.cioms import Cioms, cioms
 from trialcrf.core.safety.case import Kind
-from trialcrf.core.safety.cioms import Cioms, cioms
 from trialcrf.external.markup import REPORTS
 from trialcrf.external.pdf import render
 

@@ -16,7 +16,7 @@ import pytest
 
 from tests.core.safety_cases import CUT, invented_trial, study
 from trialcrf.core.attached import Attachment
-from trialcrf.core.safety.report import ListedEvent, SafetyReport, tabulate
+from trialcrf.core.packs.report import ListedEvent, SafetyReport, tabulate
 from trialcrf.core.wording import Words
 from trialcrf.external import annex, child, pdf
 from trialcrf.external.drawing import ANNEX, PAGES, TABLES, Drawing, draw

@@ -18,9 +18,9 @@ from tests.core.pack_cases import pack_study, sampled
 from tests.core.safety_cases import CUT
 from tests.plain_values import as_sample
 from trialcrf.core.attached import attachments
-from trialcrf.core.safety.dsmb import board_pack
-from trialcrf.core.safety.dsur import update
-from trialcrf.core.safety.sae import list_serious
+from trialcrf.core.packs.dsmb import board_pack
+from trialcrf.core.packs.dsur import update
+from trialcrf.core.packs.sae import list_serious
 from trialcrf.external.markup import REPORTS
 from trialcrf.external.pdf import render
 

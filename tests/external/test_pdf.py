@@ -18,7 +18,7 @@ import pypdf
 import pytest
 
 from tests.core.safety_cases import CUT, invented_trial, study
-from trialcrf.core.safety.report import SafetyReport, tabulate
+from trialcrf.core.packs.report import SafetyReport, tabulate
 from trialcrf.external import markup
 from trialcrf.external.markup import CannotDraw, documents
 from trialcrf.external.pdf import draw_in_child, render
@@ -156,7 +156,7 @@ def test_the_numbers_printed_follow_the_value(report: SafetyReport, english: byt
 OTHER_PROCESS = """
 import sys
 from tests.core.safety_cases import CUT, invented_trial, study
-from trialcrf.core.safety.report import tabulate
+from trialcrf.core.packs.report import tabulate
 from trialcrf.external.pdf import render
 sys.stdout.buffer.write(render("safety", tabulate(study(), tuple(reversed(invented_trial())), CUT), "fr"))
 """

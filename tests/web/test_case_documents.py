@@ -12,13 +12,14 @@ import pytest
 from tests.actions.world import NOW, World, typed
 from tests.web.site import House, text
 from tests.web.test_dictionaries import GENERAL, english, load
-from trialcrf.actions import Impossible, administer, case, case_documents, enter, report
-from trialcrf.actions.follow_case import Followed, followed
+from trialcrf.actions import Impossible, administer, enter, report
+from trialcrf.actions.safety import case, case_documents
+from trialcrf.actions.safety.follow_case import Followed, followed
 from trialcrf.core.access import Grant
 from trialcrf.core.dictionary import Term
 from trialcrf.core.document import FormKey
-from trialcrf.core.safety.cioms import Cioms
-from trialcrf.core.safety.subject_story import SubjectStory
+from trialcrf.core.packs.cioms import Cioms
+from trialcrf.core.packs.subject_story import SubjectStory
 from trialcrf.external.language import Language
 from trialcrf.store import accounts, cases, forms, reports, subjects
 from trialcrf.store.transaction import Transaction

@@ -6,7 +6,7 @@ from datetime import date, datetime
 
 from trialcrf.actions import Impossible
 from trialcrf.actions.enter import Saved, Typed, save_form
-from trialcrf.actions.follow_case import nullify
+from trialcrf.actions.safety.follow_case import nullify
 from trialcrf.core.document import FormKey
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import cases, subjects, visits

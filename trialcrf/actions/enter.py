@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 
-from trialcrf.actions import Impossible, coding, gate
-from trialcrf.actions.decide import check_after_save
-from trialcrf.actions.follow_case import nullify, on_save
+from trialcrf.actions import Impossible
+from trialcrf.actions.safety import coding, gate
+from trialcrf.actions.safety.decide import check_after_save
+from trialcrf.actions.safety.follow_case import nullify, on_save
 from trialcrf.core import checks, schedule
 from trialcrf.core.casebook import Casebook
 from trialcrf.core.checks import Context, Finding

@@ -10,9 +10,9 @@ from urllib.parse import quote, urlencode
 
 from trialcrf.actions import choose
 from trialcrf.actions.administer import INVITATION_LASTS, fresh_invitation
-from trialcrf.actions.escalate import ENDED, roles_told
-from trialcrf.actions.follow_case import followed
 from trialcrf.actions.notify import SERIOUS_ROLES
+from trialcrf.actions.safety.escalate import ENDED, roles_told
+from trialcrf.actions.safety.follow_case import followed
 from trialcrf.core import reminder, schedule
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import ReminderStep, Study

@@ -7,6 +7,7 @@ from datetime import date, datetime
 
 from trialcrf.actions import Impossible
 from trialcrf.core.chain import Checkpoint
+from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import Study
 from trialcrf.core.quality import (
     LONG,
@@ -20,7 +21,6 @@ from trialcrf.core.quality import (
     seen_subject,
     together,
 )
-from trialcrf.core.safety.report import Cut
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import first_entries, replay, sites, subjects
 from trialcrf.store.sites import Site

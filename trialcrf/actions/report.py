@@ -10,12 +10,14 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
-from trialcrf.actions import Impossible, case_documents, packs, quality
+from trialcrf.actions import Impossible, quality
+from trialcrf.actions.safety import case_documents, packs
 from trialcrf.core.chain import Checkpoint
+from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import Study
 from trialcrf.core.facts import SubjectRecord
+from trialcrf.core.packs.report import NoSafetySettings, SafetyReport, tabulate
 from trialcrf.core.quality import QualityReport
-from trialcrf.core.safety.report import Cut, NoSafetySettings, SafetyReport, tabulate
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import archive
 from trialcrf.external import drawing as drawings

@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from trialcrf.actions import Impossible, administer
 from trialcrf.actions.enrol import enrol
 from trialcrf.actions.enter import Typed, save_form
-from trialcrf.actions.follow_case import on_save
+from trialcrf.actions.safety.follow_case import on_save
 from trialcrf.core.boxes import raw_of
 from trialcrf.core.definition.canonical import canonical, from_canonical
 from trialcrf.core.definition.model import FormDef, Study

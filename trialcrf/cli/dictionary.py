@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from trialcrf.actions.load_dictionary import load as load_source
+from trialcrf.actions.safety.load_dictionary import load as load_source
 from trialcrf.cli.terminal import Plain, Terminal, _, here, terminal
 from trialcrf.core.dictionary import KINDS
 from trialcrf.core.dictionary_load import DictionaryProblems, Source

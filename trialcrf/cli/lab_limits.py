@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from trialcrf.actions.load_limits import load as load_lines
+from trialcrf.actions.safety.load_limits import load as load_lines
 from trialcrf.cli.terminal import Plain, Terminal, _, here, terminal
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.limit_files import LimitProblems, read_limits

@@ -11,6 +11,7 @@ import click
 from trialcrf.actions import Impossible, recognise
 from trialcrf.actions import report as reporting
 from trialcrf.actions.recognise import Standing
+from trialcrf.actions.report import About
 from trialcrf.cli.terminal import DAY, MOMENT, Terminal, _, terminal
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import archive
@@ -25,48 +26,85 @@ def report() -> None:
     """The group of commands."""
 
 
-@report.command(help=_("Draw the safety report as a PDF. The same cut-off and moment give the same bytes, whenever it is drawn."))
-@click.option("--study", "study_oid", required=True, metavar="KEY")
-@click.option("--as-of", required=True, type=DAY, help=_("The last day that is reported, at each site."))
-@click.option("--known-at", type=MOMENT, help=_("Report what was known at this moment (now)."))
-@click.option("--lang", help=_("Language of the report (the first one of the study)."))
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
-@click.option("--why", default="", metavar="TEXT", help=_("Why it is drawn: then it is ordered and archived too, not only written."))
-@terminal
-def safety(shell: Terminal, study_oid: str, as_of: date, known_at: datetime | None, lang: str | None, out: Path, why: str) -> None:
-    _draw(shell, reporting.SAFETY, study_oid, "", as_of, known_at, lang, out, why)
+_SAID: Mapping[str, str] = {
+    reporting.SAFETY: _("Draw the safety report as a PDF. The same cut-off and moment give the same bytes, whenever it is drawn."),
+    reporting.QUALITY: _("Draw the quality of a site, or of all sites, as a PDF. The same cut-off and moment give the same bytes."),
+    reporting.SAE: _("Draw the listing of serious adverse events as a PDF."),
+    reporting.DSUR: _("Draw the tabulations of a development safety update report as a PDF."),
+    reporting.DSMB: _("Draw the pack of the safety board as a PDF; the arms of a blinded study are not in it."),
+    reporting.CIOMS: _("Draw the CIOMS I form of a case as a PDF."),
+    reporting.LETTER: _("Draw the letter to investigators about a case as a PDF."),
+    reporting.NARRATIVE: _("Draw the safety narrative of a subject as a PDF."),
+}
+"""The kinds that are drawn from the terminal. The closed part of a blinded study is not: it is for named persons only."""
+
+_ABOUT = {
+    About.SITE: click.option("--site", default="", metavar="CODE", help=_("The only site that is reported (all of them).")),
+    About.SUBJECT: click.option("--subject", required=True, metavar="KEY", help=_("The subject that it is about.")),
+    About.CASE: click.option("--case", "case_number", required=True, type=click.IntRange(1), help=_("The number of the case.")),
+}
 
 
-@report.command(help=_("Draw the quality of a site, or of all sites, as a PDF. The same cut-off and moment give the same bytes."))
-@click.option("--study", "study_oid", required=True, metavar="KEY")
-@click.option("--site", default="", metavar="CODE", help=_("The only site that is reported (all of them)."))
-@click.option("--as-of", required=True, type=DAY, help=_("The last day that is reported, at each site."))
-@click.option("--known-at", type=MOMENT, help=_("Report what was known at this moment (now)."))
-@click.option("--lang", help=_("Language of the report (the first one of the study)."))
-@click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
-@click.option("--why", default="", metavar="TEXT", help=_("Why it is drawn: then it is ordered and archived too, not only written."))
-@terminal
-def quality(
-    shell: Terminal, study_oid: str, site: str, as_of: date, known_at: datetime | None, lang: str | None, out: Path, why: str
-) -> None:
-    _draw(shell, reporting.QUALITY, study_oid, site, as_of, known_at, lang, out, why)
+def _command(kind: str) -> click.Command:
+    @click.option("--study", "study_oid", required=True, metavar="KEY")
+    @click.option("--as-of", required=True, type=DAY, help=_("The last day that is reported, at each site."))
+    @click.option("--known-at", type=MOMENT, help=_("Report what was known at this moment (now)."))
+    @click.option("--lang", help=_("Language of the report (the first one of the study)."))
+    @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), metavar="FILE")
+    @click.option("--why", default="", metavar="TEXT", help=_("Why it is drawn: then it is ordered and archived too, not only written."))
+    @terminal
+    def draw(
+        shell: Terminal,
+        study_oid: str,
+        as_of: date,
+        known_at: datetime | None,
+        lang: str | None,
+        out: Path,
+        why: str,
+        site: str = "",
+        subject: str = "",
+        case_number: int | None = None,
+    ) -> None:
+        _draw(shell, kind, study_oid, reporting.Asked(site, subject, case_number), as_of, known_at, lang, out, why)
+
+    about = _ABOUT.get(reporting.KINDS[kind].about)
+    return click.command(kind, help=_SAID[kind])(about(draw) if about else draw)
+
+
+for _kind in _SAID:
+    report.add_command(_command(_kind))
 
 
 def _draw(
-    shell: Terminal, kind: str, study_oid: str, site: str, as_of: date, known_at: datetime | None, lang: str | None, out: Path, why: str
+    shell: Terminal,
+    kind: str,
+    study_oid: str,
+    asked: reporting.Asked,
+    as_of: date,
+    known_at: datetime | None,
+    lang: str | None,
+    out: Path,
+    why: str,
 ) -> None:
-    known, asked = known_at or shell.now, reporting.Asked(site)
+    known = known_at or shell.now
     with shell.read() as tx:
         published = shell.published(tx, study_oid)
         language = lang or published.study.languages[0]
         if language not in published.study.languages:
             raise Impossible(Message(N_("Choose one of the languages offered.")))
+        refusal = reporting.KINDS[kind].refusal(published.study)
+        if refusal is not None:
+            raise Impossible(refusal)
+        reporting.check_asked(tx, study_oid, reporting.KINDS[kind].about, asked)
         reporting.check_cut(tx, study_oid, as_of, known, shell.now)
         value = reporting.KINDS[kind].value(tx, reporting.known(tx, study_oid, as_of, known), asked)
     drawn = reporting.drawing(value, language, kind, asked, shell.settings.reports_folder / KEPT)
     if why.strip():
         with shell.write() as tx:
-            made = reporting.order(tx, published, language, as_of, known, shell.who.address, kind=kind, site=site, why=why)
+            made = reporting.order(
+                tx, published, language, as_of, known, shell.who.address,
+                kind=kind, site=asked.site, subject=asked.subject, case_number=asked.case_number, why=why,
+            )  # fmt: skip
         with shell.write() as tx:
             ordered = reports.find(tx, made) if made is not None else None
             assert ordered is not None

@@ -13,10 +13,10 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from trialcrf.core import schedule
+from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import Study
 from trialcrf.core.facts import SubjectRecord
 from trialcrf.core.safety.event import is_event
-from trialcrf.core.safety.report import Cut
 from trialcrf.core.schedule import LEFT, WAITING, State
 from trialcrf.core.values import interval
 from trialcrf.core.wording import Sayable, Words

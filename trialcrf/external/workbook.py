@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import openpyxl
-
 from trialcrf.core.definition.source import Problem
 from trialcrf.core.wording import N_, Message
 
@@ -59,6 +57,8 @@ def read_sheet(path: Path, is_it: Callable[[Sequence[str]], bool], problems: lis
 
 
 def _found(path: Path, is_it: Callable[[Sequence[str]], bool], say: Callable[..., None]) -> Sheet | None:
+    import openpyxl  # Here: it brings numpy along, which only whoever loads a dictionary pays for.
+
     book = openpyxl.load_workbook(path, read_only=True, data_only=True)
     try:
         for sheet in book.worksheets:

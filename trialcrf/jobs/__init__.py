@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from trialcrf.actions import checkpoint, decide, escalate, remind, report
+from trialcrf.actions import checkpoint, remind, report
+from trialcrf.actions.safety import decide, escalate
 from trialcrf.core.rhythm import RHYTHMS
 from trialcrf.core.wording import Message
 from trialcrf.external import backup, checkpoints

@@ -18,26 +18,11 @@ from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.language import Language
 from trialcrf.store import migrations
 from trialcrf.store.transaction import open_engine
-from trialcrf.web import (
-    account,
-    case_documents,
-    cases,
-    dictionaries,
-    eligibility,
-    enrolment,
-    export,
-    guard,
-    laboratory,
-    quality,
-    queries,
-    reminders,
-    reports,
-    specification,
-    stopping,
-)
+from trialcrf.web import account, eligibility, enrolment, export, guard, quality, queries, reminders, reports, specification
 from trialcrf.web.administration import admin, health, jobs_page, mails
 from trialcrf.web.forms import entry, history, labview
 from trialcrf.web.frame import done_notices, shell
+from trialcrf.web.safety import case_documents, cases, dictionaries, laboratory, stopping
 from trialcrf.web.visits import calendar, card, feed, follow_up, matrix, timeline, today
 
 LARGEST_POST = 4 * 1024 * 1024

@@ -14,13 +14,14 @@ from trialcrf.core.wording import N_, Message, Words
 from trialcrf.core.workflow import QueryState
 from trialcrf.store import forms, queries, sites
 from trialcrf.store.definitions import Published
-from trialcrf.web import guard, stopping
+from trialcrf.web import guard
 from trialcrf.web.forms.entry import Tried, applying, typed_of
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.webform import answers
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Crumb
+from trialcrf.web.safety import stopping
 from trialcrf.web.subjects import form_url
 
 blueprint = Blueprint("enrolment", __name__)

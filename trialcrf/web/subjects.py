@@ -20,12 +20,13 @@ from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.store import cases, forms, subjects, visits
 from trialcrf.store.forms import Standing
 from trialcrf.store.subjects import Subject
-from trialcrf.web import guard, stopping
+from trialcrf.web import guard
 from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.forms.history import reason_for_reading
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Crumb
+from trialcrf.web.safety import stopping
 from trialcrf.web.visits import timeline
 
 blueprint = Blueprint("subjects", __name__)

@@ -26,13 +26,13 @@ CRITERIA: Mapping[str, str] = {
 FATAL_GRADE = "5"
 
 FACTORS: Mapping[str, str] = {
-    "AERELPRD": N_("Product"),
-    "AERELEXC": N_("Excipient or cryoprotectant"),
+    "AERELPRD": N_("Cell product"),
+    "AERELEXC": N_("Excipients or cryoprotectant"),
     "AERELINF": N_("Infusion procedure"),
     "AERELPRE": N_("Premedication"),
     "AERELHAR": N_("Marrow harvest"),
     "AERELCM": N_("Concomitant medication"),
-    "AERELDIS": N_("Disease"),
+    "AERELDIS": N_("Disease under study"),
     "AERELOTH": N_("Other cause"),
 }
 """What may have caused an event, each judged separately (clinical reference, E.4), by the names of our own for its items."""

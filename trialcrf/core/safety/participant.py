@@ -5,15 +5,25 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 
 from trialcrf.core.definition.model import Study
 from trialcrf.core.definition.safety import SafetySettings
 from trialcrf.core.facts import Recorded, SubjectRecord
 from trialcrf.core.safety.event import AdverseEvent, read_event, said
-from trialcrf.core.safety.tables import ColumnKind
 from trialcrf.core.schedule import ENDINGS
 from trialcrf.core.values import DateInterval, interval
 from trialcrf.core.wording import N_, Message, Sayable, Words, alphabetical
+
+
+class ColumnKind(StrEnum):
+    """Whom a column counts: an arm, all treated, the never treated, subjects of another type (donors), or everybody."""
+
+    ARM = "arm"
+    TREATED = "treated"
+    UNTREATED = "untreated"
+    OTHER = "other"
+    ALL = "all"
 
 
 @dataclass(frozen=True, slots=True)

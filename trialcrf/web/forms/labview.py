@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from flask import abort, g, request
 
-from trialcrf.actions import enter, grade, take_over
+from trialcrf.actions import enter
 from trialcrf.actions.enter import Opened
-from trialcrf.actions.grade import Line
+from trialcrf.actions.safety import grade, take_over
+from trialcrf.actions.safety.grade import Line
 from trialcrf.core.document import Document, FormKey, Place
 from trialcrf.core.safety.grading import Proposal
 from trialcrf.core.wording import N_, Message, Sayable

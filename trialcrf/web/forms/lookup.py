@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 from flask import url_for
 
-from trialcrf.actions import coding
-from trialcrf.actions.coding import Book
 from trialcrf.actions.enter import Opened
+from trialcrf.actions.safety import coding
+from trialcrf.actions.safety.coding import Book
 from trialcrf.core.dictionary import Term
 from trialcrf.core.document import Document, Place
 from trialcrf.store.transaction import Transaction

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from trialcrf.actions import coding
 from trialcrf.actions.enter import Opened
+from trialcrf.actions.safety import coding
 from trialcrf.core import checks
 from trialcrf.core.checks import Finding
 from trialcrf.core.definition.model import Severity, Study

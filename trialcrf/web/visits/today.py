@@ -9,8 +9,8 @@ from datetime import datetime
 from flask import Blueprint, g, render_template, request, url_for
 
 from trialcrf.actions import follow_up, judge
-from trialcrf.actions.escalate import ENDED
-from trialcrf.actions.follow_case import followed
+from trialcrf.actions.safety.escalate import ENDED
+from trialcrf.actions.safety.follow_case import followed
 from trialcrf.core import schedule
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import Study
@@ -24,13 +24,14 @@ from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.visits import Asked, Line
-from trialcrf.web import guard, stopping
-from trialcrf.web.case_view import left_in_words
+from trialcrf.web import guard
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Chip, Crumb
 from trialcrf.web.paging import asked_page, pages
 from trialcrf.web.queries import guarded_forms
+from trialcrf.web.safety import stopping
+from trialcrf.web.safety.case_view import left_in_words
 from trialcrf.web.subjects import first_form_url, form_url, may_form
 from trialcrf.web.visits.matrix import detail_of
 

@@ -1,0 +1,1 @@
+"""Pages of safety: serious events and their documents, the stopping rule, limits of laboratories, dictionaries."""
