@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from pathlib import Path
 
@@ -95,7 +96,8 @@ def _draw(
         refusal = reporting.KINDS[kind].refusal(published.study)
         if refusal is not None:
             raise Impossible(refusal)
-        reporting.check_asked(tx, study_oid, reporting.KINDS[kind].about, asked)
+        # The page offers the sites there are; of a site that is not the report itself says so.
+        reporting.check_asked(tx, study_oid, reporting.KINDS[kind].about, replace(asked, site=""))
         reporting.check_cut(tx, study_oid, as_of, known, shell.now)
         value = reporting.KINDS[kind].value(tx, reporting.known(tx, study_oid, as_of, known), asked)
     drawn = reporting.drawing(value, language, kind, asked, shell.settings.reports_folder / KEPT)
