@@ -81,11 +81,11 @@ def test_versions_are_numbered_and_a_line_knows_which_it_was_written_against():
 
 def test_the_facts_are_read_by_alias():
     told = {"AESER": "Y", "AETERM": "fièvre", "AETOXGR": "5", "AERELPRD": "RELATED", "AEAWARE": "2026-02-26T10:00+01:00"}
-    facts = facts_of("donor", told)
+    facts = facts_of("donor", told, settings())
     assert (facts.subject_type, facts.term, facts.fatal, facts.related) == ("donor", "fièvre", True, True)
     assert facts.aware.isoformat() == "2026-02-26T10:00:00+01:00"
-    assert facts_of("donor", {"AEOUT": "FATAL"}).fatal
-    assert facts_of("donor", {"AESLIFE": "Y"}).grave
+    assert facts_of("donor", {"AEOUT": "FATAL"}, None).fatal
+    assert facts_of("donor", {"AESLIFE": "Y"}, None).grave
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_the_facts_are_read_by_alias():
     ],
 )
 def test_what_the_trial_brought_about_is_related_and_a_disease_is_not(told: dict[str, str], related: bool | None):
-    assert facts_of("recipient", told, ("RELATED", "POSSIBLE")).related is related
+    assert facts_of("recipient", told, replace(settings(), related=("RELATED", "POSSIBLE"))).related is related
 
 
 def test_the_sponsor_raises_and_never_lowers():

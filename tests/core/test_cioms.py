@@ -163,6 +163,15 @@ def test_the_sponsor_never_lowers_what_the_investigator_said() -> None:
     assert why_not(record, event_of(study, record), case, study) is None
 
 
+def test_the_documents_of_a_case_read_causality_in_the_words_of_the_study() -> None:
+    study, record = documented_study(), subject({**EVENT, "AEREL": "POSSIBLE", "AERELPRD": "NOT RELATED"})
+    case = a_case(record, assessed={**ASSESSED, "related": {"AERELPRD": "NOT RELATED"}})
+    assert why_not(record, event_of(study, record), case, study) is not None
+    assert study.safety
+    other = replace(study, safety=replace(study.safety, related=("POSSIBLE", "PROBABLE")))
+    assert why_not(record, event_of(other, record), case, other) is None
+
+
 # The letter
 
 

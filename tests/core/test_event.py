@@ -11,6 +11,7 @@ from tests.core.safety_cases import Subject, study
 from trialcrf.core.definition.model import Anchor, Study
 from trialcrf.core.definition.safety import Emergence, SafetySettings
 from trialcrf.core.facts import Recorded
+from trialcrf.core.safety.case import facts_of
 from trialcrf.core.safety.event import AdverseEvent, Flaw, Phase, read_event
 from trialcrf.core.wording import Words
 
@@ -106,11 +107,13 @@ def test_an_event_without_onset_is_in_the_window_of_the_treated_perhaps_and_of_o
         ({"AERELHAR": "RELATED"}, True),
         ({"AEREL": "NOT RELATED", "AERELDIS": "RELATED"}, False),
         ({"AERELCM": "RELATED"}, None),
+        ({"AERELPRD": "NOT RELATED"}, False),
     ],
 )
 def test_a_factor_of_the_trial_makes_an_event_a_reaction_and_the_disease_does_not(told, related):
     read = event(**told)
     assert read.related is related
+    assert facts_of("R", told, settled()[1]).related is related, "the case and the tables read one judgement alike"
     assert read.factors == {alias: text for alias, text in told.items() if alias != "AEREL"}
 
 

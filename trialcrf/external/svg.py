@@ -53,7 +53,7 @@ class CannotPlot(ValueError):
 def draw(figure: object, language: str) -> str:
     """The figure as an SVG with a title and a description, in this language; empty where the figure has nothing to draw.
 
-    `figure` is a core.safety.figure.Figure or its twin of plain JSON. Equal figures give equal texts: nothing of the machine is in
+    `figure` is a core.packs.figure.Figure or its twin of plain JSON. Equal figures give equal texts: nothing of the machine is in
     them, nothing is fetched. Raises CannotPlot.
     """
     spec = _part(figure, "spec")

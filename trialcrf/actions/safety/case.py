@@ -15,8 +15,6 @@ from trialcrf.core.facts import Recorded, SubjectRecord, project, recorded
 from trialcrf.core.packs import narrative
 from trialcrf.core.packs.dossier import STORY
 from trialcrf.core.safety.case import (
-    NOT_RELATED,
-    RELATED,
     SITE_ROLES,
     SPONSOR_ROLES,
     Case,
@@ -26,7 +24,7 @@ from trialcrf.core.safety.case import (
     proposed,
 )
 from trialcrf.core.safety.clock import opened, told_at
-from trialcrf.core.safety.event import FACTORS
+from trialcrf.core.safety.event import FACTORS, NOT_RELATED, RELATED
 from trialcrf.core.safety.participant import read_participant
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import audit, cases, definitions, forms, sites

@@ -153,8 +153,7 @@ def _followed(tx: Transaction, published: Published, case: Case, subject: Subjec
     assert stored is not None
     study, settings = definitions.read(tx, stored.definition_id).study, published.study.safety
     form = study.form[stored.key.form_oid]
-    related = settings.related if settings else ("RELATED",)
-    history = [(one.at, facts_of(subject.subject_type, told_by(form, one.document, case.row), related)) for one in stood]
+    history = [(one.at, facts_of(subject.subject_type, told_by(form, one.document, case.row), settings)) for one in stood]
     zone = zone_of(settings.sponsor.zone) if settings and settings.sponsor else UTC
     clocks = deadlines(settings, case, history, zone, now) if settings else ()
     told = told_by(form, stood[-1].document, case.row)

@@ -191,7 +191,7 @@ def missing(study: Study, record: SubjectRecord, event: AdverseEvent, case: Case
     told = dossier(study, record, event)
     treatment, sponsor = told.before(event.onset), study.safety.sponsor if study.safety else None
     assessed = case.latest(Kind.ASSESSED)
-    facts = facts_of(record.subject_type, told.told)
+    facts = facts_of(record.subject_type, told.told, study.safety)
     wanted = (
         (bool(told.born or told.sex), N_("Neither year of birth nor sex is recorded: the subject is not identifiable.")),
         (treatment is not None and treatment.start != "", N_("No treatment is recorded: there is no suspect product.")),

@@ -1,7 +1,7 @@
 """What an ICSR in ICH E2B(R3) needs: the coding of the event, the identifiers of the exchange, and the list of what is still missing.
 
 Elements after the clinical reference, E.9, and the ICH implementation guide. The schema is not ours to ship: whether a file conforms to
-it is known only where somebody validated it. The message itself is `core.safety.e2b_message`.
+it is known only where somebody validated it. The message itself is `core.packs.e2b_message`.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def missing(
     told = dossier(study, record, event)
     treatment, settings = told.before(event.onset), study.safety
     assessed = case.latest(Kind.ASSESSED)
-    related = reportable(facts_of(record.subject_type, told.told), assessed)
+    related = reportable(facts_of(record.subject_type, told.told, settings), assessed)
     coded = coding is not None and len(coding.llt) == 8 and coding.llt.isdigit() and bool(coding.version)
     country = exchange.country
     wanted = (

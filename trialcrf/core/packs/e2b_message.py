@@ -18,9 +18,9 @@ from trialcrf.core.packs import narrative
 from trialcrf.core.packs.cioms import dose_said, report_number, written
 from trialcrf.core.packs.dossier import Dossier, Medication, Treatment, distance, dossier
 from trialcrf.core.packs.e2b import OUTCOMES, Coding, Exchange, Incomplete, missing
-from trialcrf.core.safety.case import NOT_RELATED, RELATED, Case, Kind, Version, facts_of, reportable
+from trialcrf.core.safety.case import Case, Kind, Version, facts_of, reportable
 from trialcrf.core.safety.clock import day_zero
-from trialcrf.core.safety.event import AdverseEvent
+from trialcrf.core.safety.event import NOT_RELATED, RELATED, AdverseEvent
 from trialcrf.core.wording import N_, Message, Sayable, Words
 
 Say = Callable[[Sayable], str]
@@ -196,7 +196,7 @@ class _Writer:
 
     def expedited(self) -> bool:
         assessed = self.case.latest(Kind.ASSESSED)
-        related = reportable(facts_of(self.record.subject_type, self.told.told), assessed)
+        related = reportable(facts_of(self.record.subject_type, self.told.told, self.study.safety), assessed)
         return bool(self.event.serious and related and assessed and assessed.content.get("expected") is False)
 
     def fact(self, parent: Element, what: str, kind: str, **value: str) -> None:

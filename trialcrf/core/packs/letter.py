@@ -49,7 +49,7 @@ def why_not(record: SubjectRecord, event: AdverseEvent, case: Case, study: Study
     """Why there is nothing to write of: only a serious event that is related and assessed as unexpected is told to all investigators."""
     if case.state is CaseState.NULLIFIED:
         return Message(N_("The case is nullified: there is nothing to inform investigators of."))
-    facts = facts_of(record.subject_type, dossier(study, record, event).told)
+    facts = facts_of(record.subject_type, dossier(study, record, event).told, study.safety)
     assessed = case.latest(Kind.ASSESSED)
     if not event.serious:
         return Message(N_("The event is not recorded as serious."))

@@ -10,9 +10,9 @@ from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import Study
 from trialcrf.core.facts import SubjectRecord
 from trialcrf.core.packs.report import NoSafetySettings
-from trialcrf.core.safety.case import CASE_STATES, Case, Facts, Kind, judgements, related_by, reportable
+from trialcrf.core.safety.case import CASE_STATES, Case, Facts, Kind, judgements, reportable
 from trialcrf.core.safety.clock import CLOCK_STATES, ClockState, Deadline
-from trialcrf.core.safety.event import FACTORS, PHASES, AdverseEvent
+from trialcrf.core.safety.event import FACTORS, PHASES, AdverseEvent, related_by
 from trialcrf.core.safety.participant import Participant, read_participant
 from trialcrf.core.wording import N_, Message, Sayable, Words, alphabetical
 
@@ -126,7 +126,7 @@ def _serious(arm: Sayable, event: AdverseEvent, judged: Judged | None) -> Seriou
     case = judged.case
     assessed = case.latest(Kind.ASSESSED)
     theirs = {one.factor: one.sponsor for one in judgements(judged.facts, assessed) if one.sponsor}
-    sponsor = _sight(related_by(theirs), theirs) if theirs else Message(NOT_JUDGED)
+    sponsor = _sight(related_by(theirs, ()), theirs) if theirs else Message(NOT_JUDGED)
     expected = assessed.content.get("expected") if assessed else None
     return SeriousEvent(
         number=case.number,

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
 from trialcrf.core.access import VERBS
-from trialcrf.core.definition.safety import ReferenceSafety
-from trialcrf.core.safety.event import FACTORS, OF_THE_TRIAL
+from trialcrf.core.definition.safety import ReferenceSafety, SafetySettings
+from trialcrf.core.safety.event import FACTORS, related_by
 from trialcrf.core.typed import interval
 from trialcrf.core.wording import N_, Message
 from trialcrf.core.workflow import NotPossible
@@ -174,9 +174,6 @@ def may_write(role: str, kind: Kind) -> bool:
 # What is judged
 
 
-RELATED, NOT_RELATED = "RELATED", "NOT RELATED"
-
-
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What clocks and assessment read of the event's form. `related` is the investigator's judgement, None before there is one."""
@@ -198,8 +195,8 @@ class Facts:
         return self.fatal or self.life_threatening
 
 
-def facts_of(subject_type: str, told: Mapping[str, str], related: Collection[str] = ("RELATED",)) -> Facts:
-    """The facts by the answers of the event, keyed by alias, without missing codes. `related` are the codes that mean a possibility."""
+def facts_of(subject_type: str, told: Mapping[str, str], settings: SafetySettings | None) -> Facts:
+    """The facts by the answers of the event, keyed by alias, without missing codes, as the study's settings have them read."""
     factors = {alias: told[alias] for alias in FACTORS if alias in told}
     aware = told.get("AEAWARE", "")
     return Facts(
@@ -210,17 +207,11 @@ def facts_of(subject_type: str, told: Mapping[str, str], related: Collection[str
         told.get("AESER") == "Y",
         told.get("AESDTH") == "Y" or told.get("AEOUT") == "FATAL" or told.get("AETOXGR") == "5",
         told.get("AESLIFE") == "Y",
-        related_by(factors, told.get("AEREL", ""), related),
+        related_by(told, settings.related if settings else ()),
         factors,
         told.get("AEBIOVIG") == "Y",
         datetime.fromisoformat(aware) if aware else None,
     )
-
-
-def related_by(factors: Mapping[str, str], overall: str = "", related: Collection[str] = ("RELATED",)) -> bool | None:
-    """Whether a judgement says that the trial may have caused it: by one factor or overall. None where nothing was judged."""
-    said = [text for alias in OF_THE_TRIAL if (text := factors.get(alias))] + ([overall] if overall else [])
-    return any(text in related for text in said) if said else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +240,7 @@ def reportable(facts: Facts, assessed: CaseEntry | None) -> bool | None:
 
     None where the investigator has not judged and the sponsor has not said that it is.
     """
-    theirs = related_by(assessed.content["related"]) if assessed else None
+    theirs = related_by(assessed.content["related"], ()) if assessed else None
     return True if facts.related or theirs else facts.related
 
 
@@ -257,7 +248,7 @@ def raised(cases: Iterable[Case]) -> frozenset[tuple[int, str]]:
     """The events, by form and row, that the sponsor's newest judgement relates to the trial, whatever the investigator says."""
     living = (one for one in cases if one.state is not CaseState.NULLIFIED)
     judged = ((one, one.latest(Kind.ASSESSED)) for one in living)
-    return frozenset((one.form_id, one.row) for one, entry in judged if entry is not None and related_by(entry.content["related"]))
+    return frozenset((one.form_id, one.row) for one, entry in judged if entry is not None and related_by(entry.content["related"], ()))
 
 
 @dataclass(frozen=True, slots=True)

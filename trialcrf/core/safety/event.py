@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from enum import StrEnum
@@ -197,7 +197,7 @@ def read_event(
         flaws=tuple(flaw for flaw in FLAWS if _RULES[flaw](_Recorded(settings, told, level, onset, as_of, when))),
         phase=when.phase,
         primary=when.primary(settings) if subject.subject_type == settings.population else False,
-        related=_related(settings, told),
+        related=related_by(told, settings.related),
         factors={alias: told[alias] for alias in FACTORS if alias in told},
         course=tuple(
             (one.values.get("AECGRADE", ""), one.values.get("AECDAT", ""))
@@ -282,11 +282,16 @@ def _of_anchor(study: Study, subject: SubjectRecord, oid: str) -> list[str]:
     return [text for anchor in study.anchors if anchor.oid == oid for text in subject.all_of(anchor.alias)]
 
 
-def _related(settings: SafetySettings, told: Mapping[str, str]) -> bool | None:
-    """A reasonable possibility, overall or of one factor of the trial; None where nobody judged it."""
-    if any(told.get(alias) == "RELATED" for alias in OF_THE_TRIAL):
-        return True
-    return told["AEREL"] in settings.related if "AEREL" in told else None
+RELATED, NOT_RELATED = "RELATED", "NOT RELATED"
+
+
+def related_by(told: Mapping[str, str], codes: Collection[str]) -> bool | None:
+    """Whether a judgement says that the trial may have caused it: by one of its factors or overall. None where nothing was judged.
+
+    `told` has answers by alias, `codes` are the overall answers that mean a reasonable possibility (SafetySettings.related).
+    """
+    said = [told[alias] for alias in (*OF_THE_TRIAL, "AEREL") if told.get(alias)]
+    return any(text == RELATED or text in codes for text in said) if said else None
 
 
 def said(study: Study, record: Recorded, alias: str) -> Sayable:

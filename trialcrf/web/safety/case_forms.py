@@ -10,8 +10,7 @@ from trialcrf.actions import Impossible
 from trialcrf.actions.safety.case import LONGEST_LINE, LONGEST_NARRATIVE, LONGEST_WORDS
 from trialcrf.core.definition.model import DataType, ItemDef
 from trialcrf.core.document import Answer
-from trialcrf.core.safety.case import NOT_RELATED, RELATED
-from trialcrf.core.safety.event import FACTORS
+from trialcrf.core.safety.event import FACTORS, NOT_RELATED, RELATED
 from trialcrf.core.values import Raw, Unreadable, read
 from trialcrf.core.wording import N_, Words
 

@@ -11,8 +11,9 @@ from flask import g, url_for
 from trialcrf.actions.safety.follow_case import Change, Followed
 from trialcrf.core.access import ROLES, may
 from trialcrf.core.document import Answer, Place
-from trialcrf.core.safety.case import CASE_STATES, RELATED, CaseEntry, Expectedness, Judged, Kind, judgements, proposed
+from trialcrf.core.safety.case import CASE_STATES, CaseEntry, Expectedness, Judged, Kind, judgements, proposed
 from trialcrf.core.safety.clock import CLOCK_STATES, ClockState, Deadline, told_at
+from trialcrf.core.safety.event import RELATED
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store.transaction import Transaction
 from trialcrf.web.forms.history import value_for_reading
