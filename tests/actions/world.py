@@ -39,6 +39,8 @@ CAST = {
     "dana": ("data_manager", ""),
     "sam": ("sponsor", ""),
     "olga": ("coordinator", "02"),
+    "lara": ("cell_lab", "01"),
+    "quin": ("qualified_person", ""),
 }
 
 

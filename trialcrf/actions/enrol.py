@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import date, datetime
 
 from trialcrf.actions import Impossible
+from trialcrf.actions.cells import rules
 from trialcrf.actions.enter import Saved, Typed, save_form
 from trialcrf.actions.safety.follow_case import nullify
 from trialcrf.core.document import FormKey
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import cases, subjects, visits
+from trialcrf.store import cases, definitions, subjects, visits
 from trialcrf.store.definitions import Published
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
@@ -52,5 +53,8 @@ def mark_subject_error(tx: Transaction, subject: Subject, reason: str) -> None:
         raise Impossible(Message(N_("Say why it was entered in error.")))
     if subject.error:
         raise Impossible(Message(N_("It was marked entered in error before.")))
+    published = definitions.current(tx, subject.site.study_oid)
+    assert published is not None
+    rules.check_subject_error(tx, published.study, subject)
     subjects.mark_error(tx, subject, reason.strip())
     nullify(tx, subject, cases.of_subject(tx, subject.id), reason.strip())

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 
 from trialcrf.actions import Impossible
+from trialcrf.actions.cells import follow, rules, scanning
 from trialcrf.actions.safety import coding, gate
 from trialcrf.actions.safety.decide import check_after_save
 from trialcrf.actions.safety.follow_case import nullify, on_save
@@ -18,7 +20,7 @@ from trialcrf.core.definition.model import DataType, FormDef, ItemDef, Severity,
 from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.entry import Decision, Occasion, Refused, Submitted, decide, typed_in
 from trialcrf.core.expr import Ref
-from trialcrf.core.facts import project
+from trialcrf.core.facts import project, unique_codes
 from trialcrf.core.values import Raw, Unreadable, Value, read
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import cases, definitions, forms, queries, subjects, visits
@@ -27,6 +29,7 @@ from trialcrf.store.definitions import Published
 from trialcrf.store.forms import Stale, StoredForm
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
+from trialcrf.store.unique_codes import Taken, taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,9 @@ class Saved:
     form_id: int
     version: int
     decision: Decision
+
+
+ELSEWHERE = N_("This is recorded already, and stands once in the study.")
 
 
 class StaleSave(Exception):
@@ -115,6 +121,7 @@ def save_form(
     new_rows = _new_rows(opened.form, before, sent)
     submitted = _submitted(opened.published.study, opened.form, sent, new_rows, subject.site.zone)
     submitted = coding.filled(tx, opened.published.study, opened.form, before, submitted)
+    submitted = scanning.filled(opened.published.study, opened.form, before, submitted)
     if sent.version != (stored.version if stored else None):
         if stored is None or not _says_what_stands(before, submitted):
             raise StaleSave(stored)
@@ -123,6 +130,8 @@ def save_form(
     further = [*_unknown_references(tx, opened.form, subject, submitted), *_shared_references(tx, opened.form, subject, before, submitted)]
     further += coding.findings(tx, opened.published.study, opened.form, typed_in(before, submitted), before if stored else None)
     further += gate.findings(tx, published.study, opened.form, before, submitted, subject.site.zone)
+    further += rules.findings(tx, opened.published.study, subject, key, opened.form, stored, submitted)
+    further += _taken(tx, opened, subject, before, submitted)
     occasion = Occasion(opened.event, _anchor(tx, opened, subject))
     try:
         decision = decide(opened.form, stored.document if stored else None, submitted, standing, opened.context, occasion, further)
@@ -134,10 +143,15 @@ def save_form(
         form_id = forms.apply(tx, subject, key, opened.published, stored, decision)
     except Stale:
         raise StaleSave(forms.read(tx, subject.id, key) if stored else None) from None
+    except Taken as taken:
+        raise Refused([_as_sent(Finding(taken.place, Severity.HARD, "unique", Message(ELSEWHERE)), new_rows)]) from None
     if plan:
         _replan(tx, published, subject, opened, before, decision)
     on_save(tx, opened.published, subject, form_id, opened.form, before, decision.document)
     check_after_save(tx, published, opened.form, before, decision.document, now)
+    opens = follow.after_save(tx, published, subject, opened.form, before, decision.document, now)
+    if opens is not None:
+        save_form(tx, published, subject, opens[0], Typed(opens[1]), now)
     return Saved(form_id, stored.version + 1 if stored else 1, decision)
 
 
@@ -221,6 +235,8 @@ def mark_form_error(tx: Transaction, subject: Subject, stored: StoredForm, reaso
         raise Impossible(Message(N_("Say why it was entered in error.")))
     if stored.error:
         raise Impossible(Message(N_("It was marked entered in error before.")))
+    pinned = definitions.read(tx, stored.definition_id).study
+    rules.check_error(tx, pinned, subject, stored, pinned.form[stored.key.form_oid])
     try:
         forms.mark_error(tx, subject, stored, reason.strip())
     except Stale:
@@ -329,6 +345,23 @@ def _shared_references(tx: Transaction, form: FormDef, subject: Subject, before:
         return []
     message = Message(N_("%(key)s is linked to %(others)s already."), {"key": key, "others": ", ".join(others)})
     return [Finding(place, Severity.SOFT, "shared_reference", message)]
+
+
+def _taken(tx: Transaction, opened: Opened, subject: Subject, before: Document, submitted: Submitted) -> list[Finding]:
+    """Unique answers that another form gives already, or that two rows of this one give."""
+    after = typed_in(before, submitted)
+    codes = unique_codes(opened.form, after)
+    if not codes:
+        return []
+    held = {(one.item, one.text) for one in unique_codes(opened.form, before)}
+    fresh = [one for one in codes if (one.item, one.text) not in held]
+    elsewhere = taken(tx, subject.site.study_id, fresh, opened.stored.id if opened.stored else None)
+    counted = Counter((one.item, one.text) for one in codes)
+    return [
+        Finding(one.place, Severity.HARD, "unique", Message(ELSEWHERE))
+        for one in codes
+        if one in elsewhere or counted[one.item, one.text] > 1
+    ]
 
 
 def _says_what_stands(before: Document, submitted: Submitted) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import quote, urlencode
 
 from trialcrf.actions import choose
 from trialcrf.actions.administer import INVITATION_LASTS, fresh_invitation
-from trialcrf.actions.notify import SERIOUS_ROLES
+from trialcrf.actions.notify import INCIDENT_ROLES, SERIOUS_ROLES
 from trialcrf.actions.safety.escalate import ENDED, roles_told
 from trialcrf.actions.safety.follow_case import followed
 from trialcrf.core import reminder, schedule
@@ -227,6 +227,16 @@ def _hold(tx: Transaction, account: Account, params: Mapping[str, Any], now: dat
     return Written({"study": study.protocol}, f"/studies/{quote(study.oid)}/stopping")
 
 
+def _incident(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
+    study = _study(tx, params)
+    if not any(not roles_at(tx, account, study, site).isdisjoint(INCIDENT_ROLES) for site in sites.all_of(tx, study.oid)):
+        raise NoLongerDue(N_("The recipient is not to be told of this any more."))
+    batch = subjects.by_id(tx, params["batch"])
+    if batch is None or batch.error:
+        raise NoLongerDue(N_("The batch was marked entered in error."))
+    return Written({"study": study.protocol}, f"/studies/{quote(study.oid)}/cells/{quote(batch.key)}")
+
+
 def _invite(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
     token = fresh_invitation(tx, account.id)
     return Written({"username": account.username, "days": INVITATION_LASTS.days}, f"/invitation/{quote(token)}")
@@ -243,6 +253,7 @@ _WRITERS: Mapping[str, Callable[[Transaction, Account, Mapping[str, Any], dateti
     "serious": _serious,
     "clock": _clock,
     "hold": _hold,
+    "incident": _incident,
     "invite": _invite,
     "overdue": _overdue,
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from trialcrf.core.definition.model import FormDef
 from trialcrf.core.document import Document
 from trialcrf.store import accounts, outbox, sites
@@ -37,3 +39,16 @@ def queue_hold(tx: Transaction, study_oid: str, number: int) -> None:
             for one in accounts.holders(tx, [role], study_oid, site.code):
                 key = outbox.key("hold", study_oid, str(number), one.username)
                 outbox.add(tx, key, "hold", one.id, {"study": study_oid, "number": number}, role)
+
+
+INCIDENT_ROLES = ("qualified_person", "sponsor", "investigator")
+
+
+def queue_incident(tx: Transaction, study_oid: str, batch: Subject, site_codes: Sequence[str]) -> None:
+    """A product incident is told to the Qualified Person, the sponsor and the investigators of the sites concerned, once for each save."""
+    params = {"study": study_oid, "batch": batch.id}
+    for role in INCIDENT_ROLES:
+        for code in site_codes:
+            for one in accounts.holders(tx, [role], study_oid, code):
+                key = outbox.key("incident", study_oid, f"{batch.id}|{tx.at.isoformat()}", one.username)
+                outbox.add(tx, key, "incident", one.id, params, role)

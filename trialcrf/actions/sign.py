@@ -20,6 +20,9 @@ from trialcrf.store.transaction import Transaction
 
 VERB = "signature.sign"
 
+VERBS = {"release": "release.sign", "bedside": "bedside.check", "emergency": "bedside.override"}
+"""What a person must be allowed to do to sign with this meaning, where it is another thing than signing as a physician."""
+
 Things = Collection[tuple[str, str]]
 """Whole things that are covered beside forms, as the trail calls them: (entity, entity id)."""
 
@@ -35,8 +38,8 @@ class Proof:
 class WrongPassword(Impossible):
     """The password was wrong, or was wrong too often: nothing is signed, and the shell calls `note_refusal`."""
 
-    def __init__(self, message: Message) -> None:
-        super().__init__(message, "password")
+    def __init__(self, message: Message, field: str = "password") -> None:
+        super().__init__(message, field)
 
 
 def reauthenticate(tx: Transaction, actor: Actor, password: str, address: str, now: datetime) -> Proof:
@@ -56,9 +59,28 @@ def reauthenticate(tx: Transaction, actor: Actor, password: str, address: str, n
     return Proof(found.id, now)
 
 
+def reauthenticate_other(
+    tx: Transaction, first: Actor, username: str, password: str, address: str, now: datetime, demo_allowed: bool
+) -> tuple[Actor, Proof]:
+    """Check who else stands at this device: a second person with an account and a password of their own. Raises WrongPassword.
+
+    Counts in the same throttle, and says no more of another's account than signing in does.
+    """
+    if username.strip() == first.username:
+        raise WrongPassword(Message(N_("The second person must be somebody else.")), "second_username")
+    try:
+        account_id = sign_in.check_password(tx, username.strip(), password, address, now, demo_allowed)
+    except sign_in.WrongSignIn as wrong:
+        raise WrongPassword(wrong.message, "second_password") from None
+    found = accounts.by_id(tx, account_id)
+    if found is None or found.id == first.id:
+        raise WrongPassword(Message(N_("The second person must be somebody else.")), "second_username")
+    return accounts.actor(tx, found), Proof(found.id, now)
+
+
 def note_refusal(tx: Transaction, actor: Actor, subject: Subject, meaning: str) -> None:
     """After WrongPassword, in a transaction of its own: count the failure and put the refused signature into the site's trail."""
-    by = who(actor, VERB, subject.site.study_oid, subject.site.code, tx.who.address)
+    by = who(actor, VERBS.get(meaning, VERB), subject.site.study_oid, subject.site.code, tx.who.address)
     sign_in.note_failure(tx, actor.username, by.address)
     said = json.dumps({"signature": meaning}, sort_keys=True)
     chain, about = subject.site.chain, str(subject.id)
@@ -92,6 +114,7 @@ def sign(
     statement: Mapping[str, object],
     seen: str,
     extra: Things = (),
+    beside: bool = False,
 ) -> Signature:
     """Sign these forms of a subject, in these steps:
 
@@ -100,13 +123,14 @@ def sign(
     3. it must be what the person may read and what the page showed: `seen` is the fingerprint that the page carried;
     4. the signature is written, its record is the next one of the chain, and the throttle is reset.
 
-    `statement` is what the person saw, as plain values for canonical JSON. It is done last in its transaction.
+    `statement` is what the person saw, as plain values for canonical JSON. It is done last in its transaction. `beside`: the signer is a
+    second person, who stands beside whoever asks and typed a password of their own.
     Raises NotAllowed, Impossible; KeyError for a meaning that does not exist, TypeError for a statement without canonical text.
     """
     text = canonical(statement)
     study, site = subject.site.study_oid, subject.site.code
-    by = who(actor, VERB, study, site, tx.who.address)
-    if (proof.account_id, proof.at) != (actor.id, tx.at) or tx.who.actor != actor.username:
+    by = who(actor, VERBS.get(meaning, VERB), study, site, tx.who.address)
+    if (proof.account_id, proof.at) != (actor.id, tx.at) or (tx.who.actor == actor.username) is beside:
         raise NotAllowed(f"{actor.username} signs without having typed the password")
     account = accounts.by_id(tx, actor.id)
     if account is None or not account.active:

@@ -145,7 +145,7 @@ def pack_case(telling: Telling, case: Case, now: datetime) -> list[PackedSubject
             case.seats[told.seat.subject_type][1],
             told.seat.key,
             told.enrolled_on.isoformat(),
-            tuple(bulk.packed(one.key, one.decision, one.facts) for one in told.entered),
+            tuple(bulk.packed(one.key, telling.study.form[one.key.form_oid], one.decision, one.facts) for one in told.entered),
             tuple(_visits(telling.study, told)),
         )
         for told in tell_case(telling, case, now)

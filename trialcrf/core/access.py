@@ -13,6 +13,8 @@ ROLES: Mapping[str, str] = {
     "donor_physician": N_("Donor physician"),
     "monitor": N_("Monitor"),
     "data_manager": N_("Data manager"),
+    "cell_lab": N_("Cell laboratory"),
+    "qualified_person": N_("Qualified Person"),
     "sponsor": N_("Sponsor"),
     "administrator": N_("Administrator"),
 }
@@ -22,17 +24,20 @@ _SITE_STAFF = frozenset({"coordinator", "investigator", "donor_physician"})
 _PHYSICIANS = frozenset({"investigator", "donor_physician"})
 _CONTROLLERS = frozenset({"monitor", "data_manager"})
 _READERS = _SITE_STAFF | _CONTROLLERS
+_MAKERS = frozenset({"cell_lab", "qualified_person"})
+_BEDSIDE = frozenset({"coordinator", "investigator"})
 
 VERBS: Mapping[str, frozenset[str]] = {
     "study.read": _READERS | {"sponsor"},
     "study.compare": _READERS,
     "day.read": _READERS | {"sponsor"},
     "subject.list": _READERS,
-    "subject.enrol": _SITE_STAFF,
+    "casebook.open": _READERS | _MAKERS,  # which of its forms are read and entered is each form's own pair of verbs
+    "subject.enrol": _SITE_STAFF | {"cell_lab"},
     "subject.error": _SITE_STAFF,
     "form.read": _READERS,
     "form.enter": _SITE_STAFF,
-    "form.error": _SITE_STAFF,
+    "form.error": _SITE_STAFF | _MAKERS,
     "history.read": _READERS,
     "link.read": _READERS - {"donor_physician"},
     "link.enter": _SITE_STAFF - {"donor_physician"},
@@ -40,6 +45,18 @@ VERBS: Mapping[str, frozenset[str]] = {
     "donor.enter": frozenset({"donor_physician"}),
     "statement.read": _READERS,
     "statement.enter": frozenset(),  # a verdict is never typed into its form: it is signed
+    "cell.read": _READERS | _MAKERS | {"sponsor"},
+    "cell.enter": frozenset({"cell_lab"}),
+    "stock.read": _READERS | _MAKERS | {"sponsor"},
+    "stock.enter": _MAKERS | _BEDSIDE,
+    "release.read": _READERS | _MAKERS | {"sponsor"},
+    "release.enter": frozenset(),  # decided by a signature, never typed into its form
+    "release.sign": frozenset({"qualified_person"}),
+    "label.print": _MAKERS | _BEDSIDE,
+    "bedside.check": _BEDSIDE,
+    "bedside.override": frozenset({"investigator"}),
+    "trace.read": frozenset({"investigator", "data_manager", "qualified_person"}),
+    "look_back.run": frozenset({"qualified_person", "donor_physician"}),
     "query.read": _READERS,
     "query.answer": _SITE_STAFF,
     "query.review": _CONTROLLERS,
@@ -64,6 +81,8 @@ VERBS: Mapping[str, frozenset[str]] = {
 """Only site staff write what a site records (EMA/INS/GCP/112288/2023 section 6.6); administrators see no clinical data (annex 3).
 
 A sponsor reads serious events and writes its own assessment of them, never what a site records (ICH E6(R3); EMA guideline, 6.6).
+
+The chain of cells tells who belongs to whom: few read it whole. Batches are made and released by others than those who treat.
 
 What a donor's tests found is read by those who look after donors and by those who check the data, never by the recipient's team."""
 

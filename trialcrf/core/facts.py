@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from trialcrf.core.definition.model import FormDef, Study
-from trialcrf.core.document import Answer, Document, FormKey
+from trialcrf.core.document import Answer, Document, FormKey, Place
 
 UNDERSTOOD = frozenset(
     {
@@ -18,6 +18,13 @@ UNDERSTOOD = frozenset(
         "AERELPRD", "AERELEXC", "AERELINF", "AERELPRE", "AERELHAR", "AERELCM", "AERELDIS", "AERELOTH",
         "AESER", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE", "AESCAN", "AESOD",
         "DSDECOD", "DSSTDAT", "DTHDAT", "DTHFL", "RSUBJID", "SREL", "DVREFID",
+        "BEREFID", "CTLOT", "CTSRCDON", "CTSRCLOT", "CTPOOLDI",
+        "CTBAG", "CTSPLIT", "CTBAGCEL", "CTBAGVOL", "CTEXPDTC", "CTFILDTC", "CTPLACE",
+        "CTRELDEC", "CTRELDTC", "CTRELSPC",
+        "CTMVBAG", "CTMVKIND", "CTMVDTC", "CTMVTO", "CTMVVIA",
+        "CTINCKND", "CTINCDTC", "CTINCBAG", "CTRECALL",
+        "CTSTERAE", "CTSTERAN", "CTSTERFU",
+        "CTCHKBAG", "CTCHKDTC", "CTINFBAG", "CTINFTOT", "CTINFVIA",
     }
 )  # fmt: skip
 """The SDTM/CDASH variable names that schedule, safety, lists and mails look for; others are only exported."""
@@ -98,6 +105,33 @@ def project(study: Study, form: FormDef, document: Document, more: frozenset[str
                 for oid, answer in sorted(row.items.items()):
                     note(oid, answer, group, row.id)
     return tuple(facts)
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class UniqueCode:
+    """An answer that stands once in a study: `item` is FORM.ITEM."""
+
+    item: str
+    text: str
+    place: Place
+
+
+def unique_codes(form: FormDef, document: Document) -> tuple[UniqueCode, ...]:
+    """The answers of a document that no other form of the study may give; rows in error and missing codes are none. Pure, as `project`."""
+    asked = {oid for oid, (_, item) in form.items.items() if item.unique}
+    if not asked:
+        return ()
+    dead = {(group, row.id) for group, rows in document.rows.items() for row in rows if row.error}
+    return tuple(
+        UniqueCode(f"{form.oid}.{place.item}", answer.text, place)
+        for place, answer in document.places()
+        if place.item in asked and answer.text and (place.group, place.row) not in dead
+    )
+
+
+def people(study: Study, subjects: Iterable[SubjectRecord]) -> list[SubjectRecord]:
+    """Those of them who are people: a batch of a product is in no count of subjects."""
+    return [one for one in subjects if not study.is_product(one.subject_type)]
 
 
 def _owned(form: FormDef, more: frozenset[str]) -> Mapping[str, str]:

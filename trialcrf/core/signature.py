@@ -14,6 +14,9 @@ from trialcrf.core.wording import N_
 
 MEANINGS: Mapping[str, str] = {
     "eligibility": N_("Eligibility verdict: I have reviewed the data and this is my decision"),
+    "release": N_("Batch release: I have reviewed the batch record and its tests, and this is my decision"),
+    "bedside": N_("Bedside check: I have checked this bag against this recipient"),
+    "emergency": N_("Emergency: I take the decision to give this bag although the check refused it"),
 }
 """What a signature says of what is signed, by code (21 CFR 11.50(a)(3)): the code is stored and hashed, the sentence is shown."""
 

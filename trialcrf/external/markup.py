@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError
 from markupsafe import Markup
 
 from trialcrf.core.wording import Message, Words, alphabetical
-from trialcrf.external import svg
+from trialcrf.external import datamatrix, svg
 from trialcrf.external.language import Language
 
 REPORTS = Path(__file__).resolve().parents[2] / "reports"
@@ -86,6 +86,7 @@ def _environment(folder: Path, language: str) -> Environment:
         quads=quads,
         drawn=printed.drawn,
         cell=printed.cell,
+        datamatrix=_symbol,
     )
     return environment
 
@@ -152,6 +153,13 @@ class _Printed:
             return not told["recorded"], alphabetical(self.say(told["label"]))
 
         return sorted(lines, key=key)
+
+
+def _symbol(code: str, title: str) -> Markup:
+    try:
+        return Markup(datamatrix.svg(code, title))
+    except datamatrix.CannotEncode as error:
+        raise CannotDraw(str(error)) from error
 
 
 def quads(value: str, groups: int = 0) -> str:

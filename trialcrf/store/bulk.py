@@ -12,13 +12,14 @@ from typing import NamedTuple
 
 from sqlalchemy import Table, func, select, text
 
+from trialcrf.core.definition.model import FormDef
 from trialcrf.core.document import FormKey
 from trialcrf.core.entry import Decision
-from trialcrf.core.facts import Fact
+from trialcrf.core.facts import Fact, unique_codes
 from trialcrf.core.wording import to_plain
 from trialcrf.core.workflow import QueryState
 from trialcrf.store.audit import Entry, Who
-from trialcrf.store.models import fact, form, query, subject, visit
+from trialcrf.store.models import fact, form, query, subject, unique_code, visit
 from trialcrf.store.models.base import moment_text
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
@@ -26,7 +27,8 @@ from trialcrf.store.transaction import Transaction
 
 
 class PackedForm(NamedTuple):
-    """A new form. `changes` are (place, canonical value, derived), `facts` the columns of a fact, `queries` (place, check, message)."""
+    """A new form. `changes` are (place, canonical value, derived), `facts` the columns of a fact, `queries` (place, check, message),
+    `codes` (item, text, row) of answers that stand once in the study."""
 
     key: tuple[str, str, int, int]
     document: str
@@ -34,6 +36,7 @@ class PackedForm(NamedTuple):
     changes: tuple[tuple[str, str | None, bool], ...]
     facts: tuple[tuple[str, str, str, str, str, str], ...]
     queries: tuple[tuple[str, str, str], ...]
+    codes: tuple[tuple[str, str, str], ...] = ()
 
 
 class PackedSubject(NamedTuple):
@@ -52,7 +55,7 @@ Added = tuple[Subject, list[tuple[int, PackedForm]]]
 """A subject as it is stored, with its forms by their ids."""
 
 
-def packed(key: FormKey, decision: Decision, facts: Iterable[Fact]) -> PackedForm:
+def packed(key: FormKey, asked: FormDef, decision: Decision, facts: Iterable[Fact]) -> PackedForm:
     """A form that did not exist before, with what its save decided."""
     return PackedForm(
         (key.event_oid, key.form_oid, key.event_repeat, key.form_repeat),
@@ -63,6 +66,7 @@ def packed(key: FormKey, decision: Decision, facts: Iterable[Fact]) -> PackedFor
         tuple(
             (str(one.place), one.check, json.dumps(to_plain(one.message), ensure_ascii=False, sort_keys=True)) for one in decision.opened
         ),
+        tuple((one.item, one.text, one.place.row) for one in unique_codes(asked, decision.document)),
     )
 
 
@@ -108,6 +112,7 @@ _FORM = (
     *("version", "document", "complete", "created_at", "updated_at"),
 )
 _FACT = ("form_id", "alias", "item", "grp", "row", "text", "missing")
+_CODE = ("study_id", "item", "text", "form_id", "row")
 _VISIT = ("subject_id", "site_id", "event_oid", "course", "target", "opens", "closes", "held_on")
 _QUERY = ("id", "site_id", "form_id", "place", "check_oid", "state", "message", "opened_at")
 
@@ -121,6 +126,7 @@ class _Rows:
         self.subjects: list[tuple[object, ...]] = []
         self.forms: list[tuple[object, ...]] = []
         self.facts: list[tuple[object, ...]] = []
+        self.codes: list[tuple[object, ...]] = []
         self.queries: list[tuple[object, ...]] = []
         self.visits: list[tuple[object, ...]] = []
         self.entries: list[Entry] = []
@@ -161,6 +167,7 @@ class _Rows:
         for place, value, derived in filled.changes:
             self._note("set", "form", id_, place, value, key, who=self.system if derived else person)
         self.facts.extend((id_, *one) for one in filled.facts)
+        self.codes.extend((site.study_id, item, text, id_, row) for item, text, row in filled.codes)
         for place, check, message in filled.queries:
             query_id = next(queries)
             self.queries.append((query_id, site.id, id_, place, check, QueryState.OPEN.value, message, at))
@@ -182,4 +189,5 @@ class _Rows:
         made = [(subject, _SUBJECT, self.subjects), (form, _FORM, self.forms), (query, _QUERY, self.queries)]
         tx.create_many(made, self.entries)
         tx.project_many(fact, _FACT, self.facts)
+        tx.project_many(unique_code, _CODE, self.codes)
         tx.project_many(visit, _VISIT, self.visits)

@@ -15,7 +15,7 @@ from trialcrf.core.definition.model import Study
 from trialcrf.core.document import Document, FormKey
 from trialcrf.core.entry import Decision
 from trialcrf.core.facts import project
-from trialcrf.store import queries
+from trialcrf.store import queries, unique_codes
 from trialcrf.store.audit import Entry, Who
 from trialcrf.store.definitions import Published
 from trialcrf.store.models import fact, form, query
@@ -160,7 +160,8 @@ def next_repeat(tx: Transaction, subject_id: int, event_oid: str, form_oid: str,
 def apply(tx: Transaction, subject: Subject, key: FormKey, published: Published, old: StoredForm | None, decision: Decision) -> int:
     """Save a decision: the document, its audit records, its facts and its queries. Returns the form's id.
 
-    Raises Stale where the form is not (or no longer) at the version of `old`.
+    Raises Stale where the form is not (or no longer) at the version of `old`, and unique_codes.Taken where a unique answer is another
+    form's by now.
     """
     text = decision.document.to_json()
     if old is None:
@@ -174,7 +175,9 @@ def apply(tx: Transaction, subject: Subject, key: FormKey, published: Published,
         ]
         if tx.change(form, statement, entries) != 1:
             raise Stale
-    _project(tx, form_id, published.study, key, old.document if old else Document(), decision.document)
+    before = old.document if old else Document()
+    _project(tx, form_id, published.study, key, before, decision.document)
+    unique_codes.apply(tx, subject.site.study_id, form_id, published.study.form[key.form_oid], before, decision.document)
     queries.apply(tx, subject, form_id, decision)
     return form_id
 
@@ -273,4 +276,5 @@ def mark_error(tx: Transaction, subject: Subject, stored: StoredForm, reason: st
     entry = Entry(subject.site.chain, "error", "form", str(stored.id), "error", reason, subject=subject.key, reason=reason, first=True)
     if tx.change(form, statement, [entry]) != 1:
         raise Stale
+    unique_codes.give_back(tx, stored.id)
     queries.close_all(tx, subject, stored.id, reason)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.document import Answer, Document, FormKey, Place, Row, row_order
 from trialcrf.core.facts import Recorded, SubjectRecord, project, recorded
-from trialcrf.store import audit, cases, decisions, definitions, dictionaries, lab_ranges, signatures, subjects, visits
+from trialcrf.store import audit, cases, decisions, definitions, dictionaries, lab_ranges, signatures, subjects, unique_codes, visits
 from trialcrf.store.models import account, fact, form, grant, query, site, subject
 from trialcrf.store.transaction import Transaction
 
@@ -187,6 +187,8 @@ def _form_differences(tx: Transaction, everything: Checkpoint) -> Iterator[Diffe
     facts: dict[int, set[tuple[str, str, str, str, str, str]]] = {}
     for row in tx.read(select(fact)):
         facts.setdefault(row.form_id, set()).add((row.alias, row.item, row.grp, row.row, row.text, row.missing))
+    codes = unique_codes.by_form(tx)
+    gone = set(tx.read(select(subject.c.id).where(subject.c.error != "")).scalars())
     columns = (form.c.id, form.c.document, form.c.error, form.c.definition_id, form.c.form_oid, form.c.subject_id)
     for row in tx.read(select(*columns).order_by(form.c.id)):
         held = told.pop(row.id, None)
@@ -204,7 +206,10 @@ def _form_differences(tx: Transaction, everything: Checkpoint) -> Iterator[Diffe
         }
         if projected != facts.pop(row.id, set()):
             yield Difference("fact", str(row.id), "")
-    for form_id in sorted(told.keys() | facts.keys()):
+        living = set() if held.error or row.subject_id in gone else unique_codes.of_document(study.form[row.form_oid], document)
+        if living != codes.pop(row.id, set()):
+            yield Difference("unique_code", str(row.id), "")
+    for form_id in sorted(told.keys() | facts.keys() | codes.keys()):
         yield Difference("form", str(form_id), "")
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import Select, and_, bindparam, func, select, update
 
 from trialcrf.core.facts import Recorded, SubjectRecord
+from trialcrf.store import unique_codes
 from trialcrf.store.audit import Entry
 from trialcrf.store.models import fact, form, site, study, subject
 from trialcrf.store.sites import Site
@@ -66,6 +67,14 @@ def naming(tx: Transaction, but: Subject, alias: str, text: str) -> list[str]:
     where = (fact.c.alias == alias, fact.c.text == text, form.c.error == "", subject.c.error == "", subject.c.id != but.id)
     asked = select(subject.c.key).select_from(joined).where(*where, site.c.study_id == but.site.study_id).distinct().order_by(subject.c.key)
     return [row.key for row in tx.read(asked)]
+
+
+def naming_any(tx: Transaction, study_oid: str, alias: str, texts: Collection[str]) -> set[int]:
+    """The ids of the living subjects of the study whose living forms give one of these answers to the alias."""
+    joined = fact.join(form, form.c.id == fact.c.form_id).join(subject, subject.c.id == form.c.subject_id)
+    joined = joined.join(site, site.c.id == subject.c.site_id).join(study, study.c.id == site.c.study_id)
+    where = (fact.c.alias == alias, fact.c.text.in_(sorted(texts)), form.c.error == "", subject.c.error == "", study.c.oid == study_oid)
+    return set(tx.read(select(subject.c.id).select_from(joined).where(*where)).scalars())
 
 
 _BY_KEY = _select().where(study.c.oid == bindparam("study_oid"), subject.c.key == bindparam("key"))
@@ -160,6 +169,35 @@ def mark_error(tx: Transaction, which: Subject, reason: str) -> None:
         update(subject).where(subject.c.id == which.id).values(error=reason),
         [Entry(which.site.chain, "error", "subject", str(which.id), "error", reason, subject=which.key, reason=reason)],
     )
+    unique_codes.give_back_all(tx, which.id)
+
+
+def hold(tx: Transaction, ids: Iterable[int]) -> None:
+    """Lock these subjects until the transaction ends: what is read of them afterwards is what the one before has left, and what is decided
+    on it stands when this one commits. The lock that a row takes which refers to the subject is let in beside it."""
+    wanted = sorted(set(ids))
+    if wanted:
+        tx.read(select(subject.c.id).where(subject.c.id.in_(wanted)).order_by(subject.c.id).with_for_update(key_share=True))
+
+
+_WITH = (
+    _select()
+    .where(
+        study.c.oid == bindparam("study_oid"),
+        subject.c.error == "",
+        subject.c.id.in_(
+            select(form.c.subject_id)
+            .select_from(form.join(fact, fact.c.form_id == form.c.id))
+            .where(form.c.error == "", fact.c.alias.in_(bindparam("aliases", expanding=True)))
+        ),
+    )
+    .order_by(subject.c.key)
+)
+
+
+def answering(tx: Transaction, study_oid: str, aliases: Collection[str]) -> list[Subject]:
+    """The living subjects of the study of whom something is recorded under one of these aliases, by key."""
+    return [made(row) for row in tx.read(_WITH, {"study_oid": study_oid, "aliases": sorted(aliases)})]
 
 
 _UNDERSTOOD = (

@@ -20,8 +20,9 @@ from trialcrf.store.audit import Entry, Who
 
 AUDITED = frozenset(
     {
-        "account", "role_grant", "study", "site", "definition", "subject", "form", "fact", "query", "signature", "audit_record",
-        "audit_value", "dictionary", "dictionary_term", "lab_range", "safety_case", "case_entry", "attachment", "study_decision",
+        "account", "role_grant", "study", "site", "definition", "subject", "form", "fact", "unique_code", "query", "signature",
+        "audit_record", "audit_value", "dictionary", "dictionary_term", "lab_range", "safety_case", "case_entry", "attachment",
+        "study_decision",
     }
 )  # fmt: skip
 """Tables that no statement may write but through `Transaction.change`, `create` or the trail itself."""

@@ -157,7 +157,7 @@ def replan(tx: Transaction, which: Subject, reason: str = "") -> None:
     """Bring a subject's rows up to its records, under the study's version in force. Where a target moved that had been planned before,
     the trail says from where to where, and why: the reason of the save. One at a time per subject: each sees what the one before it saved.
     """
-    _hold(tx, [which.id])
+    subjects.hold(tx, [which.id])
     current = definitions.current(tx, which.site.study_oid)
     assert current is not None  # What is recorded was recorded under a published version.
     study = current.study
@@ -176,14 +176,6 @@ def replan(tx: Transaction, which: Subject, reason: str = "") -> None:
     if gone:
         tx.work(delete(visit).where(visit.c.subject_id == which.id, visit.c.event_oid.in_(sorted(gone))))
     _insert(tx, [row for oid, row in rows.items() if oid in gone or oid not in old])
-
-
-def _hold(tx: Transaction, ids: Sequence[int]) -> None:
-    """Lock these subjects' plans until the transaction ends. What is read afterwards is what the one before has left: records and version.
-
-    The lock that a row takes which refers to the subject is let in beside it: each of two who saved a form holds one already.
-    """
-    tx.read(select(subject.c.id).where(subject.c.id.in_(sorted(ids))).order_by(subject.c.id).with_for_update(key_share=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,7 +205,7 @@ def replan_all(tx: Transaction, study: Study, people: Iterable[Subject]) -> int:
     everyone = list(people)
     for start in range(0, len(everyone), AT_ONCE):
         some = everyone[start : start + AT_ONCE]
-        _hold(tx, [one.id for one in some])
+        subjects.hold(tx, [one.id for one in some])
         records = zip(some, subjects.records(tx, some), strict=True)
         rows = [row_of(one.id, one.site.id, standing) for one, record in records for standing in schedule.standings(study, record)]
         _write(tx, rows, [one.id for one in some])

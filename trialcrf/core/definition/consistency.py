@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from trialcrf.core.bodymap import GRADES, LAYOUT, SITES, site_of
+from trialcrf.core.definition.cells_consistency import examine_cells
 from trialcrf.core.definition.expressions import examine_expressions
 from trialcrf.core.definition.model import Anchor, Check, DataType, EventType, FormDef, ItemDef, ItemGroupDef, Study, StudyEventDef
 from trialcrf.core.definition.safety_consistency import examine_safety
@@ -26,6 +27,12 @@ _MEANT: Mapping[str, frozenset[DataType]] = {
     **dict.fromkeys(_CODE_ALIASES, frozenset({DataType.CODELIST})),
     "EXDOSE": frozenset({DataType.DECIMAL, DataType.INTEGER}),
     "RSUBJID": frozenset({DataType.REFERENCE}),
+    **dict.fromkeys(("CTSRCDON", "CTSRCLOT"), frozenset({DataType.REFERENCE})),
+    **dict.fromkeys(("CTLOT", "CTPOOLDI", "CTBAG", "CTMVBAG", "CTINCBAG", "CTCHKBAG", "CTINFBAG"), frozenset({DataType.TEXT})),
+    **dict.fromkeys(("CTRELDEC", "CTMVKIND", "CTINCKND"), frozenset({DataType.CODELIST})),
+    **dict.fromkeys(("CTFILDTC", "CTMVDTC", "CTCHKDTC"), frozenset({DataType.DATETIME})),
+    "CTEXPDTC": frozenset({DataType.DATE}),
+    "CTRECALL": frozenset({DataType.BOOLEAN}),
 }
 """The types in which the program can read what it understands."""
 
@@ -38,6 +45,8 @@ def examine(study: Study, reading: Reading, places: Places, complete: bool) -> N
         _examine_schedule(study, reading, places, complete)
     if study.safety is not None:
         examine_safety(study, reading, places, complete)
+    if study.cells is not None:
+        examine_cells(study, study.cells, reading, places, complete)
 
 
 def _examine_form(study: Study, form: FormDef, reading: Reading, places: Places, complete: bool) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Container, Iterable, Mapping
 from decimal import Decimal
 
 from trialcrf.core.definition.codes import CodeList
-from trialcrf.core.definition.model import DataType, ItemDef, ItemGroupDef, Range
+from trialcrf.core.definition.model import IDENTITIES, DataType, ItemDef, ItemGroupDef, Range
 from trialcrf.core.definition.source import OID, Located, Places, Problem, Reading
 from trialcrf.core.dictionary import KINDS
 from trialcrf.core.expr import Expr, ExprError, parse
@@ -16,7 +16,7 @@ from trialcrf.core.wording import N_
 GROUP_KEYS = "oid label repeating layout help when items"
 ITEM_KEYS = (
     "oid label help type unit codelist hard soft decimals max_length mandatory missing when derive refers_to not_future qualifier alias "
-    "dictionary"
+    "dictionary identity unique"
 )
 _NUMERIC = frozenset({DataType.INTEGER, DataType.DECIMAL, DataType.DERIVED})
 _DATES = frozenset({DataType.DATE, DataType.PARTIAL_DATE, DataType.DATETIME})
@@ -29,6 +29,8 @@ _ONLY: Mapping[str, frozenset[DataType]] = {
     "decimals": _NUMERIC - {DataType.INTEGER},
     "max_length": frozenset({DataType.TEXT}),
     "dictionary": frozenset({DataType.TEXT}),
+    "identity": frozenset({DataType.TEXT}),
+    "unique": frozenset({DataType.TEXT, DataType.REFERENCE}),
     "derive": frozenset({DataType.DERIVED}),
     "refers_to": frozenset({DataType.REFERENCE}),
     "not_future": _DATES,
@@ -139,6 +141,8 @@ class ItemReading(Reading):
             qualifier=self.boolean(raw.get("qualifier")),
             aliases=self._aliases(raw.get("alias")),
             dictionary=self.one_of(raw.get("dictionary"), KINDS),
+            identity=self.one_of(raw.get("identity"), IDENTITIES),
+            unique=self.boolean(raw.get("unique")),
         )
 
     def _fits(self, node: Located, raw: Mapping[str, Located], kind: DataType) -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from trialcrf.core.checks import OWN_CHECKS
+from trialcrf.core.definition.cells_load import cells
 from trialcrf.core.definition.codes import CodeList, CodeListItem
 from trialcrf.core.definition.consistency import examine
 from trialcrf.core.definition.criteria import Assumption
@@ -39,7 +40,9 @@ _LANGUAGE = re.compile(r"[a-z]{2}")
 _NOTHING = CodeList("", ())
 
 
-STUDY_KEYS = "oid title protocol languages subject_types anchors codelists reasons confirmations reminders due_soon safety assumptions"
+STUDY_KEYS = (
+    "oid title protocol languages subject_types anchors codelists reasons confirmations reminders due_soon safety cells assumptions"
+)
 EVENT_KEYS = "oid label type subject_types repeating anchor target window date_alias forms assumptions"
 FORM_KEYS = "oid label help repeating access groups checks"
 
@@ -88,6 +91,7 @@ class _StudyReading(CriteriaReading):
             reminders=reminders(self, raw.get("reminders")),
             due_soon=self.integer(raw.get("due_soon"), 0, 366, 14),
             safety=safety(self, raw.get("safety")),
+            cells=cells(self, raw.get("cells")),
             assumptions=assumptions,
             parameters=self.parameters(eligibility),
             eligibility=self.eligibility(eligibility),
@@ -156,7 +160,7 @@ class _StudyReading(CriteriaReading):
     def _subject_types(self, node: Located | None) -> tuple[SubjectType, ...]:
         found: dict[str, SubjectType] = {}
         for each in self.many(node):
-            raw = self.fields(each, "oid label key enrolment", "oid label key enrolment")
+            raw = self.fields(each, "oid label key enrolment product", "oid label key enrolment")
             enrolment = self.fields(raw["enrolment"], "event form", "event form") if "enrolment" in raw else {}
             oid = self.unique(raw.get("oid"), found)
             self.places["subject_type", oid] = enrolment.get("event", each)
@@ -165,7 +169,12 @@ class _StudyReading(CriteriaReading):
             if clash:
                 self.say(raw["key"], N_("The subject type “%(oid)s” has the same key pattern: its keys would collide."), oid=clash)
             found[oid] = SubjectType(
-                oid, self.words(raw.get("label")), key, self.text(enrolment.get("event")), self.text(enrolment.get("form"))
+                oid,
+                self.words(raw.get("label")),
+                key,
+                self.text(enrolment.get("event")),
+                self.text(enrolment.get("form")),
+                self.boolean(raw.get("product")),
             )
         if node is not None and not found:
             self.say(node, N_("A study needs at least one subject type."))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+from trialcrf.core.definition.cells import CellSettings
 from trialcrf.core.definition.codes import CodeList
 from trialcrf.core.definition.criteria import Assumption, EligibilityDef, Parameter
 from trialcrf.core.definition.safety import SafetySettings
@@ -47,9 +48,13 @@ class Severity(StrEnum):
     NOTE = "note"
 
 
-ACCESS = ("form", "link", "donor", "statement")
+ACCESS = ("form", "link", "donor", "statement", "cell", "stock", "release")
 """The pairs of verbs (`form.read`, `form.enter`, ...) that may guard a form. `link` guards who belongs to whom, `donor` what a donor's
-tests found, which is the donor's secret (clinical reference, A.5), `statement` a verdict that is recorded by signing it."""
+tests found, which is the donor's secret (clinical reference, A.5), `statement` a verdict that is recorded by signing it, `cell` what the
+cell laboratory records, `stock` where its bags are, `release` the decision that is recorded by the Qualified Person's signature."""
+
+IDENTITIES = ("donation", "batch", "bag", "subject")
+"""What the code in an identity field names: a scanner may type it there, in any of the forms that `core.product.identity` reads."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +88,8 @@ class ItemDef:
     qualifier: bool = False  # a decimal may be recorded as `<0.5` or `>200`: the laboratory's limit, an open interval
     aliases: tuple[str, ...] = ()
     dictionary: str = ""  # a text is coded by this dictionary (`core.dictionary.KINDS`), in the version that the study names
+    identity: str = ""  # a text that names one of IDENTITIES: an identity field
+    unique: bool = False  # the same answer stands once in the study, among the living forms that ask this item
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,13 +190,17 @@ class StudyEventDef:
 
 @dataclass(frozen=True, slots=True)
 class SubjectType:
-    """A kind of participant, its key pattern (`{site}` and `{number:03d}`) and the form that enrols one."""
+    """A kind of participant, its key pattern (`{site}` and `{number:03d}`) and the form that enrols one.
+
+    A `product` is no person: it has a casebook and keys of its own, and is in no count of people.
+    """
 
     oid: str
     label: Words
     key: str
     event_oid: str
     form_oid: str
+    product: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +251,7 @@ class Study:
     confirmations: CodeList  # why a value that a check doubts is right all the same
     reminders: Reminders = Reminders()
     safety: SafetySettings | None = None
+    cells: CellSettings | None = None
     assumptions: Mapping[str, Assumption] = field(default_factory=dict)
     due_soon: int = 14  # days before a window opens in which the visit is called due soon, to be arranged with the subject
     parameters: tuple[Parameter, ...] = ()
@@ -260,6 +272,11 @@ class Study:
     @cached_property
     def parameter(self) -> Mapping[str, Parameter]:
         return {parameter.oid: parameter for parameter in self.parameters}
+
+    def is_product(self, subject_type: str) -> bool:
+        """Whether subjects of this kind are batches of a product and no people."""
+        kind = self.subject_type.get(subject_type)
+        return kind is not None and kind.product
 
     def eligibility_of(self, subject_type: str) -> EligibilityDef | None:
         return next((each for each in self.eligibility if each.subject_type == subject_type), None)

@@ -290,7 +290,7 @@ class _Life:
         if values is None:
             values = self.measured[day] = course.at(self.person, months, self.chance("day", day))
         everything = {**self.facts, "END": self.part.ending, "DAY": day.isoformat(), "CONSENT": self.consent.isoformat(), **facts}
-        everything |= self.partners
+        everything |= {**self.partners, "SUBJID": self.seat.key}
         script = self.script
         return Scene(day, self.zone, values, self.aliases, everything, script.codes, script.rate("missing"), script.reasons, self.partners)
 

@@ -1,7 +1,7 @@
 """Every table, by what it is about. `metadata` is what the migrations must have built."""
 
 from trialcrf.store.models.base import metadata
-from trialcrf.store.models.data import fact, form, query, subject
+from trialcrf.store.models.data import fact, form, query, subject, unique_code
 from trialcrf.store.models.people import account, calendar_feed, grant, reminder_choice, secret, session, sign_in_attempt
 from trialcrf.store.models.safety import attachment, case_entry, dictionary, dictionary_term, lab_range, safety_case, study_decision
 from trialcrf.store.models.signature import signature
@@ -39,5 +39,6 @@ __all__ = [
     "study",
     "study_decision",
     "subject",
+    "unique_code",
     "visit",
 ]

@@ -54,6 +54,16 @@ fact = Table(
     Column("missing", String(10), nullable=False),
 )
 
+unique_code = Table(
+    "unique_code",
+    metadata,
+    Column("study_id", ForeignKey("study.id"), primary_key=True),
+    Column("item", String(81), primary_key=True),  # FORM.ITEM
+    Column("text", String(200), primary_key=True),
+    Column("form_id", ForeignKey("form.id"), nullable=False, index=True),
+    Column("row", String(40), nullable=False),
+)
+
 query = Table(
     "query",
     metadata,
