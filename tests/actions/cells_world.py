@@ -81,11 +81,15 @@ class Cells:
             sent = Decided(decision, specification, why, seen)
             return release.decide(tx, self.world.published, self.batch, quin.actor, quin.proof, sent, now)
 
-    def move(self, bag: str, kind: str, at: tuple[object, ...], repeat: int = 1, name: str = "lara", now: datetime = NOW, **more: object) -> None:
+    def move(
+        self, bag: str, kind: str, at: tuple[object, ...], repeat: int = 1, name: str = "lara", now: datetime = NOW, **more: object
+    ) -> None:
         boxes = {"MOV_BAG": bag, "MOV_KIND": kind, "MOV_AT": at, **more}
         self.world.save(self.batch, "MOVEMENT", "STOCK", typed(**boxes), repeat, now, name)
 
-    def infuse(self, *bags: str, recipient: Subject | None = None, at: tuple[object, ...] = (21, 11, 2026, "09:30"), now: datetime = NOW) -> None:
+    def infuse(
+        self, *bags: str, recipient: Subject | None = None, at: tuple[object, ...] = (21, 11, 2026, "09:30"), now: datetime = NOW
+    ) -> None:
         rows = {f"INFUSED__new{number}__INF_BAG": bag for number, bag in enumerate(bags)}
         self.world.save(recipient or self.recipient, "INFUSION", "D0", typed(INF_START=at, INF_COHORT="MSC1", **rows), now=now)
 
@@ -122,7 +126,15 @@ def make_batch(world: World, donor: Subject, lot: str = LOT, bags: tuple[str, ..
     world.save(batch, "QC", "MAKING", typed(**GOOD_QC), name="lara")
     rows: dict[str, object] = {}
     for number, code in enumerate(bags):
-        told = {"CODE": code, "SPLIT": f"{number + 1:03d}", "CELLS": "80", "VOLUME": "50", "EXPIRY": expiry, "FILLED": FILLED, "PLACE": "LAB_TANK"}
+        told = {
+            "CODE": code,
+            "SPLIT": f"{number + 1:03d}",
+            "CELLS": "80",
+            "VOLUME": "50",
+            "EXPIRY": expiry,
+            "FILLED": FILLED,
+            "PLACE": "LAB_TANK",
+        }
         rows |= {f"BAG__new{number}__BAG_{name}": text for name, text in told.items()}
     world.save(batch, "BAGS", "MAKING", typed(**rows), name="lara")
     return batch
@@ -156,5 +168,3 @@ def open_cells(url: str) -> Cells:
 
 def later(minutes: int) -> datetime:
     return NOW + timedelta(minutes=minutes)
-
-

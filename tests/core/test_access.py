@@ -16,28 +16,39 @@ EXPECTED = {
         "subject.list", "subject.enrol", "subject.error", "form.read", "form.enter", "form.error", "history.read", "link.read",
         "link.enter", "statement.read", "study.read", "study.compare", "query.read", "query.answer", "signature.read", "day.read",
         "quality.read", "dictionary.read", "lab.read", "case.read", "case.inform", "decision.read",
+        "casebook.open", "cell.read", "stock.read", "release.read", "stock.enter", "label.print", "bedside.check",
     },
     "monitor": {
         "subject.list", "form.read", "history.read", "link.read", "donor.read", "statement.read", "study.read",
         "study.compare", "query.read", "query.review",
         "signature.read", "day.read", "quality.read", "dictionary.read", "lab.read", "case.read", "decision.read",
+        "casebook.open", "cell.read", "stock.read", "release.read",
     },
     "data_manager": {
         "subject.list", "form.read", "history.read", "link.read", "donor.read", "statement.read", "study.read",
         "study.compare", "query.read", "query.review",
         "data.export", "report.read",
         "report.order", "signature.read", "day.read", "quality.read", "dictionary.read", "lab.read", "lab.administer", "case.read",
-        "decision.read",
+        "decision.read", "casebook.open", "cell.read", "stock.read", "release.read", "trace.read",
+    },
+    "cell_lab": {
+        "casebook.open", "subject.enrol", "subject.error", "form.error", "cell.read", "cell.enter", "stock.read", "stock.enter", "release.read", "label.print",
+    },
+    "qualified_person": {
+        "casebook.open", "form.error", "cell.read", "stock.read", "stock.enter", "release.read", "release.sign", "label.print", "trace.read",
+        "look_back.run",
     },
     "sponsor": {
         "day.read", "quality.read", "report.read", "report.order", "study.read", "dictionary.read", "case.read", "case.assess",
-        "decision.read", "decision.sign",
+        "decision.read", "decision.sign", "cell.read", "stock.read", "release.read",
     },
     "administrator": {"user.administer", "site.administer", "job.administer"},
 }  # fmt: skip
-EXPECTED["investigator"] = EXPECTED["coordinator"] | {"signature.sign"}
-EXPECTED["donor_physician"] = (EXPECTED["investigator"] | {"donor.read", "donor.enter"}) - {"link.read", "link.enter"}
-"""Who looks after donors reads what their tests found, and not whom they give to."""
+EXPECTED["investigator"] = EXPECTED["coordinator"] | {"signature.sign", "bedside.override", "trace.read"}
+EXPECTED["donor_physician"] = (EXPECTED["coordinator"] | {"signature.sign", "donor.read", "donor.enter", "look_back.run"}) - {
+    "link.read", "link.enter", "stock.enter", "label.print", "bedside.check",
+}  # fmt: skip
+"""Who looks after donors reads what their tests found, and not whom they give to: bags neither."""
 
 
 @pytest.mark.parametrize("role", sorted(ROLES))
@@ -67,6 +78,16 @@ def test_no_role_both_enters_and_reviews_and_no_administrator_reads_clinical_dat
         held = EXPECTED[role]
         assert not {"form.enter", "query.review"} <= held
         assert "user.administer" not in held or held == {"user.administer", "site.administer", "job.administer"}
+
+
+def test_who_makes_the_product_sees_nothing_of_people_and_releases_nothing_alone():
+    makers = {"cell_lab", "qualified_person"}
+    assert all(
+        not {"form.read", "subject.list", "donor.read", "history.read", "query.read", "link.read"} & EXPECTED[role] for role in makers
+    )
+    assert [role for role in sorted(EXPECTED) if "release.sign" in EXPECTED[role]] == ["qualified_person"]
+    assert not any({"cell.enter", "release.sign"} <= held for held in EXPECTED.values())
+    assert not VERBS["release.enter"] and not VERBS["statement.enter"]
 
 
 def test_the_trail_names_the_role_that_allows():

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trialcrf.core.product.sec import BadCode, SingleEuropeanCode, check_donation, compose, parse, printed_donation
+from trialcrf.core.wording import Message
 
 CODE = "FR0001230000000123456E000004300120260930"
 """The synthetic example of the clinical reference, F.6."""
@@ -19,8 +20,7 @@ def refusal(text: str) -> str:
     with pytest.raises(BadCode) as caught:
         parse(text)
     said = caught.value.message
-    why = said.params.get("why")
-    return f"{said.msgid % said.params} {getattr(why, 'msgid', '')}"
+    return said.msgid % {name: value.msgid if isinstance(value, Message) else value for name, value in said.params.items()}
 
 
 def test_a_code_is_read_by_its_parts():
@@ -57,9 +57,9 @@ def test_the_three_coding_systems_are_known(system):
         (CODE[:21] + "C" + CODE[22:], "character 22"),
         (CODE[:22] + "000004_" + CODE[29:], "characters 23 to 29"),
         (CODE[:29] + "0.1" + CODE[32:], "characters 30 to 32"),
-        (CODE[:32] + "2026093O", "characters 33 to 40"),
+        (CODE[:32] + "2026093O", "characters 33 to 40 (“2026093O”): the expiry date is eight digits"),
         (CODE[:32] + "٢٠٢٦٠٩٣٠", "characters 33 to 40"),
-        (CODE[:32] + "20260230", "no day of the calendar"),
+        (CODE[:32] + "20260230", "characters 33 to 40 (“20260230”): the expiry date is no day of the calendar"),
         (CODE[:32] + "20261301", "no day of the calendar"),
         (CODE[:32] + "00000001", "no day of the calendar"),
         (CODE.lower(), "characters 1 to 2 (“fr”)"),

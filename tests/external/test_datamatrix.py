@@ -39,7 +39,7 @@ PRODUCT = Words({
     "fr": "Cellules stromales mésenchymateuses allogéniques de moelle osseuse, suspension pour perfusion",
 })  # fmt: skip
 BAGS = (
-    bag_label(STUDY, "B-01-001-1", "B-01-001", "FR0001230000000123456", Decimal("62.4"), Decimal("50"), "2026-09-30"),
+    bag_label(STUDY, "B-01-001-1", "MSC-0107", "FR0001230000000123456", Decimal("62.4"), Decimal("50"), "2026-09-30"),
     bag_label(
         STUDY, "W" * 40, "L" * 40, "D" * 40, Decimal("1187.25"), Decimal("100.5"), "2026-09-30T14:30+02:00",
         "Below −150 °C, in the vapour phase of liquid nitrogen",
@@ -99,7 +99,7 @@ def test_every_wristband_is_read_from_a_picture_of_its_label(bands: Path) -> Non
 
 def test_a_bag_can_be_read_by_a_person(bags: Path) -> None:
     first, second = pages_of(bags)
-    for told in ("B-01-001-1", "B-01-001", "FR 000123 0000000123456", "62,4 × 10⁶", "50 mL", "30 sept. 2026", STUDY.protocol, BAGS[0].code):
+    for told in ("B-01-001-1", "MSC-0107", "FR 000123 0000000123456", "62,4 × 10⁶", "50 mL", "30 sept. 2026", STUDY.protocol, BAGS[0].code):
         assert told in first, told
     assert PRODUCT.in_("fr") in first and "150" not in first
     assert "1\u202f187,25 × 10⁶" in second or "1 187,25 × 10⁶" in second

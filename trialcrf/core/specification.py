@@ -43,6 +43,9 @@ ACCESSES: Mapping[str, str] = {
     "link": N_("donor and recipient"),
     "donor": N_("donor results"),
     "statement": N_("signed statement"),
+    "cell": N_("cell laboratory"),
+    "stock": N_("stock of bags"),
+    "release": N_("signed release"),
 }
 """Who reads a form, by the pair of verbs that guards it."""
 KINDS: Mapping[CriterionKind, str] = {

@@ -16,7 +16,7 @@ from trialcrf.core.product.identity import Kind, label
 from trialcrf.core.product.sec import printed_donation
 from trialcrf.core.wording import Words
 
-BAG_SIZE = (100, 40)
+BAG_SIZE = (100, 60)
 WRISTBAND_SIZE = (250, 25)
 """Width and height of a label in millimetres: a choice to start from, for the sponsor's printer and its rolls decide."""
 

@@ -40,6 +40,8 @@ FACTORS: Mapping[str, str] = {
 OF_THE_TRIAL = frozenset({"AERELPRD", "AERELEXC", "AERELINF", "AERELPRE", "AERELHAR"})
 """The factors that the trial brought: a reasonable possibility of one of them makes the event a reaction."""
 
+RELATED, NOT_RELATED = "RELATED", "NOT RELATED"
+
 COURSE = frozenset({"AECGRADE", "AECDAT"})
 """The rows of an event's course of severity: parts of the event beside them, no events."""
 
@@ -280,9 +282,6 @@ def _when(study: Study, settings: SafetySettings, subject: SubjectRecord, record
 
 def _of_anchor(study: Study, subject: SubjectRecord, oid: str) -> list[str]:
     return [text for anchor in study.anchors if anchor.oid == oid for text in subject.all_of(anchor.alias)]
-
-
-RELATED, NOT_RELATED = "RELATED", "NOT RELATED"
 
 
 def related_by(told: Mapping[str, str], codes: Collection[str]) -> bool | None:
