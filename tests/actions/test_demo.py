@@ -11,12 +11,16 @@ from sqlalchemy import text
 
 from tests.actions.world import NOW, World, study_of
 from trialcrf.actions import Impossible, demo, judge, publish
+from trialcrf.actions.cells.bedside import situation
+from trialcrf.actions.cells.gather import chain_now
 from trialcrf.actions.sign_in import WrongSignIn, check_password
 from trialcrf.core.access import Grant
+from trialcrf.core.cells import donors_of
 from trialcrf.core.cut import Cut
 from trialcrf.core.document import Place
 from trialcrf.core.eligibility import Overall, Verdict
 from trialcrf.core.packs.report import tabulate
+from trialcrf.core.product.bedside import Scanned, stops
 from trialcrf.core.schedule import State, plan
 from trialcrf.core.signature import Standing
 from trialcrf.core.workflow import QueryState
@@ -147,6 +151,8 @@ def test_the_cast_holds_the_roles_told(shown):
         "mona": {Grant("monitor", STUDY, "01"), Grant("monitor", STUDY, "02")},
         "olga": {Grant("coordinator", STUDY, "02")},
         "sam": {Grant("sponsor", STUDY)},
+            "lara": {Grant("cell_lab", STUDY, "01")},
+            "quin": {Grant("qualified_person", STUDY)},
     }
     assert zones == {"01": "Europe/Paris", "02": "America/Martinique"}
 
@@ -235,3 +241,17 @@ def test_serious_events_are_told_to_sponsor_and_investigator(shown):
         told = tx.read(text("SELECT kind FROM outbox")).scalars().all()
     assert told
     assert set(told) == {"serious"}
+
+
+def test_a_bag_waits_for_somebody_and_other_batches_are_tested_and_rejected(shown):
+    published = shown.published
+    with shown.read() as tx:
+        whole = chain_now(tx, published.study)
+        decisions = [one.release.decision if one.release else "" for one in whole.stock.batches.values()]
+        assert decisions == ["RELEASED", "", "REJECTED"] and not whole.gaps and not whole.stock.unknown
+        bag = whole.stock.bags["DEMO-01-1"]
+        donor = donors_of(whole, bag.batch)[0].key
+        everybody = subjects.all_of(tx, STUDY, {"01"}, "recipient")
+        waiting = next(one for one in everybody if donor in subjects.answers(tx, one, "RSUBJID"))
+        scanned = Scanned(bag.code, waiting.key, donor)
+        assert stops(situation(tx, published, waiting, bag.code, "MSC1", NOW), scanned) == ()

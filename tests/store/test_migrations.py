@@ -163,14 +163,15 @@ def test_there_is_no_way_back():
         assert not hasattr(revision.module, "downgrade")
 
 
-def test_answers_that_a_version_does_not_understand_yet_are_projected_by_the_next(empty_database_url):
-    engine = old_database(empty_database_url, "0003")
+@pytest.mark.parametrize(("version", "alias"), [("0003", "AESTTIM"), ("0004", "BEREFID")])
+def test_answers_that_a_version_does_not_understand_yet_are_projected_by_the_next(empty_database_url, version, alias):
+    engine = old_database(empty_database_url, version)
     with engine.begin() as connection:
         one = dict(connection.execute(text("SELECT * FROM definition ORDER BY id LIMIT 1")).mappings().one())
         canonical = json.loads(one["canonical"])
         plate = next(form for form in canonical["study"]["forms"] if form["oid"] == "PLATE")
         grams = next(item for group in plate["groups"] for item in group["items"] if item["oid"] == "GRAMS")
-        grams["aliases"] = ["AESTTIM"]
+        grams["aliases"] = [alias]
         new = one | {"id": 2001, "version": 99, "canonical": json.dumps(canonical)}
         connection.execute(tables_of(engine).tables["definition"].insert(), new)
         form = dict(connection.execute(text("SELECT * FROM form WHERE form_oid = 'PLATE' ORDER BY id LIMIT 1")).mappings().one())
@@ -181,7 +182,7 @@ def test_answers_that_a_version_does_not_understand_yet_are_projected_by_the_nex
         connection.execute(tables["form"].insert(), [form | later, form | later | {"id": 2002, "form_repeat": 51, "document": unknown}])
     migrations.upgrade(empty_database_url)
     with engine.connect() as connection:
-        asked = text("SELECT form_id, item, grp, row, text, missing FROM fact WHERE alias = 'AESTTIM' ORDER BY form_id")
-        found = [tuple(one) for one in connection.execute(asked)]
+        asked = text("SELECT form_id, item, grp, row, text, missing FROM fact WHERE alias = :alias ORDER BY form_id")
+        found = [tuple(one) for one in connection.execute(asked, {"alias": alias})]
     assert found == [(2001, "GRAMS", "", "", "08:30", ""), (2002, "GRAMS", "", "", "", "UNK")]
     engine.dispose()

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from trialcrf.actions import Impossible, administer, judge, review, sign, who
+from trialcrf.actions import Impossible, administer, demo_cells, judge, review, sign, who
 from trialcrf.actions.enter import Typed, mark_form_error, save_form
 from trialcrf.actions.sign_in import set_password
 from trialcrf.actions.simulate import Case, Simulated, add, cases_for, pack_case, script_of
@@ -48,7 +48,7 @@ class DemoAccount:
         return self.site.split(", ")
 
 
-_PARIS, _MARTINIQUE, _SPONSOR = "Centre 01 (démo)", "Centre 02 (démo)", "Promoteur (démo)"
+_PARIS, _MARTINIQUE, _SPONSOR, _LABORATORY = "Centre 01 (démo)", "Centre 02 (démo)", "Promoteur (démo)", "Laboratoire (démo)"
 
 ACCOUNTS = (
     DemoAccount("adam", "administrator", "", "Adam Administrateur", _SPONSOR, "fr"),
@@ -59,6 +59,8 @@ ACCOUNTS = (
     DemoAccount("dana", "data_manager", "", "Dana Données", _SPONSOR, "en"),
     DemoAccount("sam", "sponsor", "", "Sam Sponsor", _SPONSOR, "en"),
     DemoAccount("olga", "coordinator", "02", "Olga Outremer", _MARTINIQUE, "fr"),
+    DemoAccount("lara", "cell_lab", "01", "Lara Laboratoire", _LABORATORY, "fr"),
+    DemoAccount("quin", "qualified_person", "", "Quin Personne-Qualifiée", _LABORATORY, "fr"),
 )
 """The cast, the administrator first: he makes the others."""
 
@@ -127,6 +129,10 @@ class _Centre:
             for kind, (key, _) in case.seats.items():
                 self.verdict("ivan" if kind == self.study.subject_types[0].oid else "dora", self.subject(key))
         if self.site.code == ACCOUNTS[1].site:
+            quin = accounts.find(self.tx, "quin")
+            assert quin is not None
+            signer = accounts.actor(self.tx, quin)
+            demo_cells.fill(self.tx, self.published, self.site, self.now, self.act, signer, ACCOUNTS[0].password)
             self.corrections(*(self.subject(case.seats[self.study.subject_types[0].oid][0]) for case in cases[:3]))
 
     def verdict(self, username: str, subject: Subject) -> None:
