@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -53,12 +54,21 @@ def scratch_folder(parent: Path | None) -> Path:
     return Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=parent))
 
 
-LONGEST_FIRST = ("browser/", "test_cli.py", "test_printing.py", "jobs/", "actions/", "external/", "store/", "web/")
+PILOT = ("actions/test_import.py", "actions/test_pilot_report.py", "actions/test_pilot_packs.py")
+"""What needs the whole pilot: importing it takes longer than most files of tests."""
+
+LONGEST_FIRST = ("browser/", *PILOT, "test_cli.py", "test_printing.py", "jobs/", "actions/", "external/", "store/", "web/")
 """Rooms of tests in the order in which several workers take them: what is left for the end is short, so no worker waits for another."""
 
-
-TOGETHER = (("browser/",), ("actions/test_import.py", "actions/test_pilot_report.py"))
+TOGETHER = (("browser/",), PILOT)
 """Files that share what takes long to make: the running program and the browser, the imported pilot."""
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage seldom: importing and entering make many objects, few of them garbage that counting references leaves."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

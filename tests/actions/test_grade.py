@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date
 
 from tests.actions.world import NOW, World, study_of, typed
-from trialcrf.actions import enter
+from trialcrf.actions import begin, enter
 from trialcrf.actions.safety import grade, keep_limits, take_over
 from trialcrf.actions.safety.grade import Graded, Line
 from trialcrf.actions.safety.keep_limits import TypedLimits
@@ -167,10 +167,10 @@ def test_an_event_is_begun_from_a_value_through_the_readers_of_its_items_and_not
             assert wrong is None
         assert audit.chains(tx.connection) == heads
         form = published.study.form["ADVERSE"]
-        taken = take_over.boxes(form, {"AEBODSYS": "No such class", "AETOXGR": "9", "AETERM": "x" * 201, "AEDECOD": "ok"}, "en", subject)
+        taken = begin.boxes(form, {"AEBODSYS": "No such class", "AETOXGR": "9", "AETERM": "x" * 201, "AEDECOD": "ok"}, "en", subject)
         assert {place.item for place in taken} == {"AE_CTCAE"}
-        begin = take_over.begin(tx, published, subject)
-    assert begin and (begin.form_oid, begin.form_repeat) == ("ADVERSE", 1)
+        next_one = take_over.begin(tx, published, subject)
+    assert next_one and (next_one.form_oid, next_one.form_repeat) == ("ADVERSE", 1)
 
 
 def test_rows_have_a_day_and_limits_of_their_own(world: World) -> None:

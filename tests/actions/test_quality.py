@@ -39,7 +39,7 @@ def complain(world: World, one, row: str, since: tuple[object, ...], now: dateti
 
 def page(world: World, now: datetime = MORNING) -> dict[str, SiteQuality]:
     with world.read() as tx:
-        return {one.site: one for one in quality.of_sites(tx, sites.all_of(tx, world.study), now)}
+        return {one.site: one for one in quality.of_sites(tx, world.published.study, sites.all_of(tx, world.study), now)}
 
 
 def made(world: World, known_at: datetime = MORNING, as_of: date = TODAY, site: str = "") -> QualityReport:

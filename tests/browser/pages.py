@@ -8,6 +8,8 @@ from datetime import UTC, date, datetime
 
 from sqlalchemy import case, update
 
+from tests.actions.cells_world import GOOD_QC
+from tests.actions.world import typed
 from tests.browser.person import Person
 from tests.browser.program import STUDY, Program, form_address, subject_address
 from trialcrf.actions import choose
@@ -110,6 +112,29 @@ def limits_of_a_laboratory(program: Program) -> str:
         return str(held[0] if held else keep_limits.add(tx, published.study, site, typed))
 
 
+def a_batch(program: Program) -> str:
+    """The key of a batch at site 01 with its tests and two bags, `KEY-1` and `KEY-2`; made where there is none yet."""
+    found = program.ask("SELECT s.key FROM subject s JOIN fact f ON f.alias = 'CTBAG' JOIN form o ON o.id = f.form_id AND o.subject_id = s.id "
+                        "WHERE s.key LIKE 'B-01-%' AND f.text = s.key || '-1'")  # fmt: skip
+    if found:
+        return str(found[0][0])
+    harvest = program.ask(
+        "SELECT s.key, o.event_oid, o.event_repeat, o.form_oid, o.form_repeat FROM form o JOIN subject s ON s.id = o.subject_id "
+        "WHERE o.form_oid = 'HARVEST' AND o.error = '' AND s.key LIKE 'D-01-%' ORDER BY o.id"
+    )[0]
+    now, day = datetime.now(UTC), (program.today.day, program.today.month, program.today.year)
+    origin = {"ANCESTRY__new1__BAT_DONATION": "/".join(str(part) for part in harvest)}
+    batch = program.world.enrol("batch", now=now, BAT_LOT="LOT 1", BAT_CULTURE_START=day, **origin)
+    program.world.save(batch, "QC", "MAKING", typed(**{**GOOD_QC, "QC_DATE": day}), name="lara", now=now)
+    expiry = (day[0] if day[0] < 29 else 28, day[1], day[2] + 1)
+    rows: dict[str, object] = {}
+    for number in ("1", "2"):
+        told = {"CODE": f"{batch.key}-{number}", "CELLS": "80", "VOLUME": "50", "EXPIRY": expiry, "FILLED": (*day, "00:00"), "PLACE": "LAB_TANK"}
+        rows |= {f"BAG__new{number}__BAG_{name}": text for name, text in told.items()}
+    program.world.save(batch, "BAGS", "MAKING", typed(**rows), name="lara", now=now)
+    return batch.key
+
+
 def session_lost(person: Person) -> None:
     person.context.clear_cookies()
     person.type("HT", "172")
@@ -200,6 +225,14 @@ PAGES = (
     Known("case_documents.shown", "sam", f"{LIST}/cases/1/reports"),
     Known("stopping.shown", "sam", f"{LIST}/stopping"),
     Known("stopping.shown", "cora", f"{LIST}/stopping"),
+    Known("batches.listed", "lara", f"{LIST}/cells"),
+    Known("batches.listed", "sam", f"{LIST}/cells?site=02"),
+    Known("batches.one", "lara", f"{LIST}/cells/{{}}", made=a_batch),
+    Known("batches.one", "sam", f"{LIST}/cells/{{}}", made=a_batch),
+    Known("release.shown", "quin", f"{LIST}/cells/{{}}/release", made=a_batch),
+    Known("release.shown", "quin", f"{LIST}/cells/{{}}/release", made=a_batch, then=refused),
+    Known("enrolment.form", "lara", f"{LIST}/enrol/batch/01"),
+    Known("entry.form", "lara", f"{LIST}/subjects/{{}}/MAKING/1/BAGS/1", made=a_batch),
     Known("export.page", "dana", f"{LIST}/data"),
     Known("admin.people", "adam", "/people"),
     Known("admin.people", "adam", "/people?state=invited"),

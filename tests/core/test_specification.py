@@ -157,6 +157,12 @@ def test_annotations_tell_names_ranges_conditions_and_checks(salt: Study) -> Non
     assert found["COMPLAINTS.DIED"].optional and not found["COMPLAINTS.GRAVE"].optional
 
 
+def test_a_code_says_what_it_names_and_that_it_stands_once(salt: Study) -> None:
+    bag = asked(salt, identity="bag", unique=True)
+    assert (noted(bag, "scanned or typed, the code of"), noted(bag, "once in the study")) == (Message("Bag"), "")
+    assert not {"scanned or typed, the code of", "once in the study"} & {note.name.msgid for note in asked(salt).notes}
+
+
 # The specification
 
 
@@ -187,6 +193,14 @@ def test_every_check_is_told_with_message_and_rule(told: Specification, trial: S
     found = {(form.oid, check.oid): check for form in told.rules for check in form.checks}
     assert set(found) == {(form.oid, check.oid) for form in trial.forms for check in form.checks}
     assert all(check.rule and check.message.texts for check in found.values())
+
+
+def test_every_code_is_told_with_what_it_names_and_whether_it_stands_once(told: Specification, trial: Study) -> None:
+    found = {line.oid: line for form in told.rules for line in form.codes}
+    items = [item for form in trial.forms for _, item in form.items.values()]
+    assert set(found) == {item.oid for item in items if item.identity or item.unique}
+    assert (found["BAG_CODE"].names, found["BAG_CODE"].once) == (Message("Bag"), True)
+    assert (found["MOV_BAG"].names, found["MOV_BAG"].once) == (Message("Bag"), False)
 
 
 def test_criteria_name_the_inputs_that_they_judge(told: Specification, trial: Study) -> None:

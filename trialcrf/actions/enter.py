@@ -27,6 +27,7 @@ from trialcrf.store import cases, definitions, forms, queries, subjects, visits
 from trialcrf.store.audit import Entry
 from trialcrf.store.definitions import Published
 from trialcrf.store.forms import Stale, StoredForm
+from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.unique_codes import Taken, taken
@@ -189,13 +190,18 @@ def says_what_stands(tx: Transaction, published: Published, subject: Subject, ke
 def reference_choices(tx: Transaction, item: ItemDef, subject: Subject) -> list[str]:
     """The records that a reference item may name, at the same site: subjects of a type by key, or forms (`own`: of this
     subject) by their whole address."""
+    return references_at(tx, item, subject.site, subject)
+
+
+def references_at(tx: Transaction, item: ItemDef, site: Site, subject: Subject | None) -> list[str]:
+    """The same for a form of a site that nobody is enrolled by yet (`subject` None): it has no forms of its own to name."""
     what, _, target = item.refers_to.partition(":")
     if what == "form":
-        return forms.addresses(tx, subject.site.id, target)
+        return forms.addresses(tx, site.id, target)
     if what == "own":
-        return forms.addresses(tx, subject.site.id, target, subject.id)
-    found = subjects.all_of(tx, subject.site.study_oid, {subject.site.code}, target)
-    return [one.key for one in found if one.id != subject.id]
+        return forms.addresses(tx, site.id, target, subject.id) if subject else []
+    found = subjects.all_of(tx, site.study_oid, {site.code}, target)
+    return [one.key for one in found if subject is None or one.id != subject.id]
 
 
 def record_refusal(tx: Transaction, subject: Subject, key: FormKey, sent: Typed, findings: Sequence[Finding]) -> None:

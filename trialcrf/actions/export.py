@@ -125,6 +125,7 @@ def export_csv(
     _make_empty(out)
     sheets = _sheets(versions, readable)
     people = sorted(subjects.all_of(tx, study_oid, sites), key=lambda one: (one.site.code, one.key))
+    products = {oid for version in versions for oid in version.study.products}
     order = {event.oid: place for version in reversed(versions) for place, event in enumerate(version.study.events)}
     written: list[Written] = []
     subjects_found: set[int] = set()
@@ -133,7 +134,8 @@ def export_csv(
         with ExitStack() as stack:
             files = [(sheet, stack.enter_context(writing_table(out, sheet.name, sheet.heading))) for sheet in of_form]
             for subject, form in _forms(tx, people, oid, order):
-                subjects_found.add(subject.id)
+                if subject.subject_type not in products:
+                    subjects_found.add(subject.id)
                 forms_found += 1
                 for sheet, file in files:
                     file.add(sheet.lines(study_oid, subject, form))

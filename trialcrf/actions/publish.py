@@ -98,7 +98,7 @@ def effect(tx: Transaction, old: Study, new: Study, sites: frozenset[str] | None
         for name in names
         if old.assumptions.get(name) != new.assumptions.get(name)
     )
-    people = subjects.all_of(tx, new.oid, sites)
+    people = [one for one in subjects.all_of(tx, new.oid, sites) if not new.is_product(one.subject_type)]
     verdicts: list[VerdictChange] = []
     windows: list[WindowChange] = []
     codings: list[CodingChange] = []

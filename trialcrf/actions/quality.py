@@ -9,6 +9,7 @@ from trialcrf.actions import Impossible
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import Study
+from trialcrf.core.facts import people
 from trialcrf.core.quality import (
     LONG,
     QualityReport,
@@ -31,9 +32,9 @@ AT_ONCE = 200
 """Subjects whose visits are held in memory together: there may be thousands."""
 
 
-def of_sites(tx: Transaction, places: Sequence[Site], now: datetime) -> list[SiteQuality]:
+def of_sites(tx: Transaction, study: Study, places: Sequence[Site], now: datetime) -> list[SiteQuality]:
     """The numbers of these sites as they stand: the cut-off is today at each of them."""
-    return [quality(place.code, place.name, _seen(tx, place), place.today(now), place.today(now)) for place in places]
+    return [quality(place.code, place.name, _seen(tx, study, place), place.today(now), place.today(now)) for place in places]
 
 
 def quality_report(tx: Transaction, study: Study, upto: Checkpoint, cut: Cut, site: str = "") -> QualityReport:
@@ -53,11 +54,12 @@ def quality_report(tx: Transaction, study: Study, upto: Checkpoint, cut: Cut, si
     return QualityReport(cut, study.title, study.protocol, told, LONG, found, None if site else together(found))
 
 
-def _seen(tx: Transaction, place: Site) -> Iterator[Seen]:
-    """What stands in the tables about the subjects of a site, in lots."""
+def _seen(tx: Transaction, study: Study, place: Site) -> Iterator[Seen]:
+    """What stands in the tables about the people of a site, in lots."""
     by_type: dict[str, list[Subject]] = {}
     for one in subjects.all_of(tx, place.study_oid, [place.code]):
-        by_type.setdefault(one.subject_type, []).append(one)
+        if not study.is_product(one.subject_type):
+            by_type.setdefault(one.subject_type, []).append(one)
     for subject_type, everyone in by_type.items():
         for start in range(0, len(everyone), AT_ONCE):
             lot = everyone[start : start + AT_ONCE]
@@ -75,9 +77,9 @@ def _seen(tx: Transaction, place: Site) -> Iterator[Seen]:
 
 
 def _seen_at(tx: Transaction, study: Study, place: Site, upto: Checkpoint) -> Iterator[Seen]:
-    """What the trail tells about the subjects of a site at the checkpoint, one by one."""
+    """What the trail tells about the people of a site at the checkpoint, one by one."""
     mine = Checkpoint(tuple(head for head in upto.heads if head[0] == place.chain))
-    records = replay.subjects_at(tx, mine)
+    records = people(study, replay.subjects_at(tx, mine))
     forms = {form_id: place.today(at) for form_id, at in first_entries.forms_at(tx, mine).items()}
     with_rows = [one.form_id for record in records for one in record.records if one.row]
     rows = {key: place.today(at) for key, at in first_entries.rows_at(tx, with_rows, mine).items()}

@@ -11,11 +11,14 @@ from pathlib import Path
 from typing import Protocol
 
 from trialcrf.actions import Impossible, quality
+from trialcrf.actions.cells import documents
 from trialcrf.actions.safety import case_documents, packs
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.cut import Cut
+from trialcrf.core.definition.cells import CellSettings
 from trialcrf.core.definition.model import Study
 from trialcrf.core.facts import SubjectRecord
+from trialcrf.core.packs.product import NO_CHAIN
 from trialcrf.core.packs.report import NoSafetySettings, SafetyReport, tabulate
 from trialcrf.core.quality import QualityReport
 from trialcrf.core.wording import N_, Message
@@ -31,12 +34,14 @@ from trialcrf.store.transaction import Transaction
 SAFETY, QUALITY = "safety", "quality"
 CIOMS, LETTER, NARRATIVE = "cioms", "letter", "narrative"
 SAE, DSUR, DSMB, DSMB_CLOSED = "sae", "dsur", "dsmb", "dsmb_closed"
+BATCH, INFUSION, DOSSIER, ACCOUNTABILITY = "batch", "infusion", "dossier", "accountability"
 EASTMOST, WESTMOST = timedelta(hours=14), timedelta(hours=12)
 """How far the calendar at a site can be ahead of, and behind, that of universal time."""
 
 NOT_DRAWN = N_("The document could not be drawn; the log of the scheduler says why.")
 NOT_COUNTED = N_("This study does not say how its adverse events are counted: it has no safety report.")
 NOT_BLINDED = N_("This study is open-label: its safety board pack has both parts.")
+BLINDED = N_("This study is blinded: the record of an infusion would tell the arm.")
 
 
 class Drawable(Protocol):
@@ -98,13 +103,15 @@ _EVERYTHING = Asked()
 class Kind:
     """A kind of report; its document is the folder of `reports/` with its code. `value` makes what is drawn, `refusal` says why a study
     has no such report, if it has none, and `about` what of the study an order must name. `verb` is what a person must be allowed to do,
-    besides reading reports, to order or read one: the arms of a blinded study are not for everybody."""
+    besides reading reports, to order or read one: the arms of a blinded study are not for everybody. `subject_types` says of which kinds
+    the subject may be that it is about; without it of any."""
 
     label: str
     value: Callable[[Transaction, Known, Asked], Drawable]
     refusal: Callable[[Study], Message | None]
     about: About = About.STUDY
     verb: str = ""
+    subject_types: Callable[[CellSettings], tuple[str, ...]] | None = None
 
 
 def order(
@@ -134,6 +141,7 @@ def order(
     if refusal is not None:
         raise Impossible(refusal)
     check_asked(tx, study.oid, KINDS[kind].about, asked)
+    check_kind(tx, study, KINDS[kind], asked)
     if language not in study.languages:
         raise Impossible(Message(N_("Choose one of the languages offered.")))
     check_cut(tx, study.oid, as_of, moment, tx.at)
@@ -163,6 +171,17 @@ def check_asked(tx: Transaction, study_oid: str, about: About, asked: Asked) -> 
         raise Impossible(Message(said), "case_number")
     if asked.case_number is not None and cases.find(tx, study_oid, asked.case_number) is None:
         raise Impossible(Message(N_("There is no case %(number)s."), {"number": str(asked.case_number)}), "case_number")
+
+
+def check_kind(tx: Transaction, study: Study, kind: Kind, asked: Asked) -> None:
+    """Refuse a subject of a kind that the document is not about: a summary of a batch needs a batch. Raises Impossible."""
+    if kind.subject_types is None or study.cells is None:
+        return
+    which, kinds = subjects.find(tx, study.oid, asked.subject), kind.subject_types(study.cells)
+    if which is None or which.subject_type not in kinds:
+        said = N_("This report is not about %(subject)s: choose one of %(kinds)s.")
+        labels = tuple(study.subject_type[oid].label for oid in kinds if oid in study.subject_type)
+        raise Impossible(Message(said, {"subject": asked.subject, "kinds": labels}), "subject")
 
 
 def check_cut(tx: Transaction, study_oid: str, as_of: date, known_at: datetime, now: datetime) -> None:
@@ -278,6 +297,20 @@ def _dsmb_closed(tx: Transaction, base: Known, _asked: Asked) -> Drawable:
     return packs.safety_board(tx, base.study, base.upto, base.cut, closed=True)
 
 
+def of_cells(make: Callable[[Transaction, Study, Checkpoint, Cut, str], Drawable]) -> Callable[[Transaction, Known, Asked], Drawable]:
+    """A document of the cell product, which is about a subject or a site."""
+    return lambda tx, base, asked: make(tx, base.study, base.upto, base.cut, asked.subject or asked.site)
+
+
+def _no_cells(study: Study) -> Message | None:
+    return Message(NO_CHAIN) if study.cells is None else None
+
+
+def _open_cells(study: Study) -> Message | None:
+    """Cohort, dose and batch tell the arm: of a blinded study there is no record of an infusion."""
+    return _no_cells(study) or (Message(BLINDED) if study.safety and study.safety.blinded else None)
+
+
 def _unblinded(study: Study) -> Message | None:
     """Why there is no closed pack: an open-label study has its closed part in the pack that everybody orders."""
     return _uncounted(study) or (None if study.safety and study.safety.blinded else Message(NOT_BLINDED))
@@ -288,7 +321,7 @@ def _uncounted(study: Study) -> Message | None:
 
 
 KINDS: Mapping[str, Kind] = {
-    SAFETY: Kind(N_("Safety report"), _safety, lambda study: Message(NOT_COUNTED) if study.safety is None else None),
+    SAFETY: Kind(N_("Safety report"), _safety, _uncounted),
     QUALITY: Kind(N_("Site quality"), _quality, lambda study: None, About.SITE),
     SAE: Kind(N_("Serious adverse events"), _sae, _uncounted),
     DSUR: Kind(N_("DSUR tabulations"), _dsur, _uncounted),
@@ -297,7 +330,14 @@ KINDS: Mapping[str, Kind] = {
     CIOMS: Kind(N_("CIOMS I form of a case"), _cioms, _uncounted, About.CASE),
     LETTER: Kind(N_("Letter to investigators about a case"), _letter, _uncounted, About.CASE),
     NARRATIVE: Kind(N_("Safety narrative of a subject"), _narrative, _uncounted, About.SUBJECT),
-}
+    BATCH: Kind(N_("Batch summary"), of_cells(documents.batch_of), _no_cells, About.SUBJECT, "cell.read", lambda of: (of.product,)),
+    INFUSION: Kind(N_("Infusion record"), of_cells(documents.infusion_of), _open_cells, About.SUBJECT, "", lambda of: (of.recipient,)),
+    DOSSIER: Kind(
+        N_("Traceability dossier"), of_cells(documents.dossier_of), _no_cells, About.SUBJECT, "trace.read",
+        lambda of: (of.donor, of.product, of.recipient),
+    ),
+    ACCOUNTABILITY: Kind(N_("Product accountability"), of_cells(documents.account_of), _no_cells, About.SITE, "stock.read"),
+}  # fmt: skip
 """Every report that can be ordered, by the code that its row, its file and its folder have."""
 
 

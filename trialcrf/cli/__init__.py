@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from trialcrf.cli.cells import trace_
 from trialcrf.cli.criteria import evaluate
 from trialcrf.cli.data import export, import_
 from trialcrf.cli.dictionary import dictionary
@@ -47,5 +48,6 @@ for command in (
     import_,
     simulate_command,
     lab_limits,
+    trace_,
 ):
     main.add_command(command)

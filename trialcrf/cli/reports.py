@@ -36,6 +36,10 @@ _SAID: Mapping[str, str] = {
     reporting.CIOMS: _("Draw the CIOMS I form of a case as a PDF."),
     reporting.LETTER: _("Draw the letter to investigators about a case as a PDF."),
     reporting.NARRATIVE: _("Draw the safety narrative of a subject as a PDF."),
+    reporting.BATCH: _("Draw the summary of a batch of cells as a PDF."),
+    reporting.INFUSION: _("Draw the record of a recipient’s infusion as a PDF."),
+    reporting.DOSSIER: _("Draw the traceability dossier of a donor, a batch or a recipient as a PDF."),
+    reporting.ACCOUNTABILITY: _("Draw the account of the cell product as a PDF, of a site or of all sites."),
 }
 """The kinds that are drawn from the terminal. The closed part of a blinded study is not: it is for named persons only."""
 
@@ -98,6 +102,7 @@ def _draw(
             raise Impossible(refusal)
         # The page offers the sites there are; of a site that is not the report itself says so.
         reporting.check_asked(tx, study_oid, reporting.KINDS[kind].about, replace(asked, site=""))
+        reporting.check_kind(tx, published.study, reporting.KINDS[kind], asked)
         reporting.check_cut(tx, study_oid, as_of, known, shell.now)
         value = reporting.KINDS[kind].value(tx, reporting.known(tx, study_oid, as_of, known), asked)
     drawn = reporting.drawing(value, language, kind, asked, shell.settings.reports_folder / KEPT)

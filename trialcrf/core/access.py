@@ -34,11 +34,10 @@ VERBS: Mapping[str, frozenset[str]] = {
     "subject.list": _READERS,
     "casebook.open": _READERS | _MAKERS,  # which of its forms are read and entered is each form's own pair of verbs
     "subject.enrol": _SITE_STAFF | {"cell_lab"},
-    "subject.error": _SITE_STAFF,
+    "subject.error": _SITE_STAFF | {"cell_lab"},
     "form.read": _READERS,
     "form.enter": _SITE_STAFF,
     "form.error": _SITE_STAFF | _MAKERS,
-    "history.read": _READERS,
     "link.read": _READERS - {"donor_physician"},
     "link.enter": _SITE_STAFF - {"donor_physician"},
     "donor.read": _CONTROLLERS | {"donor_physician"},

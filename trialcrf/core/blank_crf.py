@@ -10,7 +10,7 @@ from trialcrf.core.definition.codes import CodeList
 from trialcrf.core.definition.model import DataType, FormDef, ItemDef, ItemGroupDef, Range, Study
 from trialcrf.core.explain import written
 from trialcrf.core.registers import in_order
-from trialcrf.core.specification import Edition, edition, spoken_range
+from trialcrf.core.specification import IDENTITIES, Edition, edition, spoken_range
 from trialcrf.core.values import MISSING_CODES, REASON_NEEDED, asks_day
 from trialcrf.core.wording import N_, Message, Sayable, Words
 
@@ -299,6 +299,10 @@ def _notes(form: FormDef, item: ItemDef) -> Iterator[Note]:
         yield Note(Message(N_("hard range")), spoken_range(item.hard))
     if item.soft != Range():
         yield Note(Message(N_("soft range")), spoken_range(item.soft))
+    if item.identity:
+        yield Note(Message(N_("scanned or typed, the code of")), Message(IDENTITIES[item.identity]))
+    if item.unique:
+        yield Note(Message(N_("once in the study")), "")
     if item.not_future:
         yield Note(Message(N_("not in the future")), "")
     if item.when is not None:

@@ -31,7 +31,7 @@ NODE_KINDS: Mapping[NodeKind, str] = {
     NodeKind.DONATION: N_("Donation"),
     NodeKind.BATCH: N_("Batch"),
     NodeKind.BAG: N_("Bag"),
-    NodeKind.RECIPIENT: N_("Recipient"),
+    NodeKind.RECIPIENT: N_("Recipient of cells"),
 }
 
 
@@ -112,9 +112,16 @@ class Chain:
     stock: Stock = field(default_factory=Stock)
 
     def named(self, text: str) -> tuple[Node, ...]:
-        """What somebody may mean by a key, a donation number, a batch number or the code of a bag; none where nothing has that name."""
+        """What somebody may mean by a key, a donation number, a batch number, the number of a pool or the code of a bag; none where nothing
+        has that name. Only where nothing has it exactly, capitals and small letters count as the same."""
         wanted = text.strip()
-        return tuple(node for node in self.nodes.values() if wanted in (node.key, node.name)) if wanted else ()
+        names = {id_: {id_.key, node.name, self._pool(id_)} - {""} for id_, node in self.nodes.items()}
+        exact = tuple(self.nodes[id_] for id_, known in names.items() if wanted in known)
+        return exact or tuple(self.nodes[id_] for id_, known in names.items() if wanted.casefold() in {one.casefold() for one in known})
+
+    def _pool(self, id_: NodeId) -> str:
+        held = self.stock.batches.get(id_.key) if id_.kind is NodeKind.BATCH else None
+        return held.pool if held else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,7 +289,10 @@ def _walked(steps: Iterable[tuple[NodeId, NodeId]], starts: Sequence[NodeId]) ->
 
 @dataclass(frozen=True, slots=True)
 class LookBack:
-    """What a finding at a donor, or with a batch, reaches: every batch, what of it is on hand, and who got or was about to get the rest."""
+    """What a finding at a donor, or with a batch, reaches: every batch, what of it is on hand, and who got or was about to get the rest.
+
+    `given` are the bags of which an infusion is recorded, whatever else is recorded of them: nobody who got one is left out.
+    """
 
     trace: Trace
     batches: tuple[Node, ...]
@@ -305,7 +315,7 @@ def look_back(whole: Chain, start: NodeId) -> LookBack:
         found,
         batches,
         tuple(one for one in bags if one.on_hand),
-        tuple(one for one in bags if one.state is BagState.INFUSED),
+        tuple(one for one in bags if one.given_to),
         tuple(one for one in bags if one.state is BagState.DISCARDED),
         tuple(node.key for node in found.downstream if node.kind is NodeKind.RECIPIENT),
         tuple(sorted({node.site for node in found.downstream if node.kind is NodeKind.RECIPIENT})),

@@ -25,6 +25,7 @@ from trialcrf.core.definition.model import (
 )
 from trialcrf.core.explain import written
 from trialcrf.core.expr import Expr
+from trialcrf.core.product.identity import SAID, Kind
 from trialcrf.core.registers import AssumptionLine, InstrumentLine, ListLine, assumptions, codelists, in_order, instruments
 from trialcrf.core.wording import N_, Message, Sayable, Words
 
@@ -48,6 +49,13 @@ ACCESSES: Mapping[str, str] = {
     "release": N_("signed release"),
 }
 """Who reads a form, by the pair of verbs that guards it."""
+IDENTITIES: Mapping[str, str] = {
+    "donation": SAID[Kind.DONATION],
+    "batch": SAID[Kind.BATCH],
+    "bag": SAID[Kind.BAG],
+    "subject": SAID[Kind.WRISTBAND],
+}
+"""What the code in an identity field names."""
 KINDS: Mapping[CriterionKind, str] = {
     CriterionKind.INCLUSION: N_("inclusion"),
     CriterionKind.EXCLUSION: N_("exclusion"),
@@ -136,14 +144,25 @@ class ItemLine:
 
 
 @dataclass(frozen=True, slots=True)
+class CodeLine:
+    """A question whose answer is a code: what the code names (empty: nothing that is labelled), and whether it stands once in the study."""
+
+    oid: str
+    label: Words
+    names: Sayable | str
+    once: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FormRules:
-    """The rules of one form: its checks, its computed questions, its ranges and conditions."""
+    """The rules of one form: its checks, its computed questions, its ranges and conditions, its codes."""
 
     oid: str
     label: Words
     checks: tuple[CheckLine, ...]
     computed: tuple[ItemLine, ...]
     bounded: tuple[ItemLine, ...]
+    codes: tuple[CodeLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,7 +258,7 @@ def specification(study: Study) -> Specification:
         anchors=tuple((each.oid, each.label, each.alias) for each in study.anchors),
         plans=tuple(_plan(study, kind, forms) for kind in study.subject_types),
         reminding=_reminding(study.reminders),
-        rules=tuple(rules for form in in_order(study) if (rules := _rules(form)).checks or rules.computed or rules.bounded),
+        rules=tuple(rules for form in in_order(study) if (rules := _rules(form)).checks or rules.computed or rules.bounded or rules.codes),
         eligibility=tuple(_eligibility(study, each) for each in study.eligibility),
         parameters=tuple(_parameters(study)),
         assumptions=tuple(assumptions(study)),
@@ -322,7 +341,12 @@ def _rules(form: FormDef) -> FormRules:
     lines = [(item, _item_line(item)) for _, item in form.items.values()]
     computed = tuple(line for item, line in lines if item.derive is not None)
     bounded = tuple(line for item, line in lines if item.derive is None and (line.hard or line.soft or line.condition))
-    return FormRules(form.oid, form.label, checks, computed, bounded)
+    codes = tuple(_code_line(item) for item, _ in lines if item.identity or item.unique)
+    return FormRules(form.oid, form.label, checks, computed, bounded, codes)
+
+
+def _code_line(item: ItemDef) -> CodeLine:
+    return CodeLine(item.oid, item.label, Message(IDENTITIES[item.identity]) if item.identity else "", item.unique)
 
 
 def _item_line(item: ItemDef) -> ItemLine:

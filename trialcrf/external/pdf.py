@@ -15,10 +15,6 @@ from urllib.parse import urlsplit
 from urllib.request import url2pathname
 from xml.sax.saxutils import escape, unescape
 
-from weasyprint import HTML
-from weasyprint import Attachment as Embedded
-from weasyprint.urls import FatalURLFetchingError, URLFetcher, URLFetcherResponse
-
 from trialcrf.core.attached import Attachment
 from trialcrf.external import child, markup
 from trialcrf.external.markup import BASE, CannotDraw, folder_of
@@ -62,9 +58,13 @@ def draw(document: str, html: str, attachments: Sequence[Attachment] = (), at: d
 
     `at` is the date of the attachments, without which there are none; `identity` what `identity_of` reads from the file again.
     """
+    # Here, as below: importing it takes a third of the time in which the program starts, which only whoever draws pays for.
+    from weasyprint import HTML
+    from weasyprint.urls import FatalURLFetchingError
+
     folder = folder_of(document)
     try:
-        source = HTML(string=html, base_url=folder.as_uri() + "/", url_fetcher=_FolderOnly(folder))
+        source = HTML(string=html, base_url=folder.as_uri() + "/", url_fetcher=_folder_only(folder))
         with warnings.catch_warnings():
             # The library leaves its colour profile open, to be closed when it is forgotten.
             warnings.simplefilter("ignore", ResourceWarning)
@@ -104,6 +104,8 @@ def identity_of(file: bytes) -> str:
 
 
 def _embedded(one: Attachment, at: datetime | None) -> Any:
+    from weasyprint import Attachment as Embedded
+
     if at is None:
         raise CannotDraw(f"{one.name}: a document without a moment has no attachments")
     moment = at.astimezone(UTC)
@@ -164,17 +166,19 @@ def _describe(pdf: Any, identity: str) -> None:
             one.compress = False
 
 
-class _FolderOnly(URLFetcher):
+def _folder_only(folder: Path) -> Any:
     """Gives a document the files of its own folder and of the shared one, nothing else: no network; whatever fails, fails loudly."""
+    from weasyprint.urls import URLFetcher, URLFetcherResponse
 
-    def __init__(self, folder: Path) -> None:
-        super().__init__(allowed_protocols=("file",), allow_redirects=False, fail_on_errors=True)
-        self._folders = (folder.resolve(), (folder.parent / BASE).resolve())
+    folders = (folder.resolve(), (folder.parent / BASE).resolve())
 
-    def fetch(self, url: str, headers: Mapping[str, str] | None = None) -> URLFetcherResponse:
-        parts = urlsplit(url)
-        # Resolved before it is compared, so that neither `..` nor a symbolic link leads out.
-        path = Path(url2pathname(parts.path)).resolve()
-        if parts.scheme != "file" or parts.netloc or not any(path.is_relative_to(folder) for folder in self._folders):
-            raise ValueError("a document may only use files of its own folder and of the shared one")
-        return super().fetch(path.as_uri(), headers)
+    class FolderOnly(URLFetcher):
+        def fetch(self, url: str, headers: Mapping[str, str] | None = None) -> URLFetcherResponse:
+            parts = urlsplit(url)
+            # Resolved before it is compared, so that neither `..` nor a symbolic link leads out.
+            path = Path(url2pathname(parts.path)).resolve()
+            if parts.scheme != "file" or parts.netloc or not any(path.is_relative_to(one) for one in folders):
+                raise ValueError("a document may only use files of its own folder and of the shared one")
+            return super().fetch(path.as_uri(), headers)
+
+    return FolderOnly(allowed_protocols=("file",), allow_redirects=False, fail_on_errors=True)

@@ -112,10 +112,16 @@ def all_of(
 
 
 def count(
-    tx: Transaction, study_oid: str, sites: Collection[str] | None = None, subject_type: str | None = None, containing: str = ""
+    tx: Transaction,
+    study_oid: str,
+    sites: Collection[str] | None = None,
+    subject_type: str | None = None,
+    containing: str = "",
+    but: Collection[str] = (),
 ) -> int:
+    """How many there are, those of the kinds `but` left out."""
     statement = _where(select(func.count()).select_from(JOINED), study_oid, sites, subject_type, containing)
-    return int(tx.read(statement).scalar_one())
+    return int(tx.read(statement.where(subject.c.subject_type.not_in(sorted(but)))).scalar_one())
 
 
 def _where(statement: Select[Any], study_oid: str, sites: Collection[str] | None, subject_type: str | None, containing: str) -> Select[Any]:

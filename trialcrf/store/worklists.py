@@ -27,9 +27,10 @@ class Unfinished:
     updated_at: datetime
 
 
-def unfinished(tx: Transaction, places: Sequence[Site], limit: int) -> tuple[int, list[Unfinished]]:
-    """How many forms were begun and are not complete, and those that were touched last."""
-    where = (form.c.site_id.in_([one.id for one in places]), form.c.complete.is_(False), form.c.error == "", subject.c.error == "")
+def unfinished(tx: Transaction, places: Sequence[Site], limit: int, but: Collection[str] = ()) -> tuple[int, list[Unfinished]]:
+    """How many forms were begun and are not complete, and those that were touched last; of no subject of the kinds `but`."""
+    begun = (form.c.site_id.in_([one.id for one in places]), form.c.complete.is_(False), form.c.error == "", subject.c.error == "")
+    where = (*begun, subject.c.subject_type.not_in(sorted(but)))
     joined = form.join(subjects.JOINED, subject.c.id == form.c.subject_id)
     count = int(tx.read(select(func.count()).select_from(joined).where(*where)).scalar_one())
     mine = (form.c.event_oid, form.c.form_oid, form.c.event_repeat, form.c.form_repeat, form.c.updated_at)

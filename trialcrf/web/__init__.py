@@ -20,6 +20,7 @@ from trialcrf.store import migrations
 from trialcrf.store.transaction import open_engine
 from trialcrf.web import account, eligibility, enrolment, export, guard, quality, queries, reminders, reports, specification
 from trialcrf.web.administration import admin, health, jobs_page, mails
+from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
 from trialcrf.web.forms import entry, history, labview
 from trialcrf.web.frame import done_notices, shell
 from trialcrf.web.safety import case_documents, cases, dictionaries, laboratory, stopping
@@ -30,6 +31,8 @@ LARGEST_POST = 4 * 1024 * 1024
 BLUEPRINTS = (
     account,
     admin,
+    batches,
+    bedside,
     calendar,
     card,
     case_documents,
@@ -43,18 +46,24 @@ BLUEPRINTS = (
     follow_up,
     health,
     history,
+    inventory,
     jobs_page,
     laboratory,
+    labels,
+    look_back,
     mails,
     matrix,
     quality,
     queries,
+    release,
     reminders,
     reports,
     specification,
     stopping,
     timeline,
     today,
+    tracing,
+    vitals,
 )
 
 _HEADINGS = {
@@ -126,7 +135,8 @@ def _prepare_templates(app: Flask) -> None:
         lambda msgid: _language().gettext(msgid), lambda one, many, count: _language().ngettext(one, many, count), newstyle=True
     )
     app.jinja_env.filters.update(say=_say, day=_day, moment=_moment, graded=labview.graded)
-    app.jinja_env.filters.update(number=lambda value: _language().number(value), percent=lambda n, of: _language().percent(n, of))
+    app.jinja_env.filters.update(number=lambda value, decimals=None: _language().number(value, decimals))
+    app.jinja_env.filters.update(percent=lambda n, of: _language().percent(n, of), clock=_clock)
     app.jinja_env.filters.update(full_day=lambda on: _language().full_day(on), weekday=lambda on: _language().weekday(on))
     app.jinja_env.globals.update(get_flashed_messages=done_notices, moment_at=lambda at, site: _language().moment(at, site.zone))
 
@@ -150,6 +160,13 @@ def _moment(at: datetime | None) -> str:
         return ""
     site = g.place.site
     return _language().moment(at, site.zone) if site else _language().moment(at)
+
+
+def _clock(at: datetime) -> str:
+    """The time of day at the site of the page, with the day where it is another one than today."""
+    zone = g.place.site.zone
+    local = at.astimezone(zone)
+    return local.strftime("%H:%M") if local.date() == g.now.astimezone(zone).date() else _language().moment(at, zone)
 
 
 def _explain(error: Exception) -> tuple[str, int] | Response:

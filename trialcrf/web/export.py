@@ -55,7 +55,7 @@ def _page(nothing: Message | None = None) -> str:
             files.append((f"{form.oid}.csv", form.label, None))
             files += [(f"{form.oid}.{group.oid}.csv", form.label, group.label) for group in form.groups if group.repeating]
     with guard.read() as tx:
-        people = subjects.count(tx, study.oid, sites_of(g.session.actor, "data.export", study.oid))
+        people = subjects.count(tx, study.oid, sites_of(g.session.actor, "data.export", study.oid), but=study.products)
     return render_template(
         "export/page.html",
         shell=replace(shell(), here=url_for("export.page", study=study.oid)),

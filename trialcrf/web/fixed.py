@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date
 
-from wtforms import EmailField, Form, HiddenField, PasswordField, SelectField, StringField, TextAreaField
+from wtforms import EmailField, Form, HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
 
 from trialcrf.actions import Impossible
 from trialcrf.core.definition.model import DataType, ItemDef
@@ -120,6 +120,14 @@ class VerdictForm(DayForm):
     seen = HiddenField()
 
 
+class ReleaseForm(Form):
+    decision = SelectField(N_("Decision"), choices=[], validate_choice=False)
+    specification = SelectField(N_("Specification"), choices=[], validate_choice=False)
+    why = TextAreaField(N_("Why, or on which conditions"), render_kw={"rows": "3", "maxlength": "1000"})
+    password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
+    seen = HiddenField()
+
+
 class LimitsForm(DayForm):
     site = SelectField(N_("Site"), validate_choice=False)
     laboratory = StringField(N_("Laboratory"), render_kw={"list": "laboratories", "maxlength": "80"})
@@ -127,3 +135,27 @@ class LimitsForm(DayForm):
     sex = SelectField(N_("Holds for"), validate_choice=False)
     low = StringField(N_("Lower limit"), render_kw={"inputmode": "decimal", "size": "8"})
     high = StringField(N_("Upper limit"), render_kw={"inputmode": "decimal", "size": "8"})
+
+
+class BedsideForm(Form):
+    bag = StringField(N_("Bag"))
+    wristband = StringField(N_("Wristband"))
+    donation = StringField(N_("Donation on the bag"))
+    cohort = RadioField(N_("Dose cohort"), choices=[], validate_choice=False)
+    password = PasswordField(N_("Password"))
+    second_username = StringField(N_("User name"))
+    second_password = PasswordField(N_("Password"))
+
+
+class EmergencyForm(Form):
+    reason = TextAreaField(N_("Why this bag is to be given all the same"), render_kw={"rows": "3", "maxlength": "1000"})
+    password = PasswordField(N_("Password"))
+
+
+class LookBackForm(DayForm):
+    """A finding at a donor: its day, what was done, and the donor's key typed again. What was found has no box."""
+
+    note = TextAreaField(N_("What was done"), render_kw={"rows": "3"})
+    confirm = StringField(
+        N_("The donor’s key, typed again"), render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}
+    )

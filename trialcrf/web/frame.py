@@ -22,6 +22,7 @@ DONE = {
     "saved": N_("Saved."),
     "same": N_("Nothing was different: nothing was saved."),
     "queries": N_("Saved. Some values raised a query: correct them or confirm them below."),
+    "reading_queries": N_("Saved. Some values raised a query: correct them or confirm them at the value."),
     "error": N_("Marked entered in error."),
     "answered": N_("The query is answered."),
     "accepted": N_("The answer is accepted: the query is closed."),
@@ -43,6 +44,7 @@ DONE = {
     "welcome": N_("The password is set: sign in with it."),
     "out": N_("You are signed out."),
     "revoked": N_("The address is revoked: whoever has it reads nothing any more."),
+    "recalled": N_("Every batch that the finding reaches is recalled: see below."),
 }
 """What a page may say on top after a save: the address carries only the code, never the text."""
 
@@ -106,6 +108,8 @@ def _navigation(study: str | None) -> tuple[NavLink, ...]:
         if may(actor, "subject.list", study):
             link(N_("Subjects"), "subjects.matrix", study=study)
             link(N_("Calendar"), "calendar.shown", study=study)
+        if may(actor, "cell.read", study) and g.place.published.study.cells is not None:
+            link(N_("Batches of cells"), "batches.listed", study=study)
         if may(actor, "query.read", study):
             with guard.read() as tx:
                 mine = QueryState.OPEN if may(actor, "query.answer", study) else QueryState.ANSWERED

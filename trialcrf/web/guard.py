@@ -58,6 +58,9 @@ LARGEST_NUMBER = 2**31 - 1
 CARRIED_NAMES = ("sign_in_username", "sign_in_password")
 """A save that outlived its session brings these along: it signs in and goes through in one step."""
 
+WHOEVER = frozenset({"look_back.run"})
+"""Verbs that reach people and batches alike: a look-back begins at a donor, and the Qualified Person runs it without opening a casebook."""
+
 View = TypeVar("View", bound=Callable[..., Any])
 log = logging.getLogger(__name__)
 
@@ -141,6 +144,16 @@ def my_sites(verb_: str) -> frozenset[str] | None:
 def may_here(verb_: str) -> bool:
     """Whether the person may do this too at the site that the address names."""
     return may(g.session.actor, verb_, g.place.published.study.oid, g.place.site.code if g.place.site else None)
+
+
+def may_know(which: Subject) -> bool:
+    """Whether the person may know of a subject of this kind: people are for whoever lists them at the site, batches for whoever reads them.
+
+    Whoever makes cells opens casebooks of batches, and sees nothing of people (EMA guideline, 6.6).
+    """
+    study = g.place.published.study
+    needed = "cell.read" if study.is_product(which.subject_type) else "subject.list"
+    return may(g.session.actor, needed, study.oid, which.site.code)
 
 
 def address() -> str:
@@ -284,7 +297,7 @@ def _find_place(tx: Transaction, needed: str) -> None:
     site: Site | None = None
     if "subject" in args:
         subject = subjects.find(tx, published.study.oid, args["subject"])
-        if subject is None:
+        if subject is None or not (needed in WHOEVER or may_know(subject)):
             abort(404)
         g.place.subject, site = subject, subject.site
     elif "site" in args:

@@ -38,13 +38,13 @@ def shown(study: str) -> str:
     """As the data stand now; the report of the same name tells it for a day and a moment."""
     definition, mine = g.place.published.study, guard.my_sites("quality.read")
     listed, may_order = guard.my_sites("subject.list") if guard.may_here("subject.list") else frozenset(), guard.may_here("report.order")
-    kinds: Mapping[str, Sayable] = {kind.oid: kind.label for kind in definition.subject_types}
+    kinds: Mapping[str, Sayable] = {kind.oid: kind.label for kind in definition.subject_types if not kind.product}
     with guard.read() as tx:
         places = [place for place in sites.all_of(tx, study) if mine is None or place.code in mine]
         wanted = request.args.get("site", "")
-        large = len(places) > 1 and subjects.count(tx, study, [place.code for place in places]) > MOST
+        large = len(places) > 1 and subjects.count(tx, study, [place.code for place in places], but=definition.products) > MOST
         shown_of = [place for place in places if wanted == place.code] or (places[:1] if large else places)
-        found = quality.of_sites(tx, shown_of, g.now)
+        found = quality.of_sites(tx, definition, shown_of, g.now)
     rows = []
     for one in found:
         links = [

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from flask import Blueprint, g, redirect, render_template, request, url_for
+from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, enrol
+from trialcrf.actions.judge import STATEMENT_ALIAS
 from trialcrf.core import schedule
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import EventType, FormDef, Study, StudyEventDef
@@ -21,11 +23,12 @@ from trialcrf.store import cases, forms, subjects, visits
 from trialcrf.store.forms import Standing
 from trialcrf.store.subjects import Subject
 from trialcrf.web import guard
+from trialcrf.web.casebooks import casebook_crumb
+from trialcrf.web.cells.ways import traces, ways
 from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.forms.history import reason_for_reading
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
-from trialcrf.web.page import Crumb
 from trialcrf.web.safety import stopping
 from trialcrf.web.visits import timeline
 
@@ -83,8 +86,10 @@ class EventBlock:
     add: tuple[tuple[Sayable, str], ...] = ()
 
 
-@page(blueprint, "/studies/<study>/subjects/<subject>", "subject.list")
-def one(study: str, subject: str) -> str:
+@page(blueprint, "/studies/<study>/subjects/<subject>", "casebook.open")
+def one(study: str, subject: str) -> str | Response:
+    if g.place.published.study.is_product(g.place.subject.subject_type):
+        return redirect(url_for("batches.one", study=study, subject=subject, done=request.args.get("done")), 303)
     return _subject_page(ReasonForm(), None)
 
 
@@ -99,9 +104,9 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
         hold = stopping.notice(tx)
         serious = cases.of_subject(tx, which.id) if guard.may_here("case.read") else []
     planned = schedule.plan(definition, record, which.site.today(g.now))
-    scheduled = [_scheduled(definition, which, visit, standing, gone) for visit in planned]
+    scheduled = [_scheduled(definition, which, visit, standing, gone, record) for visit in planned]
     others = [
-        _other(definition, which, event, standing, gone, record)
+        occasion(definition, which, event, standing, gone, record)
         for event in definition.events_for(which.subject_type)
         if event.type is not EventType.SCHEDULED
     ]
@@ -110,7 +115,7 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
     return render_template(
         "subjects/one.html",
         shell=shell(),
-        crumbs=[Crumb(Message(N_("Subjects")), url_for("subjects.matrix", study=definition.oid, kind=which.subject_type))],
+        crumbs=[casebook_crumb(definition, which.subject_type)],
         which=which,
         kind=kind.label,
         hold=hold,
@@ -118,6 +123,8 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
             (one.number, Message(CASE_STATES[one.state]), url_for("cases.one", study=definition.oid, number=one.number)) for one in serious
         ],
         judged=definition.eligibility_of(which.subject_type) is not None and guard.may_here("statement.read"),
+        wristband_url=_wristband_url(definition, which),
+        ways=[*ways(definition, which), *traces(definition, which)],
         ended=Message(schedule.ENDINGS[end.code]) if end else None,
         scheduled=scheduled,
         moved=[
@@ -138,12 +145,19 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
     )
 
 
+def _wristband_url(study: Study, which: Subject) -> str:
+    """Where the wristband of a recipient is printed, for who may."""
+    wanted = study.cells is not None and which.subject_type == study.cells.recipient and not which.error
+    return url_for("labels.wristband", study=study.oid, subject=which.key) if wanted and guard.may_here("label.print") else ""
+
+
 def _line(study: Study, which: Subject, key: FormKey, standing: Sequence[Standing], says: tuple[Sayable | str, ...] = ()) -> FormLine:
     found = next((s for s in standing if s.key == key), None)
     state = "empty" if found is None else "query" if found.open_queries else "complete" if found.complete else "started"
     form = study.form[key.form_oid]
-    signed = form.access == "statement"  # it is written by signing, on a page of its own
-    url = url_for("eligibility.criteria", study=study.oid, subject=which.key) if signed else form_url(which, key)
+    # A verdict is written by signing it, on a page of its own; other statements are read as the forms that they are.
+    verdict = form.access == "statement" and form.with_alias(STATEMENT_ALIAS) is not None
+    url = url_for("eligibility.criteria", study=study.oid, subject=which.key) if verdict else form_url(which, key)
     return FormLine(form.label, url, state, says, found.open_queries if found else 0)
 
 
@@ -156,23 +170,33 @@ def key_for(event: StudyEventDef, form_oid: str, repeat: int, standing: Sequence
     return FormKey(event.oid, form_oid, repeat, max(used, default=0) + 1)
 
 
-def _scheduled(study: Study, which: Subject, visit: Visit, standing: Sequence[Standing], gone: Sequence[Standing]) -> EventBlock:
-    lines = tuple(
-        _line(study, which, key_for(visit.event, ref.form_oid, 1, standing, gone), standing)
-        for ref in visit.event.forms
-        if may_form(study.form[ref.form_oid], "read")
-    )
-    return EventBlock(visit.event.label, visit, Message(schedule.STATES[visit.state]), lines)
+def _scheduled(
+    study: Study, which: Subject, visit: Visit, standing: Sequence[Standing], gone: Sequence[Standing], record: SubjectRecord
+) -> EventBlock:
+    lines: list[FormLine] = []
+    for form in (study.form[ref.form_oid] for ref in visit.event.forms):
+        if may_form(form, "read"):
+            held = _repeats(study, which, visit.event, form, 1, standing, record) if form.repeating else []
+            lines += held or [_line(study, which, key_for(visit.event, form.oid, 1, standing, gone), standing)]
+    return EventBlock(visit.event.label, visit, Message(schedule.STATES[visit.state]), tuple(lines))
 
 
-def _other(
+def _repeats(
+    study: Study, which: Subject, event: StudyEventDef, form: FormDef, repeat: int, standing: Sequence[Standing], record: SubjectRecord
+) -> list[FormLine]:
+    """Every living form of one kind at an occasion, each with what it says."""
+    recorded = {one.form_repeat: one for one in record.records if (one.event_oid, one.form_oid, one.event_repeat) == (event.oid, form.oid, repeat)}
+    keys = [s.key for s in standing if (s.key.event_oid, s.key.event_repeat, s.key.form_oid) == (event.oid, repeat, form.oid)]
+    return [_line(study, which, key, standing, _says(study, which, recorded.get(key.form_repeat))) for key in keys]
+
+
+def occasion(
     study: Study, which: Subject, event: StudyEventDef, standing: Sequence[Standing], gone: Sequence[Standing], record: SubjectRecord
 ) -> EventBlock | None:
     """A log (adverse events), an unscheduled visit, the end of study: what is recorded, and a link that records one more."""
     readable = [study.form[ref.form_oid] for ref in event.forms if may_form(study.form[ref.form_oid], "read")]
     if not readable:
         return None
-    recorded = {(one.form_oid, one.event_repeat, one.form_repeat): one for one in record.records if one.event_oid == event.oid}
     repeats = sorted({s.key.event_repeat for s in standing if s.key.event_oid == event.oid})
     every = [*standing, *gone]
     lines: list[FormLine] = []
@@ -180,10 +204,7 @@ def _other(
     for repeat in repeats if event.repeating else [1]:
         for form in readable:
             if form.repeating:
-                keys = [s.key for s in standing if (s.key.event_oid, s.key.event_repeat, s.key.form_oid) == (event.oid, repeat, form.oid)]
-                lines += [
-                    _line(study, which, key, standing, _says(study, recorded.get((form.oid, repeat, key.form_repeat)))) for key in keys
-                ]
+                lines += _repeats(study, which, event, form, repeat, standing, record)
             else:
                 lines.append(_line(study, which, key_for(event, form.oid, repeat, standing, gone), standing))
     for form in readable:
@@ -198,11 +219,14 @@ def _other(
     return EventBlock(event.label, None, None, tuple(lines), tuple(add))
 
 
-def _says(study: Study, recorded: Recorded | None) -> tuple[Sayable | str, ...]:
-    """An adverse event in a line: its term, its severity, its onset, whether it is serious."""
+def _says(study: Study, which: Subject, recorded: Recorded | None) -> tuple[Sayable | str, ...]:
+    """A recorded form in a line: of an adverse event its term, its severity, its onset, whether it is serious; of what happened to a bag
+    which one, what, and when."""
     if recorded is None:
         return ()
     values = recorded.values
+    if which_bag := [alias for alias in OF_BAGS if alias in values]:
+        return tuple(_told(study, which, alias, values[alias]) for alias in which_bag)
     said: list[Sayable | str] = [values[alias] for alias in ("AETERM",) if alias in values]
     said += [study.meaning(alias, values[alias]) for alias in ("AETOXGR", "AESEV") if alias in values]
     said += [values[alias] for alias in ("AESTDAT", "EXSTDAT") if alias in values]
@@ -212,12 +236,24 @@ def _says(study: Study, recorded: Recorded | None) -> tuple[Sayable | str, ...]:
     return tuple(said)
 
 
+OF_BAGS = ("CTMVBAG", "CTCHKBAG", "CTMVKIND", "CTRELDEC", "CTINCKND", "CTINCBAG", "CTMVDTC", "CTCHKDTC", "CTRELDTC", "CTINCDTC")
+"""What a form of the chain of cells is told by in a line, in this order."""
+
+
+def _told(study: Study, which: Subject, alias: str, text: str) -> Sayable | str:
+    if alias.endswith("DTC"):
+        return Message("%(at)s", {"at": datetime.fromisoformat(text).astimezone(which.site.zone)}) if "T" in text else text
+    return study.meaning(alias, text)
+
+
 @page(blueprint, "/studies/<study>/subjects/<subject>/error", "subject.error", methods=["POST"])
 def mark_error(study: str, subject: str) -> Response | tuple[str, int]:
-    form = ReasonForm(request.form)
+    form, which, definition = ReasonForm(request.form), g.place.subject, g.place.published.study
+    if definition.is_product(which.subject_type):
+        abort(404)  # A batch has a page of its own.
     try:
         with guard.write() as tx:
-            enrol.mark_subject_error(tx, g.place.subject, form.reason.data or "")
+            enrol.mark_subject_error(tx, which, form.reason.data or "")
     except Impossible as problem:
         problem.field = problem.field or "reason"
         return _subject_page(form, problem), 422

@@ -7,7 +7,7 @@ investigator signs a deviation for one bag, one recipient and these reasons; the
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -38,6 +38,9 @@ MEANING, EMERGENCY = "bedside", "emergency"
 VERB = "bedside.check"
 FORM = "CTCHKBAG"
 """The name by which the form of the check is found."""
+
+SCANS: Mapping[str, Kind] = {"bag": Kind.BAG, "wristband": Kind.WRISTBAND, "donation": Kind.DONATION}
+"""The boxes that are scanned into, in their order, and whose label each takes."""
 
 LONGEST_REASON = 1000
 REFUSED = N_("It could not be recorded: %(why)s")
@@ -80,9 +83,9 @@ class Stopped(Exception):
 
 def read_scans(study: Study, sent: Sent) -> Scanned:
     """The scans as keys. Raises Impossible with the first box that is blank or holds no such label."""
-    boxes = (("bag", sent.bag, Kind.BAG), ("wristband", sent.wristband, Kind.WRISTBAND), ("donation", sent.donation, Kind.DONATION))
     found = []
-    for name, text, kind in boxes:
+    for name, kind in SCANS.items():
+        text = getattr(sent, name)
         if not text.strip():
             raise Impossible(Message(N_("Scan this label first.")), name)
         try:
@@ -90,6 +93,19 @@ def read_scans(study: Study, sent: Sent) -> Scanned:
         except NotThisLabel as wrong:
             raise Impossible(wrong.message, name) from None
     return Scanned(*found)
+
+
+def unreadable(study: Study, sent: Sent) -> Mapping[str, Message]:
+    """What is wrong with each scan that is there, by its box: a person at the bedside is told all of it at once."""
+    found = {}
+    for name, kind in SCANS.items():
+        try:
+            text = plain(getattr(sent, name), 200, name)
+            if text:
+                scanned(text, study.oid, kind)
+        except (NotThisLabel, Impossible) as wrong:
+            found[name] = wrong.message
+    return found
 
 
 def check(tx: Transaction, published: Published, subject: Subject, sent: Sent, first: Person, second: Person, now: datetime) -> StoredForm:
@@ -164,6 +180,47 @@ def declared_eligible(tx: Transaction, subject: Subject) -> bool:
     return signatures.standing(tx, newest).standing is Standing.VALID
 
 
+def against(tx: Transaction, published: Published, subject: Subject, sent: Sent, now: datetime) -> tuple[Stop, ...]:
+    """Every reason as it stands now, for reading: nothing is held. Raises Impossible where a label cannot be read."""
+    read = read_scans(published.study, sent)
+    return bedside.stops(situation(tx, published, subject, read.bag, sent.cohort, now), read)
+
+
+def recorded_before(
+    tx: Transaction, study: Study, subject: Subject, sent: Sent, stopped: Stopped, signers: Collection[str]
+) -> StoredForm | None:
+    """The check that this one repeats: of the same bag, labels and cohort, signed by the same two persons, with nothing against it but
+    that it was made. A page that is sent twice has one outcome. `signers` are user names."""
+    if Stop.RESERVED not in stopped.stops:
+        return None
+    said = {"CTCHKBAG": stopped.read.bag, "CTCHKSUB": stopped.read.wristband, "CTCHKDON": stopped.read.donation, "CTCHKARM": sent.cohort}
+    for stored in reversed(checks_of(tx, study, subject)):
+        told = told_of(study, stored)
+        if any(told.get(alias, "") != text for alias, text in said.items()):
+            continue
+        if set(stopped.stops) - {Stop.RESERVED} <= lifted_by(stored, study) and signers_of(tx, subject, stored) == set(signers):
+            return stored
+    return None
+
+
+def signers_of(tx: Transaction, subject: Subject, stored: StoredForm) -> set[str]:
+    """The user names of the two who signed a check."""
+    made = signatures.all_of(tx, subject.id, MEANING)
+    return {one.actor for one in made if any((thing.entity, thing.entity_id) == ("form", str(stored.id)) for thing in one.signed)}
+
+
+def told_of(study: Study, stored: StoredForm) -> Mapping[str, str]:
+    """What the form of a check says, by alias."""
+    form = study.form[stored.key.form_oid]
+    return {alias: answer.text for place, answer in stored.document.places() for alias in form.items[place.item][1].aliases}
+
+
+def lifted_by(stored: StoredForm, study: Study) -> frozenset[Stop]:
+    """The reasons that an emergency deviation had lifted for this check."""
+    named = told_of(study, stored).get("CTCHKDV", "")
+    return frozenset(Stop(text) for text in named.split(", ") if text in set(Stop))
+
+
 def record_stop(tx: Transaction, subject: Subject, sent: Sent, reasons: Sequence[str], by: Sequence[str]) -> None:
     """A refused attempt in the site's trail, in a transaction of its own: what was scanned, why it stopped, who stood there."""
     said = {
@@ -196,6 +253,9 @@ def sign_emergency(
     found = bedside.stops(situation(tx, published, subject, read.bag, sent.cohort, now), read)
     if not found:
         raise Impossible(Message(N_("Nothing stands against this bag: make the bedside check.")), "bag")
+    standing = emergency_of(tx, subject, read.bag)
+    if standing is not None and set(found) <= _lifted(standing):
+        return standing  # the page was sent twice: one deviation is enough
     if not bedside.may_be_overridden(found):
         final = [stop for stop in found if stop not in bedside.OVERRIDABLE]
         raise Impossible(Message(N_("Nobody may override this: %(why)s"), {"why": bedside.told(final)[0]}), "bag")

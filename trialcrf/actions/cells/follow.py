@@ -39,7 +39,9 @@ def after_save(
     if study.cells is None or not study.is_product(subject.subject_type):
         return None
     if form.with_alias("CTINCKND") is not None and (_new(form, before, after, "CTINCKND") or _new(form, before, after, "CTRECALL")):
-        _tell(tx, published, subject)
+        named = form.with_alias("CTINCBAG")
+        concerned = after.at(Place(named.oid)) if named is not None else None
+        _tell(tx, published, subject, concerned.text if concerned else "")
     if any(_turned_positive(form, before, after, alias) for alias in STERILITY):
         release = chain_now(tx, study).stock.batches[subject.key].release
         if release is not None and release.given:
@@ -65,16 +67,19 @@ def incident_form(study: Study, subject: Subject) -> tuple[str, FormDef]:
     raise LookupError(f"{study.oid} has no form for incidents")
 
 
-def _tell(tx: Transaction, published: Published, subject: Subject) -> None:
-    """Mails to whoever answers for the product, and a query at every infusion of it: did an adverse event follow?"""
+def _tell(tx: Transaction, published: Published, subject: Subject, bag_code: str) -> None:
+    """Mails to whoever answers for the product, and a query at every infusion of it: did an adverse event follow? Where one bag is
+    concerned, only at its infusion, and only its site is told."""
     reached = prompts(published.study, chain_now(tx, published.study), subject.key)
     sites = {subject.site.code}
     for key, bags in reached.items():
         which = subjects.find(tx, published.study.oid, key)
         if which is None:
             continue
+        codes = {bag.code for bag in bags if bag_code in ("", bag.code)}
+        if not codes:
+            continue
         sites.add(which.site.code)
-        codes = {bag.code for bag in bags}
         for form_id, place, stood in _infusions(tx, published.study, which, codes):
             said = N_("An incident is recorded of bag %(bag)s or of its batch: say whether an adverse event follows from it.")
             message = Message(said, {"bag": stood})

@@ -13,10 +13,10 @@ from trialcrf.store import subjects
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
-OF_CELLS = frozenset(alias for alias in UNDERSTOOD if alias.startswith("CT")) | {"BEREFID"}
-"""Whoever has one of these recorded stands in the chain."""
+OF_CELLS = frozenset(alias for alias in UNDERSTOOD if alias.startswith("CT")) | {"BEREFID", "PRSTDAT"}
+"""Whoever has one of these recorded stands in the chain: a harvest whose number is not typed yet too."""
 
-READ = OF_CELLS | {"PRSTDAT", "EXSTDAT", "RSUBJID"}
+READ = OF_CELLS | {"EXSTDAT", "RSUBJID"}
 
 
 def records(tx: Transaction, study: Study) -> list[SubjectRecord]:

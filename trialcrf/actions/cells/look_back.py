@@ -58,10 +58,11 @@ def run(tx: Transaction, published: Published, donor: Subject, found_on: date, t
         raise Impossible(Message(N_("Another batch was recorded meanwhile: look at the page again. Nothing was done.")))
     labels = [one.label.in_("fr") for one in settings.notices if one.oid in told]
     text = OPENED % {"day": found_on.isoformat()} + (f" {said}" if said else "")
-    moment = datetime.combine(found_on, time(), donor.site.zone).isoformat(timespec="minutes")
     for batch in people.values():
         if any(_same(one, found_on) for one in whole.stock.batches[batch.key].incidents):
             continue
+        # Its day at the site of the batch, by which a second run for the same day is known.
+        moment = datetime.combine(found_on, time(), batch.site.zone).isoformat(timespec="minutes")
         answers = {"CTINCKND": "DONOR", "CTINCDTC": moment, "CTINCTXT": text, "CTRECALL": "Y", "CTINCTLD": "; ".join(labels)}
         key, raws = incident(tx, published.study, batch, {alias: value for alias, value in answers.items() if value})
         try:

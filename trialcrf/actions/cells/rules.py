@@ -11,7 +11,8 @@ from trialcrf.core.checks import Finding
 from trialcrf.core.definition.model import FormDef, Severity, Study
 from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.entry import Submitted, typed_in
-from trialcrf.core.product.stock import Bag, BagState, Flaw, MoveKind, Stock
+from trialcrf.core.product.stock import Bag, Flaw, MoveKind, Stock
+from trialcrf.core.product.thaw import thaw
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import subjects
 from trialcrf.store.forms import StoredForm
@@ -39,6 +40,10 @@ def hold(tx: Transaction, study: Study, subject: Subject, form: FormDef, *docume
     named = {answer.text for document in documents for _, answer in _answers(form, document, NAMES_BAG)}
     if named:
         ids |= subjects.naming_any(tx, study.oid, "CTBAG", named)
+    if form.with_alias("CTRECALL") is not None:
+        # A recall reaches the bags of whatever was made of the batch: nobody checks one of them meanwhile.
+        made = trace(chain_now(tx, study), [NodeId(NodeKind.BATCH, subject.key)]).of_kind(NodeKind.BATCH)
+        ids |= {one.id for node in made if (one := subjects.find(tx, study.oid, node.key)) is not None}
     subjects.hold(tx, ids)
 
 
@@ -47,6 +52,9 @@ def findings(
 ) -> list[Finding]:
     """What the form as it would be contradicts: hard, or (what was done must be recordable) soft. Holds the batches first."""
     if not concerns(study, form):
+        if study.is_product(subject.subject_type):
+            # Its release is decided on every form of a batch: a result comes before the decision or after it, never beside it.
+            subjects.hold(tx, [subject.id])
         return []
     before = stored.document if stored else Document()
     after = typed_in(before, submitted)
@@ -196,9 +204,18 @@ def infused(study: Study, subject: Subject, form: FormDef, held: Stock, after: D
             said = N_("An incident is recorded of bag %(bag)s or of its batch: say whether an adverse event follows from it.")
             yield Finding(place, Severity.SOFT, INCIDENT, Message(said, {"bag": bag.code}))
         given = [one for one in bag.movements if one.kind is MoveKind.INFUSED and one.moment is not None]
+        if given and checked and bag.movements.index(given[0]) < bag.movements.index(checked[0]):
+            said = N_("Bag %(bag)s was checked at the bedside only after the recorded start of the infusion.")
+            yield Finding(place, Severity.SOFT, "bedside_late", Message(said, {"bag": bag.code}))
         day = given[0].moment.date() if given and given[0].moment else None
         if day is not None and bag.expired(day):
             yield Finding(place, Severity.SOFT, "expired", Message(N_("Bag %(bag)s was expired on that day."), {"bag": bag.code}))
+        if study.cells is not None and bag.thawed is not None and given and given[0].moment is not None:
+            clock = thaw(bag.code, bag.thawed.moment, given[0].moment, given[0].moment, study.cells.thaw_minutes)
+            if clock is not None and clock.beyond:
+                said = N_("Bag %(bag)s was thawed %(minutes)s min before the start: the study allows %(limit)s min.")
+                params = {"bag": bag.code, "minutes": clock.minutes, "limit": clock.limit}
+                yield Finding(place, Severity.SOFT, "thaw", Message(said, params))
 
 
 def prompts(study: Study, whole: Chain, batch: str) -> Mapping[str, tuple[Bag, ...]]:
@@ -206,6 +223,6 @@ def prompts(study: Study, whole: Chain, batch: str) -> Mapping[str, tuple[Bag, .
     below = {node.key for node in trace(whole, [NodeId(NodeKind.BATCH, batch)]).downstream if node.kind is NodeKind.BAG}
     found: dict[str, tuple[Bag, ...]] = {}
     for bag in whole.stock.bags.values():
-        if bag.code in below and bag.state is BagState.INFUSED:
-            found[bag.recipient] = (*found.get(bag.recipient, ()), bag)
+        for recipient in bag.given_to if bag.code in below else ():
+            found[recipient] = (*found.get(recipient, ()), bag)
     return found

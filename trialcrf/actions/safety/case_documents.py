@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, tzinfo
 
 from trialcrf.actions import Impossible
@@ -27,6 +27,7 @@ from trialcrf.store.transaction import Transaction
 
 NO_CASE = N_("There is no case %(number)s in this study that was known then.")
 NO_EVENT = N_("The event of this case cannot be read: it was marked entered in error, or holds nothing of an event.")
+PASSAGE = "PASSAGE"
 NO_SUBJECT = N_("There is no subject %(subject)s in this study.")
 
 
@@ -48,7 +49,38 @@ class Told:
 
 
 def record_of(tx: Transaction, which: Subject, upto: Checkpoint | None = None) -> SubjectRecord:
-    """A subject with everything that the documents read of it, as the trail tells it (within the checkpoint); not what was in error."""
+    """A subject with everything that the documents read of it, as the trail tells it (within the checkpoint); not what was in error.
+
+    An infusion has the passage of its cells, where the batch of a bag that it gave tells it.
+    """
+    told = _record(tx, which, STORY, upto)
+    given = any("CTINFBAG" in one.values for one in told.records)
+    passages = _passages(tx, which.site.study_oid, upto) if given else {}
+    known: dict[int, set[str]] = {}
+    for one in told.records:
+        passage = passages.get(one.values.get("CTINFBAG", ""))
+        if passage:
+            known.setdefault(one.form_id, set()).add(passage)
+
+    def with_passage(one: Recorded) -> Recorded:
+        if "EXSTDAT" not in one.values or PASSAGE in one.values or one.form_id not in known:
+            return one
+        return replace(one, values={**one.values, PASSAGE: ", ".join(sorted(known[one.form_id]))})
+
+    return replace(told, records=tuple(with_passage(one) for one in told.records))
+
+
+def _passages(tx: Transaction, study_oid: str, upto: Checkpoint | None) -> dict[str, str]:
+    """The passage at release of every bag, by its code, as far as its batch tells it."""
+    found: dict[str, str] = {}
+    for batch in subjects.answering(tx, study_oid, {"CTBAG"}):
+        told = _record(tx, batch, frozenset({"CTPASSAG"}), upto)
+        passage = told.first("CTPASSAG")
+        found |= dict.fromkeys(told.all_of("CTBAG"), passage) if passage else {}
+    return found
+
+
+def _record(tx: Transaction, which: Subject, aliases: frozenset[str], upto: Checkpoint | None) -> SubjectRecord:
     stored = {one.id: one for one in forms.all_of(tx, [which.id])}
     # What was marked entered in error since was not so then.
     for standing in forms.standings(tx, [which.id], in_error=True):
@@ -60,7 +92,7 @@ def record_of(tx: Transaction, which: Subject, upto: Checkpoint | None = None) -
         if stood and not stood[-1].error:
             one = stored[form_id]
             study = definitions.read(tx, one.definition_id).study
-            facts = project(study, study.form[one.key.form_oid], stood[-1].document, STORY)
+            facts = project(study, study.form[one.key.form_oid], stood[-1].document, aliases)
             gathered.extend(recorded(form_id, one.key, facts))
     return SubjectRecord(which.id, which.key, which.site.code, which.subject_type, which.enrolled_on, tuple(gathered))
 

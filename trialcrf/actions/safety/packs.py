@@ -8,6 +8,7 @@ from trialcrf.actions.safety import follow_case
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import Study
+from trialcrf.core.packs import product
 from trialcrf.core.packs.dsmb import DsmbReport, board_pack
 from trialcrf.core.packs.dsur import DsurReport, update
 from trialcrf.core.packs.sae import Judged, SaeReport, list_serious
@@ -27,7 +28,8 @@ def annual_update(tx: Transaction, study: Study, upto: Checkpoint, cut: Cut) -> 
 
 def safety_board(tx: Transaction, study: Study, upto: Checkpoint, cut: Cut, closed: bool) -> DsmbReport:
     """`closed`: whoever ordered it may see the arms of a blinded study."""
-    people = replay.subjects_at(tx, upto, asked(study))
+    aliases = asked(study) | (product.asked(study) if study.cells is not None else frozenset())
+    people = replay.subjects_at(tx, upto, aliases)
     decided = decisions.known_at(tx, study.oid, upto)
     return board_pack(study, people, _judged(tx, study, upto, cut.known_at), decided, cut, closed)
 

@@ -1,32 +1,21 @@
-"""Beginning an adverse event from a result: the boxes that it proposes. The person reads, completes and saves; nothing is written here."""
+"""Beginning an adverse event from a result or at the bedside: the boxes that are proposed. The person reads, completes and saves."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import datetime
 
 from trialcrf.actions import Impossible, enter
+from trialcrf.actions.begin import Prefill, boxes
 from trialcrf.actions.enter import Opened
 from trialcrf.actions.safety.grade import event_form, grade
-from trialcrf.core.boxes import raw_of
-from trialcrf.core.definition.model import FormDef
-from trialcrf.core.document import Answer, FormKey, Place
-from trialcrf.core.values import Raw, read
+from trialcrf.core.document import FormKey, Place
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import forms
 from trialcrf.store.definitions import Published
+from trialcrf.store.forms import StoredForm
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-
-
-@dataclass(frozen=True, slots=True)
-class Prefill:
-    """The boxes that a result proposes for an adverse event, and in words what they come from."""
-
-    raws: Mapping[Place, Raw]
-    told: Message
-    source: Opened
 
 
 def begin(tx: Transaction, published: Published, subject: Subject) -> FormKey | None:
@@ -76,17 +65,27 @@ def proposed(
     }
     told = N_("Proposed from %(form)s: %(label)s %(value)s %(unit)s (%(source)s).")
     said = Message(told, {**params, "form": opened.form.label, "source": line.proposal.source})
-    return Prefill(boxes(found[1], texts, language, subject), said, opened)
+    beside = Message(N_("proposed from a recorded result"))
+    return Prefill(boxes(found[1], texts, language, subject), said, beside, (opened.form,))
 
 
-def boxes(form: FormDef, texts: Mapping[str, str], language: str, subject: Subject) -> dict[Place, Raw]:
-    """The boxes of the form that show these texts, by alias; a text that its item would not take, or has no item for, is left out."""
-    found: dict[Place, Raw] = {}
-    for alias, text in texts.items():
-        item = form.with_alias(alias)
-        if item is None or not text.strip() or form.items[item.oid][0].repeating:
-            continue
-        raw = raw_of(item, Answer(" ".join(text.split())), language, subject.site.zone)
-        if isinstance(read(item, raw, subject.site.zone), Answer):
-            found[Place(item.oid)] = raw
-    return found
+def reaction(tx: Transaction, published: Published, subject: Subject, opened: Opened, language: str, now: datetime) -> Prefill | None:
+    """What an adverse event that is noticed at the bedside would say: that it begins now, at the site's clock, and which infusion it
+    follows where that is recorded. Nothing is judged: no grade, no seriousness, no cause. None where this is not the form of events."""
+    found = event_form(published.study, subject.subject_type)
+    if found is None or found[1].oid != opened.form.oid:
+        return None
+    local = now.astimezone(subject.site.zone)
+    texts = {"AESTDAT": local.date().isoformat(), "AESTTIM": local.strftime("%H:%M")}
+    infusion = next((one for one in reversed(forms.all_of(tx, [subject.id])) if _starts_infusion(published, one)), None)
+    if infusion is not None:
+        key = infusion.key
+        address = (subject.key, key.event_oid, key.event_repeat, key.form_oid, key.form_repeat)
+        texts["AELNKEX"] = "/".join(str(part) for part in address)
+    told = Message(N_("Proposed at the bedside: the reaction begins now, by the clock of the site. Correct the time if it began earlier."))
+    return Prefill(boxes(found[1], texts, language, subject), told, Message(N_("proposed from the time at the bedside")))
+
+
+def _starts_infusion(published: Published, stored: StoredForm) -> bool:
+    form = published.study.form.get(stored.key.form_oid)
+    return form is not None and form.with_alias("EXSTDAT") is not None

@@ -278,6 +278,16 @@ class Study:
         kind = self.subject_type.get(subject_type)
         return kind is not None and kind.product
 
+    @cached_property
+    def products(self) -> tuple[str, ...]:
+        """The kinds of subject that are batches of a product: they are in no count of people."""
+        return tuple(kind.oid for kind in self.subject_types if kind.product)
+
+    @property
+    def people(self) -> tuple[SubjectType, ...]:
+        """The kinds of participants: every kind that is no product."""
+        return tuple(one for one in self.subject_types if not one.product)
+
     def eligibility_of(self, subject_type: str) -> EligibilityDef | None:
         return next((each for each in self.eligibility if each.subject_type == subject_type), None)
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+from trialcrf.core import facts
 from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import Study
 from trialcrf.core.definition.safety import SafetySettings
 from trialcrf.core.facts import Recorded, SubjectRecord
+from trialcrf.core.packs.dsmb_product import BoardProduct, board_product
 from trialcrf.core.packs.figure import Figure
 from trialcrf.core.packs.figures import severity_by_class
 from trialcrf.core.packs.figures_course import mean_events, swimmer
@@ -123,6 +125,7 @@ class Safety:
     malignancies: tuple[Found, ...]
     pregnancies: tuple[Found, ...]
     drawings: tuple[Figure, ...]
+    product: BoardProduct | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +158,8 @@ def board_pack(
     by_arm = closed or not settings.blinded
     pooled, seen = (replace(study, safety=replace(settings, blinded=blinded)) for blinded in (True, not by_arm))
     assert seen.safety is not None
-    people = sorted((read_participant(seen, seen.safety, one, cut.as_of) for one in subjects), key=lambda one: alphabetical(one.key))
+    counted = (read_participant(seen, seen.safety, one, cut.as_of) for one in facts.people(study, subjects))
+    people = sorted(counted, key=lambda one: alphabetical(one.key))
     visits = [(person, visit) for person in people for visit in plan(study, person.subject, cut.as_of)]
     return DsmbReport(
         cut=cut,
@@ -172,7 +176,14 @@ def board_pack(
             for person, visit in visits
             if visit.state in (State.MISSED, State.OVERDUE)
         ),
-        safety=_safety(seen, seen.safety, replace(tabulate(seen, subjects, cut), drawings=()), people, judged),
+        safety=_safety(
+            seen,
+            seen.safety,
+            replace(tabulate(seen, subjects, cut), drawings=()),
+            people,
+            judged,
+            board_product(seen, subjects, people, cut),
+        ),
         stopping=_rule(seen.safety, people, cut.as_of, judged) if settings.stopping else None,
         holds=tuple(
             (one.number, Message(CAUSES[Cause(one.raised.content["cause"])]), Message(HOLD_STATES[one.state])) for one in holds(decisions)
@@ -200,7 +211,12 @@ def _visit_counts(study: Study, visits: Sequence[Visit]) -> Iterator[VisitCount]
 
 
 def _safety(
-    study: Study, settings: SafetySettings, report: SafetyReport, people: Sequence[Participant], judged: Sequence[Judged]
+    study: Study,
+    settings: SafetySettings,
+    report: SafetyReport,
+    people: Sequence[Participant],
+    judged: Sequence[Judged],
+    product: BoardProduct | None,
 ) -> Safety:
     cut = report.cut
     arms = arms_given(settings, people)
@@ -228,6 +244,7 @@ def _safety(
             trajectories("lung", lung, series(study, people, FVC_PERCENT, cut.as_of), arms, visits),
             edish(peaks(study, people, cut.as_of), tuple(arms.values())),
         ),
+        product=product,
     )
 
 

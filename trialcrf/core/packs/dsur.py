@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
+from trialcrf.core import facts
 from trialcrf.core.calendar import add_months, years_between
 from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import Study
@@ -85,7 +86,8 @@ def update(study: Study, subjects: Sequence[SubjectRecord], judged: Sequence[Jud
     settings = study.safety
     if settings is None:
         raise NoSafetySettings(study.oid)
-    people = sorted((read_participant(study, settings, one, cut.as_of) for one in subjects), key=lambda one: alphabetical(one.key))
+    counted = (read_participant(study, settings, one, cut.as_of) for one in facts.people(study, subjects))
+    people = sorted(counted, key=lambda one: alphabetical(one.key))
     first = min((interval(text).earliest for one in subjects for text in one.all_of(CONSENT)), default=None)
     after = previous_lock(first, cut.as_of)
     base = replace(tabulate(study, subjects, cut), drawings=())

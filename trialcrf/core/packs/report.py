@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from trialcrf.core import facts
 from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import Study
 from trialcrf.core.definition.safety import SafetySettings
@@ -167,7 +168,8 @@ def tabulate(study: Study, subjects: Sequence[SubjectRecord], cut: Cut) -> Safet
     if settings is None:
         raise NoSafetySettings(study.oid)
     everyone = sorted(
-        (read_participant(study, settings, subject, cut.as_of) for subject in subjects), key=lambda person: alphabetical(person.key)
+        (read_participant(study, settings, subject, cut.as_of) for subject in facts.people(study, subjects)),
+        key=lambda person: alphabetical(person.key),
     )
     people = [person for person in everyone if person.subject.enrolled_on <= cut.as_of or person.treated or person.events]
     arms = _arms(settings, people)

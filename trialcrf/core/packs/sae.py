@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from trialcrf.core import facts
 from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import Study
 from trialcrf.core.facts import SubjectRecord
@@ -89,7 +90,8 @@ def list_serious(study: Study, subjects: Sequence[SubjectRecord], judged: Sequen
     settings = study.safety
     if settings is None:
         raise NoSafetySettings(study.oid)
-    people = sorted((read_participant(study, settings, one, cut.as_of) for one in subjects), key=lambda one: alphabetical(one.key))
+    counted = (read_participant(study, settings, one, cut.as_of) for one in facts.people(study, subjects))
+    people = sorted(counted, key=lambda one: alphabetical(one.key))
     events = tuple(serious_events(people, judged))
     return SaeReport(
         cut=cut,

@@ -66,6 +66,16 @@ def dose(per_kg: str, weight: str, total: str, viability: str, tolerance: str, c
     return Dose(number(weight), number(per_kg), every, alive, counted, number(tolerance))
 
 
+def volume_for(planned: Decimal, cells: str, volume: str, viability: str, counts: str = "viable") -> Decimal | None:
+    """The mL of a bag that hold the planned cells (10^6), by its recorded cells, volume and viability after thaw; None where it cannot be
+    told. It may be more than the bag holds."""
+    total, held = (Decimal(text) if text else None for text in (cells, volume))
+    alive = Decimal(100) if counts == "total" else Decimal(viability) if viability else None
+    if not total or not held or not alive:
+        return None
+    return planned * held / (total * alive / 100)
+
+
 def shown(value: Decimal, places: int = 1) -> Decimal:
     """A number for people, with so many decimals."""
     return value.quantize(Decimal(1).scaleb(-places), ROUND_HALF_EVEN)

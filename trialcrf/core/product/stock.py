@@ -85,6 +85,7 @@ MOVES: Mapping[tuple[BagState | None, MoveKind], BagState] = {
     # What was done must be recordable: an infusion without its check is a grave finding, not an impossible one.
     (_S.STORED, _K.INFUSED): _S.INFUSED,
     (_S.THAWED, _K.INFUSED): _S.INFUSED,
+    (_S.INFUSED, _K.CHECKED): _S.INFUSED,  # the infusion is recorded to have begun before its check: doubted, never accepted by a check
     (_S.STORED, _K.RETURNED): _S.STORED,
 }
 """(state, move) to state; what is not in the table contradicts what is recorded already."""
@@ -167,8 +168,14 @@ class Bag:
     @property
     def recipient(self) -> str:
         """For whom it was checked, or who got it; empty for nobody."""
-        found = [one for one in self.movements if one.kind in (MoveKind.CHECKED, MoveKind.INFUSED)]
-        return found[-1].subject if found and self.state in (BagState.CHECKED, BagState.INFUSED, BagState.DISCARDED) else ""
+        checked = [one.subject for one in self.movements if one.kind is MoveKind.CHECKED]
+        found = [*checked, *self.given_to]  # who got it outweighs whom it was checked for, whichever is recorded to be earlier
+        return found[-1] if found and self.state in (BagState.CHECKED, BagState.INFUSED, BagState.DISCARDED) else ""
+
+    @property
+    def given_to(self) -> tuple[str, ...]:
+        """Everybody of whom an infusion of it is recorded, rightly or not."""
+        return tuple(dict.fromkeys(one.subject for one in self.movements if one.kind is MoveKind.INFUSED))
 
     @property
     def recalled(self) -> Incident | None:
@@ -215,6 +222,10 @@ class Stock:
     def of_batch(self, key: str) -> tuple[Bag, ...]:
         return tuple(one for one in self.bags.values() if one.batch == key)
 
+    def concerning(self, key: str) -> tuple[Incident, ...]:
+        """The incidents of a batch, and those of whole batches that it was made of, however far back."""
+        return _concerning(self.batches, key)
+
 
 def stock(study: Study, subjects: Iterable[SubjectRecord]) -> Stock:
     """The stock that these subjects' forms tell of: batches, and recipients for what was checked and given."""
@@ -231,13 +242,27 @@ def stock(study: Study, subjects: Iterable[SubjectRecord]) -> Stock:
     by_bag: dict[str, list[Movement]] = {}
     for movement in moves:
         by_bag.setdefault(movement.bag, []).append(movement)
+    concerning = {key: _concerning(batches, key) for key in batches}
     bags = {}
     for code in sorted(filled):
         bag, first = filled[code][0]
-        incidents = tuple(one for one in batches[bag.batch].incidents if one.bag in ("", code))
+        incidents = tuple(one for one in concerning[bag.batch] if one.bag in ("", code))
         bags[code] = replace(settled(bag, [first, *by_bag.get(code, ())]), incidents=incidents)
     unknown = tuple(movement for movement in moves if movement.bag not in filled)
     return Stock(batches, bags, unknown, tuple(code for code, rows in sorted(filled.items()) if len(rows) > 1))
+
+
+def _concerning(batches: Mapping[str, Batch], key: str) -> tuple[Incident, ...]:
+    """What happened to a batch as a whole happened to every batch that was made of it. A circle of batches ends the walk."""
+    found = list(batches[key].incidents) if key in batches else []
+    waiting, seen = list(batches[key].origins) if key in batches else [], {key}
+    while waiting:
+        origin = waiting.pop(0)
+        if origin in batches and origin not in seen:
+            found += [one for one in batches[origin].incidents if not one.bag]
+            waiting += batches[origin].origins
+        seen.add(origin)
+    return tuple(found)
 
 
 def settled(bag: Bag, movements: Sequence[Movement]) -> Bag:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 
 from trialcrf.core.wording import N_
@@ -36,10 +36,11 @@ POINT_STATES: Mapping[PointState, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """A recorded reading: the row that holds it, and when it was taken (None: recorded as not done)."""
+    """A recorded reading: its row, and when it was taken. None: recorded as not done, or `untimed`: its time is not typed yet."""
 
     row: str
     at: datetime | None
+    untimed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +65,19 @@ def minutes_of(code: str) -> int | None:
     return None if found is None else int(found[2]) * (-1 if found[1] == "M" else 1)
 
 
+def day_of(clock: time, planned: datetime | None, now: datetime) -> date:
+    """The day that is meant by a time of day alone: the one that is nearest to the planned moment, else the latest that is not yet to come.
+
+    `planned` and `now` show the clocks of the site.
+    """
+    if planned is None:
+        return now.date() if clock <= now.time() else now.date() - timedelta(days=1)
+    days = [planned.date() + timedelta(days=by) for by in (-1, 0, 1)]
+    wanted = planned.replace(tzinfo=None)
+    near = sorted(days, key=lambda day: abs(datetime.combine(day, clock) - wanted))
+    return next((day for day in near if datetime.combine(day, clock) <= now.replace(tzinfo=None)), near[0])
+
+
 def points(
     planned: Sequence[int], start: datetime | None, taken: Mapping[str, Taken], now: datetime, tolerance: int = 0
 ) -> tuple[Point, ...]:
@@ -86,7 +100,7 @@ def points(
 def _state(held: Taken | None, at: datetime | None, off: int | None, gap: int, now: datetime, tolerance: int, minutes: int) -> PointState:
     if held is not None:
         if held.at is None:
-            return PointState.NOT_DONE
+            return PointState.TAKEN if held.untimed else PointState.NOT_DONE
         return PointState.LATE if off is not None and off > tolerance else PointState.TAKEN
     if at is None:
         # Before the start only the readings that precede it can be taken.

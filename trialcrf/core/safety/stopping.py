@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from trialcrf.core import facts
 from trialcrf.core.definition.model import Study
 from trialcrf.core.definition.safety import SafetySettings, StoppingRule
 from trialcrf.core.facts import SubjectRecord
@@ -157,7 +158,8 @@ def status(study: Study, subjects: Sequence[SubjectRecord], as_of: date, raised:
     """
     if study.safety is None:
         raise ValueError(f"{study.oid} has no stopping rule")
-    return judged(study.safety, [read_participant(study, study.safety, one, as_of) for one in subjects], as_of, raised)
+    counted = [read_participant(study, study.safety, one, as_of) for one in facts.people(study, subjects)]
+    return judged(study.safety, counted, as_of, raised)
 
 
 def judged(settings: SafetySettings, people: Sequence[Participant], as_of: date, raised: Events = frozenset()) -> Status:

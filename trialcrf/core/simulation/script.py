@@ -106,8 +106,8 @@ _RATES = {"late": 0.05, "missed": 0.03, "forgotten": 0.02, "left": 0.02, "missin
 
 
 def plain_script(study: Study) -> Script:
-    """The script of a study that has none: one kind of subject of every type."""
-    return Script(({kind.oid: Part() for kind in study.subject_types},))
+    """The script of a study that has none: one kind of subject of every type, of people."""
+    return Script(({kind.oid: Part() for kind in study.subject_types if not kind.product},))
 
 
 def load_script(study: Study, plain: Plain) -> Script:

@@ -99,7 +99,7 @@ class Graded:
 class FieldView:
     """One item as it is drawn. `target` is where the error summary leads; `described` lists the ids of hint and messages.
 
-    `shown` is the recorded value where it is only read; `absent` says that it is a missing code.
+    `shown` is the recorded value where it is only read; `absent` says that it is a missing code. `scan`: its code may come from a scanner.
     """
 
     place: Place
@@ -129,6 +129,7 @@ class FieldView:
     chosen: bool = False
     lookup: Lookup | None = None
     graded: Graded | None = None
+    scan: bool = False
 
     @property
     def described(self) -> str:
@@ -242,3 +243,9 @@ class FormView:
     unsaved: bool
     version: int = 0
     why: Select | None = None
+
+    @property
+    def scans(self) -> bool:
+        """Whether any of its fields may be filled by a scanner."""
+        fields = (field for group in self.groups for field in (*group.fields, *(field for row in group.rows for field in row.fields)))
+        return self.editable and any(field.scan for field in fields)

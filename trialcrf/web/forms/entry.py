@@ -10,25 +10,29 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, compare_lung, enter
+from trialcrf.actions.cells import infusion
 from trialcrf.actions.enter import Opened, StaleSave, Typed
 from trialcrf.core import checks
 from trialcrf.core.access import may
 from trialcrf.core.checks import Context, Finding
-from trialcrf.core.definition.model import DataType, FormDef, Severity
+from trialcrf.core.definition.model import FormDef, Severity
 from trialcrf.core.document import Document, FormKey, Place
 from trialcrf.core.entry import BLANK, Refused
 from trialcrf.core.safety.case import Case
 from trialcrf.core.wording import N_, Message, Sayable
-from trialcrf.store import cases, forms, queries, replay, subjects
+from trialcrf.store import cases, definitions, forms, queries, replay, subjects
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
+from trialcrf.web.casebooks import casebook_crumb, subject_url
+from trialcrf.web.cells.ways import ways
 from trialcrf.web.fixed import ReasonForm
-from trialcrf.web.forms import labview, visit
+from trialcrf.web.forms import beginning, labview, visit
 from trialcrf.web.forms.bodymap import before_of, earlier_of
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.history import lines_of, value_for_reading
 from trialcrf.web.forms.lookup import lookups_of
+from trialcrf.web.forms.references import references_of
 from trialcrf.web.forms.standing import confirmed, marks, standing_findings
 from trialcrf.web.forms.webform import Posted, answers, is_new, key_of
 from trialcrf.web.frame import shell
@@ -53,25 +57,29 @@ class Tried:
     saved: bool = False
 
 
-@page(blueprint, RULE, "form.read")
+@page(blueprint, RULE, "casebook.open")
 def form(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> str:
     return _page(FormKey(event, form, repeat, n), None)
 
 
-@page(blueprint, "/studies/<study>/forms/<int:form_id>", "form.read")
+@page(blueprint, "/studies/<study>/forms/<int:form_id>", "casebook.open")
 def by_number(study: str, form_id: int) -> Response:
-    """Where a mail leads: its address carries a number and no subject key. A form of another site does not exist."""
+    """Where a mail leads: its address carries a number and no subject key. A form of another site does not exist, and neither does one
+    that the person may not read."""
     with guard.read() as tx:
         stored = forms.by_id(tx, form_id)
         which = subjects.by_id(tx, stored.subject_id) if stored else None
-    if stored is None or which is None or which.site.study_oid != study:
-        abort(404)
-    if not may(g.session.actor, "form.read", study, which.site.code):
+        if stored is None or which is None or which.site.study_oid != study or not guard.may_know(which):
+            abort(404)
+        access = definitions.read(tx, stored.definition_id).study.form[stored.key.form_oid].access
+    if not may(g.session.actor, "casebook.open", study, which.site.code) or not may(
+        g.session.actor, f"{access}.read", study, which.site.code
+    ):
         abort(404)
     return redirect(form_url(which, stored.key))
 
 
-@page(blueprint, RULE, "form.enter", methods=["POST"], endpoint="save")
+@page(blueprint, RULE, "casebook.open", methods=["POST"], endpoint="save")
 def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> Response | tuple[str, int]:
     """Save a form: gathers what was posted, hands it to `actions.enter`, and draws what comes of it."""
     key = FormKey(event, form, repeat, n)
@@ -128,7 +136,7 @@ def mark_error(study: str, subject: str, event: str, repeat: int, form: str, n: 
     if opened.stored is None or not may_form(opened.form, "enter"):
         abort(404)
     try:
-        with guard.write() as tx:
+        with guard.write(guard.acting(f"{opened.form.access}.enter")) as tx:
             stored = forms.by_id(tx, opened.stored.id)
             assert stored is not None
             enter.mark_form_error(tx, g.place.subject, stored, reason.reason.data or "")
@@ -137,7 +145,7 @@ def mark_error(study: str, subject: str, event: str, repeat: int, form: str, n: 
         return _page(key, None, problem), 422
     except StaleSave:
         abort(409)
-    return redirect(url_for("subjects.one", study=study, subject=subject, done="error"), 303)
+    return redirect(subject_url(g.place.published.study, g.place.subject, done="error"), 303)
 
 
 def typed_of(posted: Posted) -> Typed:
@@ -174,7 +182,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
     with guard.read() as tx:
         opened = _open(tx, key)
         stored = opened.stored
-        begun = labview.begun(tx, opened, which, key)
+        begun = beginning.begun(tx, opened, which, key)
         if begun and tried is None:
             tried = Tried(begun.posted, (), begun.document)
         document = (tried.document if tried and tried.document else None) or (stored.document if stored else Document())
@@ -183,11 +191,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         gone = forms.standings(tx, [which.id], in_error=True)
         chosen = _chosen(opened.form, document)
         past = lines_of(tx, opened.published.study, opened.form, which, stored.id, chosen) if stored and chosen else ()
-        references = {
-            item.oid: [(one, one) for one in enter.reference_choices(tx, item, which)]
-            for _, item in opened.form.items.values()
-            if item.type is DataType.REFERENCE
-        }
+        references = references_of(tx, opened.published.study, opened.form, which.site, which)
         # Checks and conditions may ask for answers of other forms: they are run while the transaction is open.
         findings = tried.findings if tried and tried.findings else standing_findings(tx, opened, document, held)
         applies = applying(opened.form, document, opened.context)
@@ -195,6 +199,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         lookups = lookups_of(tx, opened, document)
         lung = compare_lung.compare(tx, opened, which, key, document)
         labs = labview.judged(tx, opened, which)
+        dosing = infusion.dose_of_form(tx, opened.published.study, opened.form, document)
         serious = (
             _cases(cases.of_form(tx, stored.id).values()) if stored and may(g.session.actor, "case.read", which.site.study_oid) else []
         )
@@ -231,13 +236,14 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         "form/entry.html",
         shell=shell(),
         crumbs=[
-            Crumb(Message(N_("Subjects")), url_for("subjects.matrix", study=study.oid, kind=which.subject_type)),
-            Crumb(which.key, url_for("subjects.one", study=study.oid, subject=which.key)),
+            casebook_crumb(study, which.subject_type),
+            Crumb(which.key, subject_url(study, which)),
             Crumb(opened.event.label),
         ],
         it=it,
         lung=lung,
         labs=labs,
+        dosing=dosing,
         begun=begun.told if begun else None,
         context=visit.context(opened, which),
         steps=visit.steps(opened, which, key, standing, gone),
@@ -247,7 +253,10 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         status=_status(opened),
         tried=tried is not None and bool(tried.findings),
         next_step=visit.has_next(key, opened),
-        acts=[*serious, Chip(Message(N_("History of the form")), url_for("history.form", **_address(which, key)))] if stored else [],
+        acts=[
+            *ways(study, which, opened.form),
+            *([*serious, Chip(Message(N_("History of the form")), url_for("history.form", **_address(which, key)))] if stored else []),
+        ],
         compared=tried.compared if tried else (),
         may_error=editable and stored is not None and may(g.session.actor, "form.error", study.oid, which.site.code),
         # Without the address's own fragment and notice: the one would take the focus from the summary, the other would still say "Saved".

@@ -218,6 +218,7 @@ class _Drawing:
             chosen=place == self.around.chosen,
             lookup=self.around.lookup(place) if widget == "text" and item.dictionary else None,
             graded=self.around.graded(place),
+            scan=bool(item.identity) and widget == "text",
         )
 
     def choices(self, item: ItemDef, widget: str, ident: str, raw: Raw) -> tuple[Choice, ...]:
@@ -347,6 +348,8 @@ def _hints(item: ItemDef, language: str) -> tuple[Sayable, ...]:
         hints.append(Message(N_("month and year only")))
     elif item.type is DataType.PARTIAL_DATE:
         hints.append(Message(N_("unknown day or month: UNK")))
+    if item.identity:
+        hints.append(Message(N_("Scan the label, or type the code.")))
     if item.type is DataType.TIME:
         hints.append(Message(N_("24 hours, for example 14:05")))
     return tuple(hints)

@@ -18,6 +18,7 @@ from trialcrf.store import audit, queries
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
+from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Crumb, Past
@@ -42,9 +43,9 @@ _OPS = {
 RULE = "/studies/<study>/subjects/<subject>/<event>/<int:repeat>/<form>/<int:n>/history"
 
 
-@page(blueprint, RULE, "history.read")
+@page(blueprint, RULE, "casebook.open")
 def form(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> str:
-    """Everything that happened to a form, newest first."""
+    """Everything that happened to a form, newest first: for whoever may read the form."""
     key = FormKey(event, form, repeat, n)
     which: Subject = g.place.subject
     with guard.read() as tx:
@@ -61,8 +62,8 @@ def form(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
         "form/history.html",
         shell=shell(),
         crumbs=[
-            Crumb(Message(N_("Subjects")), url_for("subjects.matrix", study=study)),
-            Crumb(which.key, url_for("subjects.one", study=study, subject=subject)),
+            casebook_crumb(definition, which.subject_type),
+            Crumb(which.key, subject_url(definition, which)),
             Crumb(opened.form.label, url_for("entry.form", **address)),
         ],
         label=opened.form.label,

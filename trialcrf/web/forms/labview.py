@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from flask import abort, g, request
+from flask import g
 
-from trialcrf.actions import enter
 from trialcrf.actions.enter import Opened
 from trialcrf.actions.safety import grade, take_over
 from trialcrf.actions.safety.grade import Line
-from trialcrf.core.document import Document, FormKey, Place
+from trialcrf.core.document import Place
 from trialcrf.core.safety.grading import Proposal
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-from trialcrf.web.forms.webform import Posted, key_of
+from trialcrf.web.forms.beginning import FORM, ITEM
+from trialcrf.web.forms.webform import key_of
 from trialcrf.web.subjects import form_url, may_form
-
-FORM, ITEM = "from", "item"
-"""Where an adverse event is begun from, in its address: the number of a form and the place of an item. No value ever stands there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,20 +45,6 @@ class LabView:
         return {one.line.place: one.said for one in self.lines if one.said}
 
 
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """An adverse event that was begun from a result: what is typed for the person already, and the address to stay at."""
-
-    posted: Posted
-    document: Document
-    told: Message
-    kept: Mapping[str, str]
-
-    @property
-    def beside(self) -> dict[Place, tuple[Sayable, ...]]:
-        return dict.fromkeys(self.posted.raws, (Message(N_("proposed from a recorded result")),))
-
-
 def judged(tx: Transaction, opened: Opened, which: Subject) -> LabView | None:
     """The results of the form as they are stored; None where there are none."""
     found = grade.grade(tx, opened, which)
@@ -80,27 +62,6 @@ def judged(tx: Transaction, opened: Opened, which: Subject) -> LabView | None:
             event_url = form_url(which, line.event.key)
         lines.append(LabLine(line, _said(line), begin_url, event_url))
     return LabView(tuple(lines), found.version)
-
-
-def begun(tx: Transaction, opened: Opened, which: Subject, key: FormKey) -> Begun | None:
-    """What a new adverse event is begun with, where its address names a result of this subject. 404 where there is no such result.
-
-    The server computes it anew from what is stored: the address carries no value, and nothing is saved before the person saves.
-    """
-    form, item = request.args.get(FORM, ""), request.args.get(ITEM, "")
-    where = grade.event_form(opened.published.study, which.subject_type)
-    if not form or opened.stored is not None or where is None or (key.event_oid, key.form_oid) != (where[0], where[1].oid):
-        return None
-    if not (form.isascii() and form.isdecimal() and len(form) < 10):
-        abort(404)
-    group, _, rest = item.partition(".")
-    row, _, oid = rest.partition(".")
-    place = Place(oid, group, row) if oid else Place(item)
-    found = take_over.proposed(tx, g.place.published, which, int(form), place, g.language.code, g.language.say, g.now)
-    if found is None or not may_form(found.source.form, "read"):
-        abort(404)
-    document, _findings = enter.preview(tx, g.place.published, which, key, enter.Typed(found.raws), g.now)
-    return Begun(Posted(raws=found.raws), document, found.told, {FORM: form, ITEM: item})
 
 
 def _said(line: Line) -> tuple[Message, ...]:

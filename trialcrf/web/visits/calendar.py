@@ -243,7 +243,7 @@ def _places(asking: Asking) -> list[Chip]:
 
 
 def _filters(asking: Asking) -> list[Chip]:
-    kinds = asking.study.subject_types
+    kinds = [one for one in asking.study.subject_types if not one.product]
     some = [Chip(one.label, _here(kind=one.oid), one.oid == asking.asked.subject_type) for one in kinds] if len(kinds) > 1 else []
     some += [Chip(Message(STATES[one]), _here(state=one.value), one is asking.asked.state) for one in SHOWN]
     return [Chip(Message(N_("All")), _here(kind=None, state=None), not any(chip.current for chip in some)), *some]

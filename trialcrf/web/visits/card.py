@@ -38,7 +38,7 @@ class Row:
 def shown(study: str, subject: str) -> str:
     """In the language that the address asks for (`language=fr` or `en`): the patient's, which need not be the reader's."""
     which, definition = g.place.subject, g.place.published.study
-    if which.error:
+    if which.error or definition.is_product(which.subject_type):
         abort(404)
     asked = request.args.get("language", "")
     if asked in LANGUAGES and not current_app.config["PSEUDO"]:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from flask import Response, g, render_template, request, stream_with_context, url_for
+from flask import Response, g, redirect, render_template, request, stream_with_context, url_for
+from werkzeug.wrappers import Response as AnyResponse
 
 from trialcrf.core import schedule
-from trialcrf.core.access import may
 from trialcrf.core.definition.codes import CodeListItem
 from trialcrf.core.definition.model import EventType, Study, SubjectType
 from trialcrf.core.facts import SubjectRecord
@@ -26,6 +26,7 @@ from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.visits import Asked
 from trialcrf.web import guard
+from trialcrf.web.enrolment import may_enrol
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Cell, Chip, Crumb, MatrixRow, Pages
@@ -55,9 +56,11 @@ class View:
 
 
 @page(blueprint, "/studies/<study>/subjects", "subject.list", endpoint="matrix")
-def matrix(study: str) -> str:
+def matrix(study: str) -> str | AnyResponse:
     """Subjects by visits. Filters are in the address: kind, site, state, late (days), cohort, q (part of the key), sort, page."""
     definition = g.place.published.study
+    if definition.is_product(request.args.get("kind", "")):
+        return redirect(url_for("batches.listed", study=study), 303)
     with guard.read() as tx:
         view = _view(tx, definition)
         total = visits.count_subjects(tx, view.asked)
@@ -69,15 +72,15 @@ def matrix(study: str) -> str:
     asked = view.asked
     filtered = bool(asked.state or asked.containing or view.site or asked.cohort)
     chips = [
-        *(Chip(one.label, _here(kind=one.oid, page=None), one.oid == view.kind.oid) for one in definition.subject_types),
+        *(Chip(one.label, _here(kind=one.oid, page=None), one.oid == view.kind.oid) for one in definition.people),
         *(Chip(Message(STATES[one]), _here(state=one.value, page=None), asked.state is one, counts[one]) for one in CHIPS),
     ]
     if filtered:
         chips.append(Chip(Message(N_("All")), _here(state=None, q=None, late=None, cohort=None, site=None, page=None)))
     acts = [
         Chip(Message(N_("Enrol: %(kind)s"), {"kind": one.label}), url_for("enrolment.where", study=study, kind=one.oid), True)
-        for one in definition.subject_types
-        if may(g.session.actor, "subject.enrol", study)
+        for one in definition.people
+        if may_enrol(definition, one.oid)
     ]
     acts.append(Chip(Message(N_("This view as CSV")), url_for("subjects.matrix_csv", study=study) + _query(_asked_for())))
     return render_template(
@@ -155,7 +158,8 @@ def _view(tx: Transaction, definition: Study) -> View:
     late = _whole(request.args.get("late", ""), LATEST)
     state = next((one for one in State if one.value == request.args.get("state", "")), None)
     state = State.OVERDUE if late else state
-    kind = definition.subject_type.get(request.args.get("kind", ""), definition.subject_types[0])
+    wanted_kind = request.args.get("kind", "")
+    kind = next((one for one in definition.people if one.oid == wanted_kind), definition.people[0])
     cohorts = _cohorts(definition, kind)
     cohort = next((one.code for one in cohorts if one.code == request.args.get("cohort", "")), "")
     order = request.args.get("sort", "")

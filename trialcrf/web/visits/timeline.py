@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from flask import Blueprint, g, render_template, url_for
+from flask import Blueprint, abort, g, render_template, url_for
 
 from trialcrf.core import schedule
 from trialcrf.core.definition.model import Study
@@ -27,6 +27,8 @@ blueprint = Blueprint("timeline", __name__)
 def one(study: str, subject: str) -> str:
     """The figure alone, as wide as the window is."""
     definition, which = g.place.published.study, g.place.subject
+    if definition.is_product(which.subject_type):
+        abort(404)
     with guard.read() as tx:
         record = subjects.records(tx, [which])[0]
     visits = schedule.plan(definition, record, which.site.today(g.now))

@@ -274,7 +274,7 @@ def _queries(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
 
 
 def _unfinished(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
-    total, found = worklists.unfinished(tx, places, SHOWN)
+    total, found = worklists.unfinished(tx, places, SHOWN, study.products)
     tasks = [
         Task(
             form_url(one.subject, one.key),

@@ -1,0 +1,1 @@
+"""The pages of the chain of cells: batches, releases, bedside, trace, stock."""
