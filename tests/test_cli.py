@@ -332,12 +332,14 @@ def test_the_quality_of_a_site_is_drawn_from_the_terminal(cli: Cli, world: World
     assert (tmp_path / "quality.pdf").read_bytes().startswith(b"%PDF-")
 
 
-def safety(cli: Cli, out: Path, *more: str, **env: str) -> bytes:
-    today = clock.now().date().isoformat()
-    done = cli.process("report", "safety", "--study", "msc_ssc", "--as-of", today, "--out", str(out), *more, **env)
-    assert done.returncode == 0, done.stderr
+def safety(out: Path, *more: str) -> tuple[str, ...]:
+    return ("report", "safety", "--study", "msc_ssc", "--as-of", clock.now().date().isoformat(), "--out", str(out), *more)
+
+
+def told(said: str, out: Path) -> bytes:
+    """The bytes of a drawing, of which `said` names the sum."""
     drawing = out.read_bytes()
-    assert hashlib.sha256(drawing).hexdigest() in done.stdout
+    assert hashlib.sha256(drawing).hexdigest() in said
     return drawing
 
 
@@ -350,14 +352,15 @@ def test_a_report_has_the_same_bytes_in_another_process_zone_and_locale_and_what
     subject = recipient(world)
     adverse(world, subject)
     known = clock.now().isoformat()
-    first = safety(cli, tmp_path / "1.pdf", "--known-at", known, "--lang", "fr")
+    one, two, three = (tmp_path / f"{number}.pdf" for number in (1, 2, 3))
+    first = told(cli(*safety(one, "--known-at", known, "--lang", "fr")), one)
     adverse(world, subject, 2)
-    again = safety(
-        cli, tmp_path / "2.pdf", "--known-at", known, "--lang", "fr", TZ="Pacific/Auckland", LC_ALL="C", LANG="C", PYTHONHASHSEED="7"
-    )
+    elsewhere = {"TZ": "Pacific/Auckland", "LC_ALL": "C", "LANG": "C", "PYTHONHASHSEED": "7"}
+    done = cli.process(*safety(two, "--known-at", known, "--lang", "fr"), **elsewhere)
+    assert done.returncode == 0, done.stderr
     assert first.startswith(b"%PDF-")
-    assert again == first
-    assert safety(cli, tmp_path / "3.pdf", "--lang", "fr") != first
+    assert told(done.stdout, two) == first
+    assert told(cli(*safety(three, "--lang", "fr")), three) != first
 
 
 def test_a_report_that_cannot_be_made_leaves_no_file(cli, world, tmp_path):

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
-from sqlalchemy import Engine
-
 from tests.actions.screening import put, screen_donor, screen_recipient
 from tests.actions.world import NOW, World, make_world, open_world, typed
 from tests.conftest import Filling
@@ -29,7 +27,8 @@ DONATION = "FR0001230000000123456"
 LOT = "LOT-2026-01"
 BAGS = ("LOT-2026-01-A", "LOT-2026-01-B")
 HARVESTED, FILLED = (17, 11, 2026, "09:00"), (20, 11, 2026, "16:00")
-EXPIRY = (31, 12, 2026)
+EXPIRY = (31, 12, 2099)
+"""So far ahead that a test by the true clock meets no expired bag."""
 GOOD_QC: dict[str, object] = {
     "QC_DATE": (20, 11, 2026), "QC_VIABILITY": "92", "QC_CD105": "98", "QC_CD73": "97.5", "QC_CD90": "99", "QC_CD45": "1", "QC_CD31": "2",
     "QC_HLADR": "3", "QC_KARYOTYPE": "NORMAL", "QC_TRILINEAGE": "PASSED", "QC_AEROBIC": "NEGATIVE", "QC_ANAEROBIC": "NEGATIVE",

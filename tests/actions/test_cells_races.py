@@ -33,8 +33,8 @@ from trialcrf.core.product.stock import BagState, Stock
 from trialcrf.store import audit, forms, replay
 from trialcrf.store.subjects import Subject
 
-IN_A_BATCH = 24
-RACES = {"checks": 24, "recalls": 10, "discards": 8, "releases": 6, "results": 6, "shipments": 8, "fillings": 8}
+IN_A_BATCH = 16
+RACES = {"checks": 16, "recalls": 8, "discards": 6, "releases": 3, "results": 6, "shipments": 6, "fillings": 6}
 """How many of each kind the tests run."""
 
 THOUSAND = {"checks": 700, "recalls": 50, "discards": 50, "releases": 50, "results": 50, "shipments": 50, "fillings": 50}

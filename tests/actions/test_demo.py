@@ -151,8 +151,8 @@ def test_the_cast_holds_the_roles_told(shown):
         "mona": {Grant("monitor", STUDY, "01"), Grant("monitor", STUDY, "02")},
         "olga": {Grant("coordinator", STUDY, "02")},
         "sam": {Grant("sponsor", STUDY)},
-            "lara": {Grant("cell_lab", STUDY, "01")},
-            "quin": {Grant("qualified_person", STUDY)},
+        "lara": {Grant("cell_lab", STUDY, "01")},
+        "quin": {Grant("qualified_person", STUDY)},
     }
     assert zones == {"01": "Europe/Paris", "02": "America/Martinique"}
 

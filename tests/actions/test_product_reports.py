@@ -14,12 +14,12 @@ import pytest
 
 from tests.actions.cells_world import BAGS, LOT, Cells, cells_filling, later, open_cells
 from tests.actions.world import NOW, typed
-from trialcrf.actions import Impossible, quality, report
+from trialcrf.actions import Impossible, export, quality, report
 from trialcrf.actions.cells import bedside
 from trialcrf.actions.safety import case_documents
 from trialcrf.core.access import Actor, Grant, may
 from trialcrf.core.packs.dsmb import DsmbReport
-from trialcrf.store import reports, sites
+from trialcrf.store import reports, sites, subjects, worklists
 
 ABOUT = {
     report.BATCH: report.Asked(subject="B-01-001"),
@@ -136,9 +136,15 @@ def test_an_order_is_archived_under_its_subject_and_value_of_reads_it_again(cell
 def test_who_may_read_reports_may_not_read_every_one_of_them():
     dana, sam = (Actor(1, role, grants=(Grant(role, "msc_ssc"),)) for role in ("data_manager", "sponsor"))
     verbs = {kind: report.KINDS[kind].verb for kind in ABOUT}
-    assert verbs == {report.BATCH: "cell.read", report.INFUSION: "", report.DOSSIER: "trace.read", report.ACCOUNTABILITY: "stock.read"}
+    assert verbs == {
+        report.BATCH: "cell.read",
+        report.INFUSION: "form.read",
+        report.DOSSIER: "trace.read",
+        report.ACCOUNTABILITY: "stock.read",
+    }
     assert all(may(dana, verb, "msc_ssc") for verb in verbs.values() if verb)
     assert not may(sam, verbs[report.DOSSIER], "msc_ssc") and may(sam, verbs[report.BATCH], "msc_ssc")
+    assert not may(sam, verbs[report.INFUSION], "msc_ssc"), "with the batch summary it would join a donor to a recipient"
 
 
 def test_a_study_without_cells_or_blinded_has_no_such_report(cells):
@@ -172,6 +178,26 @@ def test_batches_are_in_no_number_of_a_site(cells):
         assert counted[0].subjects == 2 and with_batches[0].subjects == 3
 
 
+def test_batches_are_exported_and_counted_as_no_subjects(cells, tmp_path):
+    with cells.world.read() as tx:
+        done = export.export_csv(tx, cells.world.study, {"form", "cell"}, None, tmp_path / "out", NOW)
+        everybody = subjects.count(tx, cells.world.study)
+        people = subjects.count(tx, cells.world.study, but=cells.world.published.study.products)
+    assert (done.subjects, people, everybody) == (2, 2, 3)
+    assert "B-01-001" in (tmp_path / "out" / "BATCH.csv").read_text(encoding="utf-8")
+
+
+def test_what_the_laboratory_has_not_finished_waits_for_no_ward(cells):
+    cells.world.save(cells.batch, "BATCHREC", "MAKING", typed(REC_PASSAGE="3"), name="lara", now=later(1))
+
+    def waiting(*but: str) -> set[str]:
+        with cells.world.read() as tx:
+            _, found = worklists.unfinished(tx, sites.all_of(tx, cells.world.study), 100, but)
+            return {one.key.form_oid for one in found}
+
+    assert "BATCHREC" in waiting() and waiting(*cells.world.published.study.products) == waiting() - {"BATCHREC"}
+
+
 def test_the_board_and_the_form_of_a_case_know_the_passage(cells):
     treat(cells)
     pack = value(cells, report.DSMB, asked=report.Asked())
@@ -191,7 +217,7 @@ LANGUAGE = {report.BATCH: "fr", report.INFUSION: "en", report.DOSSIER: "fr", rep
 WORDS = {
     report.BATCH: ("D-01-001", "FR 000123 0000000123456", "92 %", "EudraCT 2010-024041-78", "Quin", LOT, "88,5", "Tank alarm."),
     report.INFUSION: ("Cora", "Ivan", "Refused attempts: 1", "+13.5%", "A-37", "70.8", "missed", "25"),
-    report.DOSSIER: ("31 déc. 2056", "R-01-001", "B-01-001", BAGS[1], "1394/2007"),
+    report.DOSSIER: ("31 déc. 2129", "R-01-001", "B-01-001", BAGS[1], "1394/2007"),
     report.ACCOUNTABILITY: ("Bags of each batch", LOT, "recalled", "Laboratory, nitrogen tank"),
 }
 

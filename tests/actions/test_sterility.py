@@ -7,9 +7,10 @@ from datetime import date
 import pytest
 
 from tests.actions.cells_world import BAGS, LOT, Cells, cells_filling, later, make_batch, open_cells
+from tests.actions.screening import put, screen_donor
 from tests.actions.world import NOW, typed
 from tests.mailbox import mailbox
-from trialcrf.actions import Impossible, administer, review
+from trialcrf.actions import Impossible, administer, enter, review
 from trialcrf.actions.cells import gather, look_back
 from trialcrf.actions.cells.bedside import Stopped
 from trialcrf.core.document import FormKey
@@ -241,3 +242,17 @@ def test_a_finding_of_tomorrow_or_at_somebody_without_a_donation_is_refused(cell
     with pytest.raises(Impossible, match="No donation"):
         look(cells)
     assert stock(cells).batches[cells.batch.key].incidents == ()
+
+
+# --- What the chain rests on ------------------------------------------------------------------------------------------
+
+
+@on_sqlite
+def test_a_harvest_that_a_batch_is_made_of_is_not_marked_in_error(cells):
+    other = screen_donor(cells.world)
+    put(cells.world, other, "HARVEST", "H0", HAR_START=(17, 11, 2026, "09:00"), HAR_DONATION="FR0001230000000777777")
+    with cells.world.write() as tx:
+        free, used = (forms.all_of(tx, [one.id], ["HARVEST"])[0] for one in (other, cells.donor))
+        with pytest.raises(Impossible, match="traced through this form"):
+            enter.mark_form_error(tx, cells.donor, used, "typed twice")
+        enter.mark_form_error(tx, other, free, "typed twice")

@@ -1,4 +1,4 @@
-"""A real Chromium before the real program: started once for all tests of this folder, each test with pages of its own."""
+"""A real Chromium before the real program: started once for all tests of this folder, its people kept, each test with pages of its own."""
 
 from __future__ import annotations
 
@@ -74,26 +74,53 @@ def signed_in() -> dict[str, StorageState]:
     return {}
 
 
+Kept = dict[tuple[str, bool], Person]
+
+
+@pytest.fixture(scope="session")
+def kept() -> Kept:
+    """Who is at a browser that no test uses now, by name and with or without script: opening one takes longer than many a test."""
+    return {}
+
+
 AtBrowser = Callable[..., Person]
 
 
 @pytest.fixture
 def at_browser(
-    request: pytest.FixtureRequest, program: Program, chromium: Browser, signed_in: dict[str, StorageState]
+    request: pytest.FixtureRequest, program: Program, chromium: Browser, signed_in: dict[str, StorageState], kept: Kept
 ) -> Iterator[AtBrowser]:
     """`at_browser("cora")` is Cora, signed in; `fresh=True` is a session of this test's own, `script=False` a browser without script.
 
+    She comes back to the browser that she left, with the cookies of her signing in and a new page; `own=True` is a browser of this
+    test's own (for what stays in one, such as another clock), `same_page=True` the page on which a test that said so left her.
     After the test nobody's browser may have complained.
     """
     people: list[Person] = []
+    staying: list[Person] = []
 
-    def arrive(name: str = "", *, fresh: bool = False, script: bool = True, url: str = "", **context: object) -> Person:
+    def arrive(
+        name: str = "",
+        *,
+        fresh: bool = False,
+        own: bool = False,
+        same_page: bool = False,
+        script: bool = True,
+        url: str = "",
+        **more: object,
+    ) -> Person:
         shared = bool(name) and not fresh
         state = signed_in.get(name) if shared else None
-        opened = chromium.new_context(
-            java_script_enabled=script, storage_state=state, locale="en-GB", viewport={"width": 1366, "height": 900}, **context
-        )  # type: ignore[arg-type]
-        person = Person(opened, program, name, url, script)
+        stays = shared and not (own or url or more)
+        person = kept.pop((name, script), None) if stays else None
+        if person and not state:
+            person.context.close()  # A test took her session away.
+        if person and state:
+            person.come_back(state, same_page)
+        else:
+            viewport = {"width": 1366, "height": 900}
+            opened = chromium.new_context(java_script_enabled=script, storage_state=state, locale="en-GB", viewport=viewport, **more)  # type: ignore[arg-type]
+            person = Person(opened, program, name, url, script)
         people.append(person)
         if name and state is None:
             person.open("/sign-in")
@@ -101,7 +128,9 @@ def at_browser(
             assert answer is not None
             assert answer.ok, person.reads()
             if shared:
-                signed_in[name] = opened.storage_state()
+                signed_in[name] = person.context.storage_state()
+        person.keeps_page = same_page
+        staying.extend([person] if stays else [])
         return person
 
     yield arrive
@@ -110,7 +139,11 @@ def at_browser(
         if failed:
             SCREENS.mkdir(parents=True, exist_ok=True)
             person.page.screenshot(path=SCREENS / f"{request.node.name[:80]}-{number}-{person.name}.png", full_page=True)
-        person.context.close()
+        if person in staying and not failed and (person.name, person.script) not in kept:
+            person.leave()
+            kept[person.name, person.script] = person
+        else:
+            person.context.close()
     assert [one for person in people for one in person.complaints] == []
 
 

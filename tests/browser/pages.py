@@ -114,8 +114,10 @@ def limits_of_a_laboratory(program: Program) -> str:
 
 def a_batch(program: Program) -> str:
     """The key of a batch at site 01 with its tests and two bags, `KEY-1` and `KEY-2`; made where there is none yet."""
-    found = program.ask("SELECT s.key FROM subject s JOIN fact f ON f.alias = 'CTBAG' JOIN form o ON o.id = f.form_id AND o.subject_id = s.id "
-                        "WHERE s.key LIKE 'B-01-%' AND f.text = s.key || '-1'")  # fmt: skip
+    found = program.ask(
+        "SELECT s.key FROM subject s JOIN form o ON o.subject_id = s.id JOIN fact f ON f.form_id = o.id "
+        "WHERE s.key LIKE 'B-01-%' AND f.alias = 'CTBAG' AND f.text = s.key || '-1'"
+    )
     if found:
         return str(found[0][0])
     harvest = program.ask(
@@ -129,10 +131,27 @@ def a_batch(program: Program) -> str:
     expiry = (day[0] if day[0] < 29 else 28, day[1], day[2] + 1)
     rows: dict[str, object] = {}
     for number in ("1", "2"):
-        told = {"CODE": f"{batch.key}-{number}", "CELLS": "80", "VOLUME": "50", "EXPIRY": expiry, "FILLED": (*day, "00:00"), "PLACE": "LAB_TANK"}
+        told = {"CODE": f"{batch.key}-{number}", "CELLS": "80", "VOLUME": "50", "EXPIRY": expiry}
+        told |= {"FILLED": (*day, "00:00"), "PLACE": "LAB_TANK"}
         rows |= {f"BAG__new{number}__BAG_{name}": text for name, text in told.items()}
     program.world.save(batch, "BAGS", "MAKING", typed(**rows), name="lara", now=now)
     return batch.key
+
+
+def a_donor_of_cells(program: Program) -> str:
+    """The donor that a batch is made of."""
+    batch = a_batch(program)
+    asked = (
+        "SELECT f.text FROM fact f JOIN form o ON o.id = f.form_id JOIN subject s ON s.id = o.subject_id "
+        "WHERE f.alias = 'CTSRCDON' AND s.key = '{}'"
+    )
+    return str(program.ask(asked.format(batch))[0][0]).partition("/")[0]
+
+
+def some_stock(program: Program) -> str:
+    """Nothing of an address: there are bags then."""
+    a_batch(program)
+    return ""
 
 
 def session_lost(person: Person) -> None:
@@ -166,6 +185,10 @@ PAGES = (
     Known("eligibility.criteria", "ivan", subject_address("R-01-001") + "/eligibility", then=refused),
     Known("eligibility.criteria", "dora", subject_address("D-01-001") + "/eligibility"),
     Known("eligibility.criteria", "mona", subject_address("R-02-001") + "/eligibility"),
+    Known("bedside.shown", "cora", subject_address("R-01-001") + "/bedside"),
+    Known("bedside.shown", "ivan", subject_address("R-01-001") + "/bedside", then=refused),
+    Known("vitals.shown", "cora", subject_address("R-01-001") + "/infusion-vitals"),
+    Known("vitals.shown", "mona", subject_address("R-02-001") + "/infusion-vitals"),
     Known("calendar.shown", "cora", f"{LIST}/calendar"),
     Known("calendar.shown", "mona", f"{LIST}/calendar?site=02&state=overdue"),
     Known("calendar.shown", "cora", f"{LIST}/calendar?view=agenda"),
@@ -231,6 +254,11 @@ PAGES = (
     Known("batches.one", "sam", f"{LIST}/cells/{{}}", made=a_batch),
     Known("release.shown", "quin", f"{LIST}/cells/{{}}/release", made=a_batch),
     Known("release.shown", "quin", f"{LIST}/cells/{{}}/release", made=a_batch, then=refused),
+    Known("tracing.shown", "quin", f"{LIST}/trace?key={{}}", made=a_batch),
+    Known("tracing.shown", "ivan", f"{LIST}/trace?key=NOTHING"),
+    Known("look_back.shown", "quin", f"{LIST}/subjects/{{}}/look-back", made=a_donor_of_cells),
+    Known("look_back.shown", "quin", f"{LIST}/subjects/{{}}/look-back", made=a_donor_of_cells, then=refused),
+    Known("inventory.shown", "lara", f"{LIST}/inventory{{}}", made=some_stock),
     Known("enrolment.form", "lara", f"{LIST}/enrol/batch/01"),
     Known("entry.form", "lara", f"{LIST}/subjects/{{}}/MAKING/1/BAGS/1", made=a_batch),
     Known("export.page", "dana", f"{LIST}/data"),
@@ -265,5 +293,6 @@ NO_PAGES = {
     "cases.document": "the file that was attached",
     "case_documents.icsr": "an XML file, or the page of the documents with what is missing",
     "subjects.matrix_csv": "a file for spreadsheets",
+    "inventory.file": "a file for spreadsheets",
 }
 """GET routes that draw no page, and why."""

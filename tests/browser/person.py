@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from datetime import date
 
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Response
+from axe_playwright_python.base import AXE_SCRIPT
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Response, StorageState
 
 from tests.browser.program import Program
 
@@ -15,7 +15,6 @@ PASSWORD = "only-for-the-demo"
 _LISTEN = """document.addEventListener("securitypolicyviolation", (event) => {
   console.error("policy: " + event.violatedDirective + " " + event.blockedURI + " " + event.sourceFile + ":" + event.lineNumber);
 });"""
-_AXE = Axe()
 # Best practices too: they say how landmarks and headings go together.
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -23,16 +22,39 @@ _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice
 class Person:
     """One page of one browser context. `complaints` are console errors, script errors and violations of the policy: none is expected."""
 
+    page: Page
+    keeps_page = False
+
     def __init__(self, context: BrowserContext, program: Program, name: str, url: str = "", script: bool = True) -> None:
         self.context, self.program, self.name, self.url = context, program, name, url or program.url
         self.complaints: list[str] = []
         self.script = script
         if script:
             context.add_init_script(_LISTEN)
-        self.page: Page = context.new_page()
+        self.new_page()
+
+    def new_page(self) -> None:
+        """Look at a page that nobody has touched."""
+        self.page = self.context.new_page()
         self.page.set_default_timeout(15_000)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
+
+    def leave(self) -> None:
+        """Close every page, whatever was opened, but for one that is kept."""
+        for page in self.context.pages:
+            if page is not self.page or not self.keeps_page:
+                page.close()
+
+    def come_back(self, state: StorageState, same_page: bool) -> None:
+        """To the browser that was left, with these cookies and nothing else of what was left there."""
+        self.context.clear_cookies()
+        self.context.add_cookies(state["cookies"])  # type: ignore[arg-type]
+        if not (same_page and self.context.pages):
+            self.keeps_page = False
+            self.leave()
+            self.new_page()
+        self.complaints.clear()
 
     def _on_console(self, message: ConsoleMessage) -> None:
         # A page that answers 401 to 422 is an answer, which Chromium reports all the same; a missing picture or script is not.
@@ -120,7 +142,9 @@ class Person:
         """What axe-core finds, a line each; with `rule`, of that rule alone."""
         # Without `selectors`: making one for each element takes long, and its HTML names it as well.
         asked = {"resultTypes": ["violations"], "runOnly": [rule] if rule else _RULES, "selectors": False}
-        found = _AXE.run(self.page, options=asked).response["violations"]
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE_SCRIPT)
+        found = self.page.evaluate("asked => axe.run(asked).then(told => told.violations)", asked)
         return [f"{one['id']}: {node['html'][:160]} {node['failureSummary']}" for one in found for node in one["nodes"]]
 
 

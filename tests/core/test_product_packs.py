@@ -10,18 +10,20 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.product_cases import ATTEMPTS, CUT, batch, cells_study, checks, everyone, sampled
+from tests.core.product_cases import ATTEMPTS, CUT, Writing, bag, batch, cells_study, checks, everyone, releases, sampled
 from tests.plain_values import as_sample
 from trialcrf.core.attached import attachments, plain
+from trialcrf.core.facts import SubjectRecord
 from trialcrf.core.packs.accountability import accountability_report
 from trialcrf.core.packs.batch import batch_summary
-from trialcrf.core.packs.dsmb import board_pack
+from trialcrf.core.packs.dsmb import DsmbReport, board_pack
 from trialcrf.core.packs.dsur import update
 from trialcrf.core.packs.infusion import infusion_record
 from trialcrf.core.packs.product import NoCells, kept_until, until
 from trialcrf.core.packs.report import tabulate
 from trialcrf.core.packs.sae import list_serious
 from trialcrf.core.packs.traceability import traceability
+from trialcrf.core.product.vitals import POINT_STATES, PointState
 from trialcrf.core.safety.stopping import status
 from trialcrf.core.wording import Message, Sayable, Words
 from trialcrf.external.language import Language
@@ -42,15 +44,38 @@ def cut(as_of: date, known_at: datetime | None = None):
 # A batch is no person
 
 
-@pytest.mark.parametrize("count", [tabulate, lambda *of: list_serious(*of[:2], (), of[2]), lambda *of: update(*of[:2], (), of[2])])
+def absurd() -> SubjectRecord:
+    """A batch in whose casebook somebody recorded a related death and a treatment: nothing of it is a person's."""
+    event = {
+        "AETERM": "Death",
+        "AEDECOD": "Death NOS",
+        "AESTDAT": "2026-11-24",
+        "AETOXGR": "5",
+        "AESER": "Y",
+        "AESDTH": "Y",
+        "AEOUT": "FATAL",
+    }
+    made = Writing("B-01-009", "batch").form("AE", "AE", {**event, "AESDTH": "Y", "AEOUT": "FATAL", "AERELPRD": "RELATED"})
+    return made.form("SCR", "RENROL", {"RFICDAT": "2026-01-02"}).form("D0", "INFUSION", {"EXSTDAT": "2026-11-24T09:35+01:00"}).subject()
+
+
+COUNTS = {
+    "safety": tabulate,
+    "serious events": lambda study, people, at: list_serious(study, people, (), at),
+    "annual update": lambda study, people, at: update(study, people, (), at),
+    "stopping rule": lambda study, people, at: status(study, people, at.as_of),
+    "board": lambda study, people, at: board_without_product(board_pack(study, people, (), (), at, False)),
+}
+
+
+def board_without_product(pack: DsmbReport) -> DsmbReport:
+    return replace(pack, safety=replace(pack.safety, product=None))
+
+
+@pytest.mark.parametrize("count", COUNTS.values(), ids=COUNTS.keys())
 def test_a_batch_is_in_no_count_of_people(count):
     people = [one for one in everyone() if not one.key.startswith("B-")]
-    assert count(cells_study(), everyone(), CUT) == count(cells_study(), people, CUT)
-
-
-def test_a_batch_is_in_no_look_of_the_stopping_rule():
-    people = [one for one in everyone() if not one.key.startswith("B-")]
-    assert status(cells_study(), everyone(), CUT.as_of) == status(cells_study(), people, CUT.as_of)
+    assert count(cells_study(), [*everyone(), absurd()], CUT) == count(cells_study(), people, CUT)
 
 
 # The summary of a batch
@@ -89,7 +114,8 @@ def test_a_decision_stands_with_its_criteria_as_they_were_judged_and_its_signatu
         "CD73 to be repeated.",
     )
     assert [(sign.name, sign.changed_at.day) for sign in one.signed] == [("Quin Roux", 28)]
-    assert batch_summary(cells_study(), everyone(), [], "B-01-001", CUT).decisions[0].signed == ()
+    others = [replace(releases()[0], forms=(999,), name="Somebody Else")]
+    assert batch_summary(cells_study(), everyone(), others, "B-01-001", CUT).decisions[0].signed == ()
 
 
 def test_bags_tell_their_code_their_movements_and_what_contradicts():
@@ -101,6 +127,15 @@ def test_bags_tell_their_code_their_movements_and_what_contradicts():
     assert say(one.moves[3].viability) == "88.5" and one.kept_until == date(2056, 12, 31)
     assert "cannot be received" in say(other.moves[1].flaw) and other.recalled and not one.recalled
     assert third.moves[1].why == "Expired." and not third.expired  # destroyed: nobody can give it any more
+
+
+def test_a_bag_of_a_pool_carries_the_number_of_the_pool():
+    pool = "FR0001230000000777777"
+    pooled = Writing("B-01-003", "batch").form("MAKING", "BATCH", {"CTLOT": "LOT-3", "CTPOOLDI": pool}, {"CTSRCLOT": "B-01-001"})
+    people = [*everyone(), pooled.form("MAKING", "BAGS", {}, bag("LOT-3-A", "001")).subject()]
+    found = batch_summary(cells_study(), people, [], "B-01-003", CUT)
+    assert found.bags[0].european.startswith("FR 000123 0000000777777") and found.pool == "FR 000123 0000000777777"
+    assert [one.key for one in found.origins] == ["D-01-001", "D-01-001", "B-01-001"]
 
 
 def test_a_summary_of_a_batch_names_no_recipient():
@@ -132,6 +167,13 @@ def test_a_bag_that_was_thawed_too_long_is_marked():
         assert found.infusions[0].bags[0].beyond is beyond
 
 
+def test_a_bag_given_on_its_last_day_was_not_expired_and_the_day_after_it_was():
+    for expiry, expired in (("2026-11-24", False), ("2026-11-23", True)):
+        records = [replace(one, values={**one.values, "CTEXPDTC": expiry}) if "CTBAG" in one.values else one for one in batch().records]
+        people = [replace(one, records=tuple(records)) if one.key == "B-01-001" else one for one in everyone()]
+        assert infusion_record(cells_study(), people, [], [], "R-01-001", CUT).infusions[0].bags[0].expired is expired
+
+
 def test_the_bedside_check_stands_with_its_emergency_and_its_refused_attempts():
     found = sampled("infusion")
     (one,) = found.checks
@@ -145,8 +187,11 @@ def test_the_bedside_check_stands_with_its_emergency_and_its_refused_attempts():
 
 def test_vital_signs_say_which_readings_are_late_or_missed_and_which_values_stand_out():
     (one,) = sampled("infusion").infusions
-    states = [say(line.state) for line in one.vitals]
-    assert states == ["taken", "taken", "taken late", "not done", "missed", "missed", "missed", "missed"]
+    taken, late, not_done, missed, due, planned = (
+        Message(POINT_STATES[state])
+        for state in (PointState.TAKEN, PointState.LATE, PointState.NOT_DONE, PointState.MISSED, PointState.DUE, PointState.PLANNED)
+    )
+    assert [line.state for line in one.vitals] == [taken, taken, late, not_done, missed, missed, missed, missed]
     assert [line.off for line in one.vitals[:4]] == [0, 0, 8, None] and [line.grave for line in one.vitals] == [False] * 2 + [True] * 6
     outside = [
         (place, say(head.label))
@@ -158,7 +203,11 @@ def test_vital_signs_say_which_readings_are_late_or_missed_and_which_values_stan
     early = infusion_record(
         cells_study(), everyone(), [], [], "R-01-001", cut(date(2026, 11, 24), datetime(2026, 11, 24, 10, 0, tzinfo=UTC))
     )
-    assert [say(line.state) for line in early.infusions[0].vitals][4:] == ["to be taken now", "planned", "planned", "planned"]
+    assert [line.state for line in early.infusions[0].vitals][4:] == [due, planned, planned, planned]
+    study = cells_study()
+    long = replace(study, cells=replace(study.cells, vitals=(0, 2000)))
+    next_day = infusion_record(long, everyone(), [], [], "R-01-001", cut(date(2026, 11, 24)))
+    assert next_day.infusions[0].vitals[1].state == planned  # known days later, and cut off before it was due
     (figure,) = sampled("infusion").drawings
     assert [row[1] for row in figure.rows] == [-15, 0, 23] and len(figure.spec["vconcat"]) == 5
 
@@ -202,6 +251,13 @@ def test_a_dossier_too_large_to_be_drawn_has_its_tables():
     assert found.drawing is None and len(found.bags) == 16 + 1
 
 
+def test_no_day_is_told_for_a_batch_of_which_one_bag_has_no_expiry():
+    made = Writing("B-01-004", "batch").form("MAKING", "BATCH", {"CTLOT": "LOT-4"}, {"CTSRCLOT": "B-01-001"})
+    people = [*everyone(), made.form("MAKING", "BAGS", {}, bag("LOT-4-A", "001"), bag("LOT-4-B", "002", "")).subject()]
+    told = {one.key: one.kept_until for one in traceability(cells_study(), people, "D-01-001", CUT).batches}
+    assert told == {"B-01-001": date(2056, 12, 31), "B-01-002": None, "B-01-004": None}
+
+
 def test_data_are_kept_thirty_years_and_a_leap_day_not_a_day_less():
     assert [kept_until(one) for one in (date(2026, 12, 31), date(2028, 2, 29), date(2026, 2, 28))] == [
         date(2056, 12, 31), date(2058, 3, 1), date(2056, 2, 28),
@@ -232,6 +288,9 @@ def test_an_account_ends_with_its_day():
     found = accountability_report(cells_study(), everyone(), cut(date(2026, 11, 24)))
     assert (found.on_hand, found.given, found.discarded, found.doubts) == (3, 1, 0, ())
     assert accountability_report(cells_study(), everyone(), cut(date(2026, 11, 19))).filled == 0
+    for as_of, expired in ((24, {"LOT-2-A"}), (25, {"LOT-2-A", "LOT-1-C"})):
+        found = accountability_report(cells_study(), everyone(), cut(date(2026, 11, as_of)))
+        assert {one.code for one in found.bags if one.expired} == expired
     assert accountability_report(cells_study(), everyone(), CUT, "02").batches == ()
 
 

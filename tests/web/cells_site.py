@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.actions.cells_world import Cells
-from tests.web.site import House, application
 from tests.actions.world import open_world
+from tests.web.site import House, application
 
 STUDY = "/studies/msc_ssc"
 CELLS = f"{STUDY}/cells"

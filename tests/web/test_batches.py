@@ -167,9 +167,23 @@ def test_forms_of_a_batch_are_entered_by_those_whose_forms_they_are(house):
 
 
 def test_the_history_of_a_form_is_read_where_the_form_is(house):
-    at = addresses(house, "QC", "HARVEST")
-    assert house.client("lara").get(at["QC"] + "/history").status_code == 200
-    assert house.client("lara").get(at["HARVEST"] + "/history").status_code == 404
+    at = addresses(house, "QC", "HARVEST", "DSEROLOGY")
+    lara, cora = house.client("lara"), house.client("cora")
+    assert lara.get(at["QC"] + "/history").status_code == cora.get(at["QC"] + "/history").status_code == 200
+    assert cora.get(at["HARVEST"] + "/history").status_code == 200
+    assert lara.get(at["HARVEST"] + "/history").status_code == cora.get(at["DSEROLOGY"] + "/history").status_code == 404
+
+
+def test_a_number_leads_to_a_form_that_may_be_read_and_to_no_other(house):
+    with house.world.read() as tx:
+        number = {one.key.form_oid: one.id for one in forms.all_of(tx, [house.cells.donor.id, house.cells.batch.id])}
+    lara, cora = house.client("lara"), house.client("cora")
+    at = {name: f"{STUDY}/forms/{number[name]}" for name in ("QC", "HARVEST", "DSEROLOGY")}
+    assert lara.get(at["QC"]).headers["Location"] == addresses(house, "QC")["QC"]
+    assert cora.get(at["HARVEST"]).status_code == 302
+    assert lara.get(at["HARVEST"]).status_code == cora.get(at["DSEROLOGY"]).status_code == 404
+    assert house.client("olga").get(at["QC"]).status_code == 404
+    assert house.client("sam").get(at["QC"]).status_code == 403
 
 
 def test_a_form_in_error_needs_who_may_enter_it(house):
@@ -210,13 +224,11 @@ def walked(house: CellsHouse) -> list[str]:
     """Every address that is only read, filled with what there is: of the study, the batch, the donor and the recipient."""
     given(house)
     with house.world.read() as tx:
-        numbers = {
-            key: [one for one in forms.all_of(tx, [house.world.subject(key).id])] for key in (DONOR, RECIPIENT, "B-01-001")
-        }
+        numbers = {key: forms.all_of(tx, [house.world.subject(key).id]) for key in (DONOR, RECIPIENT, "B-01-001")}
     values = {"study": "msc_ssc", "site": "01", "event": "SCR", "kind": "recipient", "form": "VITALS"}
     found = []
     for rule in house.app.url_map.iter_rules():
-        if "GET" not in (rule.methods or ()) or rule.endpoint in ("static", "health.healthz", "feed.ics", "reminders.stop") or "invitation" in rule.arguments:
+        if "GET" not in (rule.methods or ()) or rule.endpoint in ("static", "health.healthz") or {"token", "invitation"} & rule.arguments:
             continue
         for key, held in numbers.items() if rule.arguments & {"subject", "form_id"} else [("", [])]:
             for stored in held if rule.arguments & {"form", "form_id"} else held[:1] or [None]:

@@ -15,7 +15,7 @@ from tests.web.site import text
 from trialcrf.actions.cells import print_labels
 from trialcrf.core.product.identity import Kind, label
 from trialcrf.core.product.sec import printed_donation
-from trialcrf.store import audit, forms
+from trialcrf.store import audit, forms, replay
 
 WRISTBAND = f"{STUDY}/subjects/{RECIPIENT}/wristband.pdf"
 
@@ -68,6 +68,9 @@ def test_the_label_of_a_bag_is_drawn_and_noted(each_cells):
     assert RECIPIENT not in read
     assert DONOR not in read
     assert printed(each_cells, "B-01-001") == [("lara", "bag", BAGS[1])]
+    with each_cells.world.read() as tx:
+        assert audit.broken(tx.connection) is None
+        assert list(replay.differences(tx)) == []
 
 
 def test_the_wristband_of_a_recipient_is_drawn_and_noted(house):

@@ -145,6 +145,7 @@ def test_an_event_is_begun_from_a_value_and_saved_by_the_person_only(each_house:
     assert cora.post(unescape(action[1]), {**sent, "i.AE_WORDS": "low neutrophils", "i.AE_ONSET.y": "2026"}).status_code == 303
     event = stored(each_house, "ADVERSE", "AE").document
     assert event.at(Place("AE_GRADE")) == Answer("3") and event.at(Place("AE_WORDS")) == Answer("low neutrophils")
+    assert 'id="begun"' not in cora.get(unescape(action[1])).text  # it is recorded: nothing is proposed over it
     assert "Recorded, event no. 1" in panel(cora) and "not recorded" not in panel(cora)
     assert "from=" not in cora.get(LABS).text
 

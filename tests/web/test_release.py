@@ -51,13 +51,18 @@ def test_every_specification_is_judged_and_none_is_preferred(house):
     page = house.client("quin").get(RELEASE)
     settings = house.world.published.study.cells
     assert settings
-    assert [oid for oid in re.findall(r'<h2 id="spec-([^"]+)"', page.text)] == [one.oid for one in settings.specifications]
+    assert re.findall(r'<h2 id="spec-([^"]+)"', page.text) == [one.oid for one in settings.specifications]
     read = text(page)
     for one in settings.specifications:
         assert one.source in read
         assert one.label.in_("fr") in read
-    chosen = re.findall(r"<option[^>]*selected[^>]*>", page.text)
-    assert all('value=""' in option for option in chosen)
+    assert "= Conforme" in read
+    assert not re.search("= (PASSED|NEGATIVE|NORMAL)", read)
+    for box in ("decision", "specification"):
+        first = re.search(rf'<select[^>]*name="{box}"[^>]*>\s*<option([^>]*)>', page.text)
+        assert first
+        assert 'value=""' in first[1], box
+    assert all('value=""' in option for option in re.findall(r"<option[^>]*selected[^>]*>", page.text))
     card = re.search(r'<h2 id="spec-UCMSC_BMJ_OPEN">.*?</section>', page.text, re.S)
     assert card
     lines = dict(re.findall(r'<tr><th scope="row">([^<]+).*?#([a-z_]+)"/>.*?</tr>', card[0], re.S))

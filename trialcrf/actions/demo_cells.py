@@ -75,7 +75,7 @@ class _Laboratory:
             key
             for one in people
             for key in subjects.answers(self.tx, one, "RSUBJID")
-            if not subjects.answers(self.tx, one, "EXSTDAT") and bedside.declared_eligible(self.tx, one)
+            if not subjects.answers(self.tx, one, "EXSTDAT") and bedside.declared_eligible(self.tx, self.published.study, one)
         }
         return sorted(harvested, key=lambda one: (one[0].key not in waiting, one[0].key))
 

@@ -331,7 +331,9 @@ KINDS: Mapping[str, Kind] = {
     LETTER: Kind(N_("Letter to investigators about a case"), _letter, _uncounted, About.CASE),
     NARRATIVE: Kind(N_("Safety narrative of a subject"), _narrative, _uncounted, About.SUBJECT),
     BATCH: Kind(N_("Batch summary"), of_cells(documents.batch_of), _no_cells, About.SUBJECT, "cell.read", lambda of: (of.product,)),
-    INFUSION: Kind(N_("Infusion record"), of_cells(documents.infusion_of), _open_cells, About.SUBJECT, "", lambda of: (of.recipient,)),
+    INFUSION: Kind(
+        N_("Infusion record"), of_cells(documents.infusion_of), _open_cells, About.SUBJECT, "form.read", lambda of: (of.recipient,)
+    ),
     DOSSIER: Kind(
         N_("Traceability dossier"), of_cells(documents.dossier_of), _no_cells, About.SUBJECT, "trace.read",
         lambda of: (of.donor, of.product, of.recipient),

@@ -185,8 +185,9 @@ def _repeats(
     study: Study, which: Subject, event: StudyEventDef, form: FormDef, repeat: int, standing: Sequence[Standing], record: SubjectRecord
 ) -> list[FormLine]:
     """Every living form of one kind at an occasion, each with what it says."""
-    recorded = {one.form_repeat: one for one in record.records if (one.event_oid, one.form_oid, one.event_repeat) == (event.oid, form.oid, repeat)}
-    keys = [s.key for s in standing if (s.key.event_oid, s.key.event_repeat, s.key.form_oid) == (event.oid, repeat, form.oid)]
+    at = (event.oid, repeat, form.oid)
+    recorded = {one.form_repeat: one for one in record.records if (one.event_oid, one.event_repeat, one.form_oid) == at}
+    keys = [s.key for s in standing if (s.key.event_oid, s.key.event_repeat, s.key.form_oid) == at]
     return [_line(study, which, key, standing, _says(study, which, recorded.get(key.form_repeat))) for key in keys]
 
 

@@ -163,8 +163,8 @@ def situation(tx: Transaction, published: Published, subject: Subject, bag_code:
         donors=[node.key for node in donors_of(whole, bag.batch)] if bag else [],
         donations=donation_numbers(whole, bag.batch) if bag else set(),
         linked=linked,
-        eligible=declared_eligible(tx, subject),
-        donor_eligible=donor is not None and not donor.error and declared_eligible(tx, donor),
+        eligible=declared_eligible(tx, study, subject),
+        donor_eligible=donor is not None and not donor.error and declared_eligible(tx, study, donor),
         cohort_known=item is not None and item.codelist is not None and item.codelist.label_of(cohort) is not None,
         cohort_open=not gated or cohort in decision.opened(entries),
         hold=any(hold.stood_at(now) for hold in decision.holds(entries)),
@@ -172,8 +172,10 @@ def situation(tx: Transaction, published: Published, subject: Subject, bag_code:
     )
 
 
-def declared_eligible(tx: Transaction, subject: Subject) -> bool:
-    """Whether the newest signed verdict says so and what it rests on is as it was signed."""
+def declared_eligible(tx: Transaction, study: Study, subject: Subject) -> bool:
+    """Whether the newest signed verdict says so and what it rests on is as it was signed; where the study has no criteria, everybody is."""
+    if study.eligibility_of(subject.subject_type) is None:
+        return True
     newest = judge.latest(tx, subject)
     if newest is None or newest.said.get("signed") != "ELIGIBLE":
         return False

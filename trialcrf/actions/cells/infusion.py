@@ -87,7 +87,7 @@ def proposed(tx: Transaction, subject: Subject, opened: Opened, language: str) -
         return None
     document = opened.stored.document if opened.stored else Document()
     whole = chain_now(tx, study)
-    bags = [bag for bag in checked(whole, subject) if bag.code not in set(_named(form, document))]
+    bags = checked(whole, subject)  # one that a row of this form names is given, and so no longer among them
     if not bags:
         return None
     lots = dict.fromkeys(whole.stock.batches[bag.batch].lot for bag in bags)

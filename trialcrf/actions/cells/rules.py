@@ -83,6 +83,8 @@ def check_error(tx: Transaction, study: Study, subject: Subject, stored: StoredF
     worse = _worse(was.stock, now.stock)
     if worse:
         raise Impossible(worse[0][1])
+    if any(gap not in was.gaps for gap in now.gaps):
+        raise Impossible(Message(N_("Cells are traced through this form: correct it, it cannot be marked entered in error.")))
     if form.with_alias("CTRELDEC") is not None and any(bag.recipient for bag in was.stock.of_batch(subject.key)):
         raise Impossible(Message(N_("Bags of this batch were checked or given: record a new decision instead.")))
 

@@ -88,7 +88,7 @@ def update(study: Study, subjects: Sequence[SubjectRecord], judged: Sequence[Jud
         raise NoSafetySettings(study.oid)
     counted = (read_participant(study, settings, one, cut.as_of) for one in facts.people(study, subjects))
     people = sorted(counted, key=lambda one: alphabetical(one.key))
-    first = min((interval(text).earliest for one in subjects for text in one.all_of(CONSENT)), default=None)
+    first = min((interval(text).earliest for one in people for text in one.subject.all_of(CONSENT)), default=None)
     after = previous_lock(first, cut.as_of)
     base = replace(tabulate(study, subjects, cut), drawings=())
     arms = arms_given(settings, people)

@@ -25,12 +25,12 @@ class PointState(StrEnum):
 
 POINT_STATES: Mapping[PointState, str] = {
     PointState.WAITING: N_("waits for the start"),
-    PointState.PLANNED: N_("planned"),
+    PointState.PLANNED: N_("to come"),
     PointState.DUE: N_("to be taken now"),
     PointState.TAKEN: N_("taken"),
     PointState.LATE: N_("taken late"),
     PointState.NOT_DONE: N_("not done"),
-    PointState.MISSED: N_("missed"),
+    PointState.MISSED: N_("missed, not taken"),
 }
 
 

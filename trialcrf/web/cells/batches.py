@@ -13,9 +13,10 @@ from trialcrf.actions import Impossible, enrol
 from trialcrf.actions.cells.gather import chain_now
 from trialcrf.core.access import may
 from trialcrf.core.cells import Chain, NodeId, NodeKind, batch_state
+from trialcrf.core.definition.cells import CellSettings
 from trialcrf.core.definition.model import Study
-from trialcrf.core.product.stock import CONDITIONAL, REJECTED, RELEASED, Bag, BagState, Batch, Incident
-from trialcrf.core.wording import N_, Message, Sayable, Words
+from trialcrf.core.product.stock import CONDITIONAL, REJECTED, RELEASED, BagState, Batch, Incident
+from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import forms, sites, subjects
 from trialcrf.store.subjects import Subject
 from trialcrf.web import guard
@@ -74,8 +75,8 @@ class BatchLine:
 @page(blueprint, LIST, "cell.read")
 def listed(study: str) -> str:
     """The batches of the person's sites, by key; `site` in the address narrows them to one."""
-    definition = _with_cells()
-    kind, wanted = definition.subject_type[definition.cells.product], request.args.get("site", "")
+    definition, settings = _with_cells()
+    kind, wanted = definition.subject_type[settings.product], request.args.get("site", "")
     mine = guard.my_sites("cell.read")
     with guard.read() as tx:
         places = [one for one in sites.all_of(tx, study) if mine is None or one.code in mine]
@@ -121,7 +122,7 @@ def mark_error(study: str, subject: str) -> Response | tuple[str, int]:
 
 def page_of(form: ReasonForm | None = None, problem: Impossible | None = None, stopped: Message | None = None) -> str:
     """The page of the batch of the address. `problem` is what was wrong with the reason of an error, `stopped` why no label was printed."""
-    definition, which = _with_cells(), _batch_here()
+    (definition, _), which = _with_cells(), _batch_here()
     with guard.read() as tx:
         whole = chain_now(tx, definition)
         record = subjects.records(tx, [which])[0]
@@ -146,7 +147,7 @@ def page_of(form: ReasonForm | None = None, problem: Impossible | None = None, s
         bags=bags,
         blocks=blocks if guard.may_here("casebook.open") else [_unlinked(block) for block in blocks],
         ways=traces(definition, which),
-        release_url=url_for("release.shown", study=definition.oid, subject=which.key) if guard.may_here("release.read") and not which.error else "",
+        release_url=_release_url(definition, which),
         may_sign=guard.may_here("release.sign") and not which.error,
         may_print=guard.may_here("label.print") and not which.error,
         may_error=_may_error() and not which.error,
@@ -159,7 +160,7 @@ def page_of(form: ReasonForm | None = None, problem: Impossible | None = None, s
 def state_of(batch: Batch | None) -> Sign:
     """The one word that decides whether bags may be given: a recall of the whole batch outweighs every decision."""
     if batch is not None and any(one.recall and not one.bag for one in batch.incidents):
-        return Sign(Message(N_("recalled")), "overdue")
+        return Sign(Message(N_("batch recalled")), "overdue")
     decision = batch.release.decision if batch is not None and batch.release is not None else ""
     return Sign(batch_state(decision), _ICONS.get(decision, "planned"))
 
@@ -252,22 +253,27 @@ def _unlinked(block: EventBlock) -> EventBlock:
     return replace(block, lines=tuple(replace(line, url="") for line in block.lines), add=())
 
 
+def _release_url(study: Study, which: Subject) -> str:
+    shown = guard.may_here("release.read") and not which.error
+    return url_for("release.shown", study=study.oid, subject=which.key) if shown else ""
+
+
 def _may_error() -> bool:
     study, which = g.place.published.study, g.place.subject
     return guard.may_here("subject.error") and may_form(study.form[study.subject_type[which.subject_type].form_oid], "enter")
 
 
-def _with_cells() -> Study:
-    """The study of the address; one without a chain of cells has no such pages."""
+def _with_cells() -> tuple[Study, CellSettings]:
+    """The study of the address and what it says of cells; one without a chain of cells has no such pages."""
     study: Study = g.place.published.study
     if study.cells is None:
         abort(404)
-    return study
+    return study, study.cells
 
 
 def _batch_here() -> Subject:
     """The batch of the address; a person has no page among the batches."""
     which: Subject = g.place.subject
-    if not _with_cells().is_product(which.subject_type):
+    if not _with_cells()[0].is_product(which.subject_type):
         abort(404)
     return which

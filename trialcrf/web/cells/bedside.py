@@ -14,7 +14,7 @@ from trialcrf.actions.cells import attempts, bedside, infusion
 from trialcrf.actions.cells.bedside import EMERGENCY, Person, Sent, Stopped
 from trialcrf.actions.cells.infusion import Given
 from trialcrf.core.definition.model import Study
-from trialcrf.core.product.bedside import OVERRIDABLE, STOPS, Stop, may_be_overridden, told
+from trialcrf.core.product.bedside import OVERRIDABLE, STOPS, Scanned, Stop, may_be_overridden, stops, told
 from trialcrf.core.product.stock import BAG_STATES, BagState
 from trialcrf.core.product.thaw import Thaw
 from trialcrf.core.signature import Standing
@@ -84,11 +84,12 @@ class Deviation:
 
 @dataclass(frozen=True, slots=True)
 class HardStop:
-    """What is told in large letters: every reason, whether an investigator may sign it away, and the scans that it is about."""
+    """What is told in large letters: every reason, whether an investigator may sign it away, the bag and the scans that it is about."""
 
     reasons: tuple[Message, ...]
     overridable: bool
     sent: Sent
+    bag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +141,7 @@ def check(study: str, subject: str) -> Response | tuple[str, int]:
             return redirect(_url(which, accepted=str(before.key.form_repeat), again="1"), 303)
         with guard.write() as tx:
             attempts.record(tx, which, actor, second, sent, list(stopped.stops))
-        return _page(form, Told(stop=HardStop(stopped.messages, stopped.overridable, sent))), 422
+        return _page(form, Told(stop=HardStop(stopped.messages, stopped.overridable, sent, stopped.read.bag))), 422
     except Impossible as problem:
         with guard.write() as tx:
             reason = "second_person" if problem.field.startswith("second") else "not_recorded"
@@ -207,7 +208,7 @@ def _refused_emergency(which: Subject, sent: Sent, problem: Impossible) -> str:
     if not found:
         return _page(BedsideForm(request.form), Told(problem.message))
     at = problem.field if problem.field in ("reason", "password") else "reason"
-    stop = HardStop(told(found), may_be_overridden(found), sent)
+    stop = HardStop(told(found), may_be_overridden(found), sent, bedside.read_scans(g.place.published.study, sent).bag)
     return _page(BedsideForm(request.form), Told(stop=stop, emergency={at: problem.message}))
 
 
@@ -277,9 +278,7 @@ def _lines(tx: Transaction, which: Subject, made: Sequence[StoredForm], cohorts:
         own = [one for one in stood if any((at.entity, at.entity_id) == ("form", str(stored.id)) for at in one.signed)]
         sent = Sent(*(said.get(alias, "") for alias in ("CTCHKBAG", "CTCHKSUB", "CTCHKDON", "CTCHKARM")))
         now = bedside.situation(tx, g.place.published, which, sent.bag, sent.cohort, g.now)
-        found = (
-            set(bedside.against(tx, g.place.published, which, sent, g.now)) - {Stop.RESERVED, Stop.USED} - bedside.lifted_by(stored, study)
-        )
+        found = set(stops(now, Scanned(sent.bag, sent.wristband, sent.donation))) - {Stop.RESERVED, Stop.USED}
         waiting = now.bag is not None and now.bag.state is BagState.CHECKED
         lines.append(
             CheckLine(
@@ -293,7 +292,7 @@ def _lines(tx: Transaction, which: Subject, made: Sequence[StoredForm], cohorts:
                 len(own) == 2 and all(standings[one.id].standing is Standing.VALID for one in own),
                 Message(BAG_STATES[now.bag.state]) if now.bag is not None and now.bag.state is not None else None,
                 waiting,
-                told(found) if waiting else (),
+                told(found - bedside.lifted_by(stored, study)) if waiting else (),
                 form_url(which, stored.key),
             )
         )

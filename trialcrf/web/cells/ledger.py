@@ -13,8 +13,8 @@ from trialcrf.core.access import ROLES, may
 from trialcrf.core.cells import Chain, NodeId, NodeKind
 from trialcrf.core.definition.model import Study
 from trialcrf.core.document import Place
-from trialcrf.core.product.stock import BAG_STATES, MOVE_KINDS, Bag, BagState, Movement, MoveKind
-from trialcrf.core.wording import N_, Message, Sayable, Words
+from trialcrf.core.product.stock import BAG_STATES, MOVE_KINDS, Bag, BagState, MoveKind, Movement
+from trialcrf.core.wording import N_, Message, Words
 from trialcrf.store import audit
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
@@ -99,6 +99,7 @@ def _move(study: Study, whole: Chain, one: Movement, by: Mapping[tuple[int, str]
     actor, role = by.get((one.form_id, one.row)) or by.get((one.form_id, "")) or ("", "")
     bedside = one.kind in (MoveKind.CHECKED, MoveKind.INFUSED)
     known = _may_trace(study, whole, one.subject) if bedside else guard.may_here("casebook.open")
+    opened = known and (not bedside or _lists(whole, one.subject))
     return MoveLine(
         Message(MOVE_KINDS[one.kind]),
         moment_of(one.at),
@@ -106,7 +107,7 @@ def _move(study: Study, whole: Chain, one: Movement, by: Mapping[tuple[int, str]
         actor,
         Message(ROLES[role]) if role in ROLES else None,
         one.subject if bedside and known else "",
-        url_for("entry.by_number", study=study.oid, form_id=one.form_id) if known and not (bedside and not _lists(whole, one.subject)) else "",
+        url_for("entry.by_number", study=study.oid, form_id=one.form_id) if opened else "",
     )
 
 

@@ -1,4 +1,4 @@
-"""The release of a batch on a page: its results judged by every specification that is offered, the decisions signed so far, and the next."""
+"""The release of a batch on a page: its results judged by every specification that is offered, and the decisions that are signed on it."""
 
 from __future__ import annotations
 
@@ -205,9 +205,8 @@ def _forms(study: Study, which: Subject, found: Reviewed) -> list[tuple[Words, s
     """The forms that the results are in, as links for who may open them."""
     if not guard.may_here("casebook.open"):
         return []
-    return [
-        (study.form[one.key.form_oid].label, form_url(which, one.key)) for one in found.forms if may_form(study.form[one.key.form_oid], "read")
-    ]
+    readable = [(study.form[one.key.form_oid], one.key) for one in found.forms if may_form(study.form[one.key.form_oid], "read")]
+    return [(form.label, form_url(which, key)) for form, key in readable]
 
 
 def _decisions(tx: Transaction, study: Study, found: Reviewed, made: Sequence[Signature]) -> list[DecisionLine]:

@@ -23,7 +23,7 @@ def references_of(
     items = [item for _, item in form.items.values() if item.type is DataType.REFERENCE]
     found = {item.oid: enter.references_at(tx, item, site, subject) for item in items}
     if not any(found.values()):
-        return {oid: () for oid in found}
+        return dict.fromkeys(found, ())
     names = _names(tx, study, site)
     return {oid: [(key, f"{names[key]} · {key}" if names.get(key) else key) for key in keys] for oid, keys in found.items()}
 

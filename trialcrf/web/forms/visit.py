@@ -72,6 +72,6 @@ def steps(opened: Opened, which: Subject, key: FormKey, standing: Sequence[Stand
 
 
 def has_next(key: FormKey, opened: Opened) -> bool:
-    """Whether another form of the visit comes after this one."""
-    refs = [ref.form_oid for ref in opened.event.forms]
+    """Whether another form of the visit that the person enters comes after this one."""
+    refs = [ref.form_oid for ref in opened.event.forms if may_form(opened.published.study.form[ref.form_oid], "enter")]
     return key.form_oid in refs[:-1] and not opened.form.repeating

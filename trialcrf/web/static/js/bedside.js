@@ -10,7 +10,7 @@ if (form) {
 
   form.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || event.isComposing || event.target.tagName !== "INPUT") return;
-    const empty = boxes().find((box) => box !== event.target && !filled(box));
+    const empty = boxes().find((box) => !filled(box));
     if (!empty && !event.target.matches("[data-scan]")) return;
     event.preventDefault();
     (empty ?? form.querySelector("button")).focus();
