@@ -99,7 +99,12 @@ def test_english_says_what_the_message_says() -> None:
 
 def test_french_is_not_english() -> None:
     """A long sentence that is the same in both languages was copied, not translated."""
-    copied = [entry.msgid for entry in _catalogue("fr") if len(entry.msgid.split()) > 3 and entry.msgstr == entry.msgid]
+    worded = re.compile(r"[A-Za-z]{3}")  # numbers and units alone are the same in every language
+    copied = [
+        entry.msgid
+        for entry in _catalogue("fr")
+        if len(entry.msgid.split()) > 3 and entry.msgstr == entry.msgid and worded.search(re.sub(r"%\(\w+\)\w", "", entry.msgid))
+    ]
     assert copied == []
 
 

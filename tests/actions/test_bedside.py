@@ -26,7 +26,7 @@ from trialcrf.store.forms import StoredForm
 from trialcrf.store.signatures import Signature
 
 SENT = Sent(BAGS[0], "R-01-001", DONATION, "MSC1")
-EXPIRED = datetime.fromisoformat("2027-01-01T09:00:00+00:00")
+EXPIRED = datetime.fromisoformat("2100-01-01T09:00:00+00:00")
 
 
 @pytest.fixture

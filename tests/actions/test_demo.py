@@ -166,6 +166,8 @@ def test_every_form_was_entered_at_the_true_time_by_who_may_enter_it(shown):
         (f"{STUDY}/02", "olga", "coordinator"),
         (f"{STUDY}/01", "dora", "donor_physician"),
         (f"{STUDY}/02", "dora", "donor_physician"),
+        (f"{STUDY}/01", "lara", "cell_lab"),
+        (f"{STUDY}/01", "quin", "qualified_person"),
     }
     assert {row.at[:16] for row in rows} == {"2026-11-21T09:00"}
     with shown.read() as tx:
@@ -182,7 +184,9 @@ def test_every_verdict_and_every_standing_of_a_signature_is_shown(shown):
     with shown.read() as tx:
         for one in subjects.all_of(tx, STUDY):
             found = judge.screen(tx, shown.published, one, NOW)
-            verdicts |= {found.evaluation.overall} | {each.verdict for each in found.evaluation.judged}
+            assert (found is None) == shown.published.study.is_product(one.subject_type), "every person is judged, and no batch is"
+            if found is not None:
+                verdicts |= {found.evaluation.overall} | {each.verdict for each in found.evaluation.judged}
             standing |= {made.standing for made in signatures.standings(tx, signatures.all_of(tx, one.id)).values()}
     assert verdicts == {*Overall, *Verdict}
     assert standing >= {Standing.VALID, Standing.VOID}

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, inspect, make_url, text
 
-from tests.actions.world import ROOT, open_world
+from tests.actions.world import CAST, ROOT, open_world
 from tests.actions.world import filling as filling_of
 from tests.conftest import postgresql_programs
 from trialcrf.external import backup, clock
@@ -84,7 +84,7 @@ def test_a_backup_restores_to_the_same_rows(world, database_url, database_kind, 
     assert made.path.stat().st_mode & 0o777 == 0o600
     assert names(folder) == [made.path.name], "neither a journal nor an unfinished file is left"
     before = counted(database_url)
-    assert before["account"] == 7
+    assert before["account"] == len(CAST)
     url = restored(databases, made, database_kind, tmp_path)
     assert counted(url) == before
     if database_kind == "postgresql":

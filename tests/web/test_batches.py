@@ -90,7 +90,7 @@ def test_a_batch_is_one_page_whichever_way_it_is_reached(house):
 def test_the_page_tells_what_decides_and_every_movement_in_order(house):
     given(house)
     told = text(house.client("quin").get(BATCH))
-    assert re.search(rf"(Rappelé|Recalled)[^:]*{BAGS[1]}", told)
+    assert re.search(rf"(Rappel|Recalled)[^:]*{BAGS[1]}", told)
     assert DONATION in told
     first = told.partition(BAGS[0])[2]
     order = [first.index(word) for word in ("lara", "cora")]

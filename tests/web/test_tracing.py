@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.actions.cells_world import BAGS, DONATION, LOT, make_batch
+from tests.actions.cells_world import BAGS, DONATION, EXPIRY, LOT, make_batch
 from tests.actions.screening import put, screen_donor
 from tests.actions.world import typed
 from tests.web.cells_site import cells_house
@@ -72,7 +72,7 @@ def test_the_table_says_of_each_thing_its_state_where_it_came_from_what_it_led_t
     told = {row[0]: row[1:] for row in rows(trace(quin, BAGS[0]).text)}
     assert [key.split()[0] for key in told] == ["Donor", "Donation", "Batch", "Bag", "Recipient"]
     bag = next(cells for key, cells in told.items() if key.startswith(f"Bag {BAGS[0]}"))
-    assert bag[0] == "infused expires 31 Dec 2026"
+    assert bag[0] == f"infused expires 31 Dec {EXPIRY[2]}"
     assert bag[1] == f"{LOT} (B-01-001) was filled into the bag"
     assert "was checked at the bedside for R-01-001" in bag[2] and "was infused into R-01-001 21 Nov 2026, 09:30" in bag[2]
     assert bag[3].startswith("20 Nov 2026, 16:00")

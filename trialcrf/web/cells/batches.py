@@ -15,7 +15,7 @@ from trialcrf.core.access import may
 from trialcrf.core.cells import Chain, NodeId, NodeKind, batch_state
 from trialcrf.core.definition.cells import CellSettings
 from trialcrf.core.definition.model import Study
-from trialcrf.core.product.stock import CONDITIONAL, REJECTED, RELEASED, BagState, Batch, Incident
+from trialcrf.core.product.stock import CONDITIONAL, REJECTED, RELEASED, BagState, Incident, Stock
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import forms, sites, subjects
 from trialcrf.store.subjects import Subject
@@ -139,7 +139,7 @@ def page_of(form: ReasonForm | None = None, problem: Impossible | None = None, s
         which=which,
         kind=definition.subject_type[which.subject_type].label,
         batch=batch,
-        state=state_of(batch),
+        state=state_of(whole.stock, which.key),
         decided=moment_of(batch.release.at) if batch and batch.release else None,
         signs=_signs(definition, which, whole, bags),
         doubts=doubts_of(whole, which.key),
@@ -157,9 +157,11 @@ def page_of(form: ReasonForm | None = None, problem: Impossible | None = None, s
     )
 
 
-def state_of(batch: Batch | None) -> Sign:
-    """The one word that decides whether bags may be given: a recall of the whole batch outweighs every decision."""
-    if batch is not None and any(one.recall and not one.bag for one in batch.incidents):
+def state_of(held: Stock, key: str) -> Sign:
+    """The one word that decides whether bags may be given: a recall of the whole batch, or of one that it was made of, outweighs every
+    decision."""
+    batch = held.batches.get(key)
+    if any(one.recall and not one.bag for one in held.concerning(key)):
         return Sign(Message(N_("batch recalled")), "overdue")
     decision = batch.release.decision if batch is not None and batch.release is not None else ""
     return Sign(batch_state(decision), _ICONS.get(decision, "planned"))
@@ -184,7 +186,7 @@ def _row(whole: Chain, which: Subject) -> BatchLine:
         batch.lot if batch else "",
         which.site.code,
         url_for("batches.one", study=which.site.study_oid, subject=which.key),
-        state_of(batch),
+        state_of(whole.stock, which.key),
         _counts(which, whole),
         len(batch.incidents) if batch else 0,
         len(doubts_of(whole, which.key)),

@@ -115,7 +115,8 @@ def _page(form: ReleaseForm, problem: Impossible | None) -> str:
     study, which = g.place.published.study, _batch_here()
     with guard.read() as tx:
         found = release.review(tx, g.place.published, which)
-        batch = chain_now(tx, study).stock.batches.get(which.key)
+        held = chain_now(tx, study).stock
+        batch = held.batches.get(which.key)
         decisions = _decisions(tx, study, found, signatures.all_of(tx, which.id, release.MEANING))
     form.seen.data = found.seen
     # Nothing is chosen beforehand: neither what is decided nor the specification that it rests on.
@@ -127,7 +128,7 @@ def _page(form: ReleaseForm, problem: Impossible | None) -> str:
         crumbs=[casebook_crumb(study, which.subject_type), Crumb(which.key, subject_url(study, which))],
         which=which,
         lot=batch.lot if batch else "",
-        state=state_of(batch),
+        state=state_of(held, which.key),
         chosen=bool(study.cells and study.cells.specification),
         cards=[_card(study, found, one) for one in found.specifications],
         forms=_forms(study, which, found),
