@@ -172,7 +172,7 @@ def test_gaps_and_recalls_are_told_plainly(house):
     page = trace(english(house, "quin"), "N-1")
     assert f"The chain has a gap: The donation of {donor.key} has no number." in text(page)
     assert "Donation without a number" in text(page)
-    assert {row[0].split()[1]: row[1] for row in rows(page.text)}["NUMBERLESS"] == "not released batch recalled"
+    assert {row[0].split()[1]: row[1] for row in rows(page.text)}["NUMBERLESS"] == "not released whole batch recalled"
 
 
 # --- Who sees what ----------------------------------------------------------------------------------------------------

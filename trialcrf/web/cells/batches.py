@@ -162,7 +162,7 @@ def state_of(held: Stock, key: str) -> Sign:
     decision."""
     batch = held.batches.get(key)
     if any(one.recall and not one.bag for one in held.concerning(key)):
-        return Sign(Message(N_("batch recalled")), "overdue")
+        return Sign(Message(N_("whole batch recalled")), "overdue")
     decision = batch.release.decision if batch is not None and batch.release is not None else ""
     return Sign(batch_state(decision), _ICONS.get(decision, "planned"))
 

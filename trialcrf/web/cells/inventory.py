@@ -218,7 +218,7 @@ class _Held:
         if asked.state:
             said.append(_state(None if asked.state == UNCLEAR else BagState(asked.state)))
         if asked.batch:
-            said.append(Message(N_("batch %(batch)s"), {"batch": self.lots[asked.batch]}))
+            said.append(Message(N_("batch number %(batch)s"), {"batch": self.lots[asked.batch]}))
         if asked.account:
             said.append(Message(ACCOUNTS[Account(asked.account)]))
         if asked.mark:

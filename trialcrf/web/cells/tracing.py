@@ -173,7 +173,7 @@ class _View:
         held = self.whole.stock
         if node.kind is NodeKind.BATCH and node.key in held.batches:
             recalled = any(one.recall and not one.bag for one in held.concerning(node.key))
-            return [Message(N_("batch recalled"))] if recalled else []
+            return [Message(N_("whole batch recalled"))] if recalled else []
         bag = held.bags.get(node.key) if node.kind is NodeKind.BAG else None
         if bag is None:
             return []
