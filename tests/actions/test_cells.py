@@ -334,3 +334,13 @@ def test_the_donation_is_the_one_on_the_label(cells):
     with pytest.raises(Stopped) as stopped:
         cells.check(donation=DONATION[:-1] + "0")
     assert stopped.value.stops == (Stop.WRONG_DONATION,)
+
+
+def test_nobody_gets_a_second_infusion_and_one_infusion_may_be_of_several_bags(cells):
+    cells.check()
+    cells.infuse(BAGS[0], at=(21, 11, 2026, "10:00"))
+    cells.check(BAGS[1])
+    mark(cells, cells.recipient, "D0", "BEDSIDE", 2, name="ivan")
+    with pytest.raises(Stopped) as stopped:
+        cells.check(BAGS[1], now=later(24 * 60))
+    assert stopped.value.stops == (Stop.TREATED,) and stopped.value.overridable, "only an investigator's signed deviation"

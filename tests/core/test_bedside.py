@@ -53,6 +53,7 @@ CASES: list[tuple[Situation, Scanned, Stop]] = [
     (replace(GOOD, cohort_known=False, cohort_open=False), SCANNED, Stop.NO_COHORT),
     (replace(GOOD, cohort_open=False), SCANNED, Stop.COHORT_SHUT),
     (replace(GOOD, hold=True), SCANNED, Stop.HOLD),
+    (replace(GOOD, treated=True), SCANNED, Stop.TREATED),
 ]
 
 

@@ -31,6 +31,7 @@ cells:
         {oid: ALIVE, label: {fr: Vie, en: Life}, alias: CTVIAB, low: "70", unit: "%"},
         {oid: CLEAN, label: {fr: Propre, en: Clean}, alias: CTMYCO, equals: LOW}]}
   specification: OURS
+  infusions: 2
   thaw_minutes: 60
   vitals: [-15, 0, 30]
   vitals_tolerance: 5
@@ -85,7 +86,7 @@ def test_the_chain_is_read_as_it_is_written_and_survives_its_canonical_text(tmp_
     assert cells is not None
     assert (cells.product, cells.counts, cells.tolerance, cells.assumption) == ("pack", "total", "0.20", "A-1")
     assert cells.doses == (PlannedDose("A", "1.5"),) and cells.per_kg("A") == "1.5" and cells.per_kg("B") == ""
-    assert (cells.thaw_minutes, cells.vitals, cells.vitals_tolerance) == (60, (-15, 0, 30), 5)
+    assert (cells.thaw_minutes, cells.vitals, cells.vitals_tolerance) == (60, (-15, 0, 30), 5) and cells.infusions == 2
     assert (cells.establishment, cells.product_code) == ("FR000123", "E0000043")
     assert cells.notices == (LookBackNotice("US", Words({"fr": "Nous", "en": "Us"}), "clause 2"),)
     ours = cells.specification_of("OURS")
@@ -147,7 +148,7 @@ def test_identity_and_unique_belong_to_texts(tmp_path: Path) -> None:
 
 def test_no_published_example_is_preferred_and_each_names_its_source() -> None:
     cells = study_of("msc_ssc").cells
-    assert cells is not None and cells.specification == ""
+    assert cells is not None and cells.specification == "" and cells.infusions == 1
     assert len(cells.specifications) == 4 and all(one.published and one.source for one in cells.specifications)
 
 

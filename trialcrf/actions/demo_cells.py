@@ -1,4 +1,4 @@
-"""Batches of cells for the synthetic trial: one that may be given to somebody who waits for it, one in testing, one rejected."""
+"""Batches of cells for the synthetic trial: one released for somebody who waits for it, one in testing, one rejected."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 
 from trialcrf.actions import enrol, sign
-from trialcrf.actions.cells import bedside, release
+from trialcrf.actions.cells import release
 from trialcrf.actions.cells.release import Decided
 from trialcrf.actions.enter import Typed, save_form
 from trialcrf.core.access import Actor
@@ -64,7 +64,7 @@ class _Laboratory:
         self.today = place.today(now)
 
     def donors(self) -> list[tuple[Subject, date]]:
-        """Donors with the day of their harvest; first those whose recipient waits and may be treated."""
+        """Donors with the day of their harvest; first those whose recipient waits for the infusion."""
         people = subjects.all_of(self.tx, self.published.study.oid, {self.place.code})
         harvested = [
             (one, day)
@@ -72,10 +72,7 @@ class _Laboratory:
             if (day := earliest_exact(subjects.answers(self.tx, one, "PRSTDAT"))) is not None and day < self.today
         ]
         waiting = {
-            key
-            for one in people
-            for key in subjects.answers(self.tx, one, "RSUBJID")
-            if not subjects.answers(self.tx, one, "EXSTDAT") and bedside.declared_eligible(self.tx, self.published.study, one)
+            key for one in people for key in subjects.answers(self.tx, one, "RSUBJID") if not subjects.answers(self.tx, one, "EXSTDAT")
         }
         return sorted(harvested, key=lambda one: (one[0].key not in waiting, one[0].key))
 

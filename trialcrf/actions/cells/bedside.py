@@ -25,6 +25,7 @@ from trialcrf.core.product.bedside import Scanned, Situation, Stop
 from trialcrf.core.product.identity import Kind, NotThisLabel, scanned
 from trialcrf.core.safety import decision
 from trialcrf.core.signature import Standing, fingerprint
+from trialcrf.core.typed import interval
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import decisions, forms, signatures, subjects
 from trialcrf.store.audit import Entry
@@ -169,7 +170,15 @@ def situation(tx: Transaction, published: Published, subject: Subject, bag_code:
         cohort_open=not gated or cohort in decision.opened(entries),
         hold=any(hold.stood_at(now) for hold in decision.holds(entries)),
         today=subject.site.today(now),
+        treated=_treated(tx, study, subject, now),
     )
+
+
+def _treated(tx: Transaction, study: Study, subject: Subject, now: datetime) -> bool:
+    """Whether the planned infusions were given on earlier days: several bags of one day are one infusion."""
+    planned, today = study.cells.infusions if study.cells else 0, subject.site.today(now)
+    days = {interval(text).latest for text in subjects.answers(tx, subject, "EXSTDAT")}
+    return bool(planned) and sum(day < today for day in days) >= planned
 
 
 def declared_eligible(tx: Transaction, study: Study, subject: Subject) -> bool:

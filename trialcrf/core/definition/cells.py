@@ -66,6 +66,7 @@ class CellSettings:
     `tolerance` is the accepted deviation from the planned dose as a share (0.20). `thaw_minutes` is the longest time from thaw to the
     start of infusion, 0 where the study sets none. `vitals` are the planned minutes of the vital signs from the start of infusion (before
     it: negative); `vitals_tolerance` are minutes by which one may be late without being marked, 0 marks every minute.
+    `infusions` is how many a recipient is planned to get, 0 where the study does not say.
     `establishment` and `product_code` are the parts of the Single European Code that are the same for every bag, empty where the study
     uses none (A-36).
     """
@@ -85,6 +86,7 @@ class CellSettings:
     establishment: str = ""
     product_code: str = ""
     notices: tuple[LookBackNotice, ...] = ()
+    infusions: int = 0
 
     def per_kg(self, cohort: str) -> str:
         """The planned dose of a cohort, empty where none is stated."""

@@ -19,7 +19,7 @@ from trialcrf.core.wording import N_
 
 KEYS = (
     "product donor recipient counts tolerance doses assumption specifications specification thaw_minutes vitals vitals_tolerance "
-    "establishment product_code notices"
+    "establishment product_code notices infusions"
 )
 CONDITIONS = ("low", "high", "above", "below", "equals")
 
@@ -63,6 +63,7 @@ def cells(reading: CriteriaReading, node: Located | None) -> CellSettings | None
         product_code=_matching(
             reading, raw.get("product_code"), _PRODUCT_CODE, N_("A product code is E, A or B and seven letters or digits, in capitals.")
         ),
+        infusions=reading.integer(raw.get("infusions"), 0, 1000),
         notices=tuple(_notice(reading, each) for each in reading.many(raw.get("notices"))),
     )
 

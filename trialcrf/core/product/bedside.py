@@ -35,6 +35,7 @@ class Stop(StrEnum):
     EXPIRED = "expired"
     RECIPIENT = "recipient"
     DONOR = "donor"
+    TREATED = "treated"
     NO_COHORT = "no_cohort"
     COHORT_SHUT = "cohort_shut"
     HOLD = "hold"
@@ -57,12 +58,13 @@ STOPS: Mapping[Stop, str] = {
     Stop.EXPIRED: N_("This bag is expired, or has no expiry date."),
     Stop.RECIPIENT: N_("The recipient was not declared eligible by a signature that still stands."),
     Stop.DONOR: N_("The donor was not declared eligible by a signature that still stands."),
+    Stop.TREATED: N_("This recipient had every infusion that the study plans."),
     Stop.NO_COHORT: N_("The study has no such cohort."),
     Stop.COHORT_SHUT: N_("The cohort is not open."),
     Stop.HOLD: N_("A hold stands: nobody is to be treated."),
 }
 
-OVERRIDABLE = frozenset({Stop.UNRELEASED, Stop.EXPIRED, Stop.RECIPIENT, Stop.DONOR, Stop.COHORT_SHUT, Stop.HOLD})
+OVERRIDABLE = frozenset({Stop.UNRELEASED, Stop.EXPIRED, Stop.RECIPIENT, Stop.DONOR, Stop.COHORT_SHUT, Stop.HOLD, Stop.TREATED})
 """What an investigator may override by a signed deviation, for one bag and one recipient."""
 
 
@@ -80,7 +82,8 @@ class Situation:
     """Everything that decides, as it stands under the lock. `bag` is None where no bag has the code.
 
     `donors` and `donations` are those that the bag comes from (keys; numbers with those of pools); `linked` is the donor who is linked to
-    the recipient, empty for none. `eligible` and `donor_eligible` are signed verdicts that still stand.
+    the recipient, empty for none. `eligible` and `donor_eligible` are signed verdicts that still stand. `treated`:
+    the infusions that the study plans were given on earlier days.
     """
 
     recipient: str
@@ -95,6 +98,7 @@ class Situation:
     cohort_open: bool
     hold: bool
     today: date
+    treated: bool = False
 
 
 def stops(now: Situation, scanned: Scanned) -> tuple[Stop, ...]:
@@ -108,7 +112,7 @@ def _found(now: Situation, scanned: Scanned) -> set[Stop]:
         found.add(Stop.WRONG_PERSON)
     if not now.linked:
         found.add(Stop.NO_LINK)
-    found |= {stop for stop, stands in ((Stop.RECIPIENT, not now.eligible), (Stop.HOLD, now.hold)) if stands}
+    found |= {stop for stop, stands in ((Stop.RECIPIENT, not now.eligible), (Stop.HOLD, now.hold), (Stop.TREATED, now.treated)) if stands}
     found |= {Stop.DONOR} if now.linked and not now.donor_eligible else set()
     if not now.cohort_known:
         found.add(Stop.NO_COHORT)
