@@ -11,7 +11,7 @@ BIN := .venv/bin
 LOCK := $(abspath .venv/lock-tools/bin/pip-compile) --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --build-deps-for editable
 
-.PHONY: help setup dev run test fast lint types bench messages lock
+.PHONY: help setup dev run test fast lint types bench sabotage messages lock
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ types: dev ## Types (mypy; strict on core and actions)
 
 bench: dev ## Measure against the aims; writes bench.json
 	@$(BIN)/python -m tests.bench
+
+sabotage: dev ## Change the program line by line: of each requirement a test must notice (IDS="1 20" tries these)
+	@$(BIN)/python -m tests.sabotage $(IDS)
 
 messages: dev ## Collect the messages of code and templates into the catalogues
 	@$(BIN)/python .ci/messages.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
@@ -42,6 +43,8 @@ class Settings:
     `database_url` names the driver as SQLAlchemy wants it. `smtp_url` None means that mails are written to `mail_folder`.
     `icsr_schema` is the XML schema of the ICH (MCCI_IN200100UV01.xsd), where the sponsor supplies it: no other message leaves then.
     `calendar_keys` False keeps the keys of subjects out of every calendar feed, whatever its owner chose.
+    `time_url` is a web server whose Date this machine's clock is held against every hour; without one nothing is compared.
+    `archive` is set by `trialcrf archive open` alone: the moment of the archive whose unpacked copy is served, read-only.
     The two URLs may carry passwords, so they are kept out of the printed form.
     """
 
@@ -56,6 +59,8 @@ class Settings:
     secure_cookies: bool
     calendar_keys: bool = True
     icsr_schema: Path | None = None
+    archive: datetime | None = None
+    time_url: str | None = None
 
     @property
     def loopback(self) -> bool:
@@ -70,6 +75,11 @@ class Settings:
     def reports_folder(self) -> Path:
         """Where drawn documents are kept."""
         return self.data / "reports"
+
+    @property
+    def signing_key(self) -> Path:
+        """The private key with which files that leave this installation are signed; made when it is first needed."""
+        return self.data / "signing_key.pem"
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None) -> Settings:
@@ -94,14 +104,23 @@ class Settings:
             secure_cookies=given.flag("TRIALCRF_SECURE_COOKIES", base_url.startswith("https:")),
             calendar_keys=given.flag("TRIALCRF_CALENDAR_KEYS", True),
             icsr_schema=given.file("TRIALCRF_ICSR_SCHEMA"),
+            archive=given.moment("TRIALCRF_ARCHIVE"),
+            time_url=given.base_url("TRIALCRF_TIME_URL", "") or None,
         )
         if settings.demo and not settings.loopback:
             given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")
+        if settings.archive is not None and not settings.loopback:
+            given.refuse("TRIALCRF_ARCHIVE", f"an archive is read without a password and only on this machine; HOST is {host!r}")
         if settings.base_url.startswith("https:") and not settings.secure_cookies:
             given.refuse("TRIALCRF_SECURE_COOKIES", "is off, but BASE_URL is https: the session would also travel unencrypted")
         if given.problems:
             raise BadSettings(tuple(given.problems))
         return settings
+
+
+def environment_with(given: Mapping[str, str]) -> dict[str, str]:
+    """The environment of a process that is started with some settings of its own; an empty one is an absent one."""
+    return {**os.environ, **given}
 
 
 def terminal_language(environ: Mapping[str, str] | None = None) -> str:
@@ -137,6 +156,17 @@ class _Given:
             self.refuse(name, f"{str(path)!r} is not a file")
         return path
 
+    def moment(self, name: str) -> datetime | None:
+        text = self.text(name, "")
+        try:
+            read = datetime.fromisoformat(text) if text else None
+        except ValueError:
+            read = None
+        if text and (read is None or read.tzinfo is None):
+            self.refuse(name, f"{text!r} is no moment such as 2026-11-21T14:05:00+00:00")
+            return None
+        return read
+
     def port(self, name: str, default: int) -> int:
         text = self.text(name, str(default))
         if text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65535:
@@ -160,6 +190,8 @@ class _Given:
 
     def base_url(self, name: str, default: str) -> str:
         text = self.text(name, default).rstrip("/")
+        if not text:
+            return text
         parts = _split(text)
         if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
             self.refuse(name, f"{text!r} is not an address such as https://crf.example.org")

@@ -62,7 +62,8 @@ def test_the_import_contracts_hold() -> None:
 
 def test_every_part_of_the_package_belongs_to_a_ring() -> None:
     names = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES}
-    assert names - {"__init__"} <= RINGS
+    # The script that goes along with every export of the trail stands alone: nothing imports it, and it imports nothing of ours.
+    assert names - {"__init__", "verify_audit"} <= RINGS
 
 
 @pytest.mark.parametrize("path", sorted((PACKAGE / "core").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 
 import pytest
@@ -11,6 +12,7 @@ from tests.actions.world import filling as filling_of
 from tests.actions.world import open_world
 from tests.test_cli import Cli
 from trialcrf.cli import main
+from trialcrf.external import seal
 from trialcrf.store import reports
 
 
@@ -63,3 +65,22 @@ def test_a_file_is_verified_by_its_hash_its_checkpoint_and_by_drawing_it_again(w
     assert "another" in cli("report", "verify", str(out), code=3)
     out.write_text(json.dumps({"kind": "quality"}))
     assert "does not say what it is" in cli("report", "verify", str(out), code=3)
+
+
+def test_a_signature_says_whose_it_is_and_of_which_file(world, database_url, tmp_path):
+    cli, other = (Asking(database_url, tmp_path / folder) for folder in ("data", "elsewhere"))
+    key = tmp_path / "data" / seal.KEY_FILE
+    file = tmp_path / "casebook.pdf"
+    file.write_bytes(b"%PDF-1.7 of somebody")
+    signature = tmp_path / ("casebook.pdf" + seal.ENDING)
+    signature.write_bytes(seal.sign(key, {"sha256": hashlib.sha256(file.read_bytes()).hexdigest(), "subject": "R-01-001"}))
+    own = seal.public_key(key)[1]
+    assert own in cli("report", "verify", str(signature)) and "subject R-01-001" in cli("report", "verify", str(signature))
+    assert "key of this installation" in cli("report", "verify", str(file), code=3)
+    assert f"{own}, which is not that of this installation" in other("report", "verify", str(signature))
+    file.write_bytes(b"%PDF-1.7 of somebody else")
+    assert "ANOTHER file" in cli("report", "verify", str(file), code=6)
+    signature.write_bytes(signature.read_bytes().replace(b"R-01-001", b"R-01-002"))
+    assert "does NOT hold" in cli("report", "verify", str(signature), code=6)
+    signature.write_bytes(b"{}")
+    assert "no signature file" in cli("report", "verify", str(signature), code=6)

@@ -59,6 +59,7 @@ def test_every_bad_value_is_in_one_message(tmp_path: Path) -> None:
         "TRIALCRF_DEMO": "perhaps",
         "TRIALCRF_SECURE_COOKIES": "maybe",
         "TRIALCRF_CALENDAR_KEYS": "some",
+        "TRIALCRF_TIME_URL": "ftp://crf.example.org",
         "TRIALCRF_ICSR_SCHEMA": str(tmp_path / "none.xsd"),
     }
     with pytest.raises(BadSettings) as caught:
@@ -116,3 +117,16 @@ def test_no_password_is_shown() -> None:
     with pytest.raises(BadSettings) as caught:
         Settings.from_env({"DATABASE_URL": "mysql://crf:hidden@db/crf", "SMTP_URL": "imap://crf:hidden@mail.example.org"})
     assert "hidden" not in str(caught.value)
+
+
+def test_an_archive_is_opened_for_this_machine_only_and_with_a_moment() -> None:
+    """`trialcrf archive open` sets it: whoever reaches such a server reads everything without a password."""
+    assert Settings.from_env({}).archive is None
+    moment = Settings.from_env({"TRIALCRF_ARCHIVE": "2026-11-21T14:05:00+00:00"}).archive
+    assert moment is not None
+    assert moment.isoformat() == "2026-11-21T14:05:00+00:00"
+    for bad in ({"TRIALCRF_ARCHIVE": "2026-11-21T14:05:00"}, {"TRIALCRF_ARCHIVE": "yes"}):
+        with pytest.raises(BadSettings, match=r"TRIALCRF_ARCHIVE: .* is no moment"):
+            Settings.from_env(bad)
+    with pytest.raises(BadSettings, match=r"TRIALCRF_ARCHIVE: .* only on this machine"):
+        Settings.from_env({"TRIALCRF_ARCHIVE": "2026-11-21T14:05:00+00:00", "HOST": "0.0.0.0"})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import page  # page-validation
@@ -12,7 +13,8 @@ import pikepdf
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.actions.world import STUDIES
+from tests.actions.world import STUDIES, make_world
+from trialcrf.actions import publish
 from trialcrf.cli import main
 from trialcrf.cli.study import study_of
 from trialcrf.core.definition.model import Study
@@ -139,3 +141,24 @@ def test_an_unknown_study_is_one_sentence(tmp_path: Path) -> None:
     assert done.exit_code == 1 and done.stdout == ""
     assert done.stderr == "nothing_of_this_name is neither a study of this program nor a folder.\n"
     assert not (tmp_path / "reports").exists()
+
+
+@pytest.fixture
+def database_kind() -> str:
+    """Nothing here hangs on the kind of database."""
+    return "sqlite"
+
+
+def test_a_version_that_was_published_is_printed_from_the_database(database_url, tmp_path):
+    world = make_world(database_url, "salt")
+    with world.write("trialcrf") as tx:
+        publish.publish(tx, replace(study_of(str(STUDIES["salt"])), protocol="SALT-02"))
+    world.engine.dispose()
+    env = {"TRIALCRF_DATA": str(tmp_path), "DATABASE_URL": database_url, "LC_ALL": "en_GB.UTF-8"}
+    asked = ["study", "print", "salt", "--what", "crf", "--language", "en", "--version"]
+    for version, protocol in (("1", "SALT-01"), ("2", "SALT-02")):
+        done = CliRunner(env=env).invoke(main, [*asked, version], prog_name="trialcrf")
+        assert done.exit_code == 0, done.output
+        text = solid(read(tmp_path / "reports" / "specification" / f"salt-crf-v{version}-en.pdf"))
+        assert protocol in text and "Lateentryintheprogram:by(initials),on(date)" in text
+    assert CliRunner(env=env).invoke(main, [*asked, "3"], prog_name="trialcrf").exit_code == 1

@@ -147,6 +147,7 @@ def test_the_cast_holds_the_roles_told(shown):
         "cora": {Grant("coordinator", STUDY, "01")},
         "dana": {Grant("data_manager", STUDY)},
         "dora": {Grant("donor_physician", STUDY, "01"), Grant("donor_physician", STUDY, "02")},
+        "iris": {Grant("inspector", STUDY)},
         "ivan": {Grant("investigator", STUDY, "01")},
         "mona": {Grant("monitor", STUDY, "01"), Grant("monitor", STUDY, "02")},
         "olga": {Grant("coordinator", STUDY, "02")},

@@ -21,7 +21,8 @@ from trialcrf.actions.importing import ImportProblems
 from trialcrf.core import schedule
 from trialcrf.core.definition.source import in_english
 from trialcrf.core.document import Answer, FormKey, Place
-from trialcrf.store import audit, forms, queries, replay, sites, subjects, visits
+from trialcrf.core.lock import Address, Level, Locked
+from trialcrf.store import audit, forms, locks, queries, replay, sites, subjects, visits
 
 SMALL = ROOT / "tests/data/sdtm"
 
@@ -229,6 +230,25 @@ def test_a_missing_code_that_a_site_gave_is_not_blanked(pilot_world):
     pilot_world.save(subject, "EX", "EXPOSURE", typed(1, EXENDTC={"missing": "UNK"}), repeat=2)
     run(pilot_world)
     assert document(pilot_world, "01-801-0001", "EXPOSURE", "EX", 2).at(Place("EXENDTC")) == Answer(missing="UNK")
+
+
+def test_what_is_locked_is_left_alone_told_and_tried_in_the_trail(pilot_world, folder):
+    run(pilot_world)
+    before = size(pilot_world)
+    one = pilot_world.subject("01-801-0001")
+    with pilot_world.write("dana") as tx:
+        locks.move(tx, Address(Level.SUBJECT, one.id), one.site, one, one.site.study_id, one.site.chain, "lock", "End")
+    assert run(pilot_world).refused == []  # It says what stands.
+    with pilot_world.write("dana") as tx:
+        locks.move(tx, Address(Level.STUDY, one.site.study_id), None, None, one.site.study_id, pilot_world.study, "lock", "End")
+    with pytest.raises(Locked):
+        run(pilot_world, folder)
+    assert {name: size(pilot_world)[name] for name in ("subject", "form", "fact", "query")} == {
+        name: before[name] for name in ("subject", "form", "fact", "query")
+    }
+    with pilot_world.read() as tx:
+        (tried,) = audit.history(tx.connection, "refusal", f"study/{pilot_world.study}")
+    assert (tried.prompted_by, tried.actor) == ("lock", "trialcrf")
 
 
 BAD = [

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select
 
-from tests.actions.world import World, study_of, typed
+from tests.actions.world import TRAINED, World, study_of, typed
 from trialcrf.actions import administer, choose, enrol, enter, publish, remind
 from trialcrf.actions.enter import Typed
 from trialcrf.actions.sign_in import hash_of
@@ -105,7 +105,7 @@ def test_a_visit_is_overdue_on_the_day_after_its_window_at_the_site(world, site,
         if sites.find(tx, world.study, site) is None:
             administer.create_site(tx, world.study, site, "Elsewhere", zone)
         account_id = administer.create_account(tx, "petra", "Petra", "petra@example.org", "Hospital", "en")
-        administer.give_role(tx, account_id, "coordinator", world.study, site)
+        administer.give_role(tx, account_id, "coordinator", world.study, site, TRAINED)
     recipient(world, site)
     scan(world, still_open)
     assert ("petra", "LAST7", "queued") in queued(world)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import text
 
-from tests.actions.world import NOW, World, study_of
+from tests.actions.world import NOW, TRAINED, World, study_of
 from trialcrf.actions import Impossible, administer, judge, publish
 from trialcrf.actions.simulate import Simulated, simulate
 from trialcrf.core.document import Document, Place
@@ -105,7 +105,7 @@ def test_in_bulk_and_one_by_one_the_same_is_written(two_trials, kind):
     for trial in (alone, bulk):
         with trial.begin() as tx:  # Somebody who is told of serious events, without whom no mail would be written.
             person = administer.create_account(tx, "sam", "Sam", "sam@example.org", "Sponsor", "en", demo=True)
-            administer.give_role(tx, person, "sponsor", STUDY, "")
+            administer.give_role(tx, person, "sponsor", STUDY, "", TRAINED)
     made = [trial.simulate(6, errors=0.3, at_sites=1, in_bulk=trial is bulk) for trial in (alone, bulk)]
     assert made[0] == made[1]
     assert made[0].subjects == 6

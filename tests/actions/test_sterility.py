@@ -8,7 +8,7 @@ import pytest
 
 from tests.actions.cells_world import BAGS, LOT, Cells, cells_filling, later, make_batch, open_cells
 from tests.actions.screening import put, screen_donor
-from tests.actions.world import NOW, typed
+from tests.actions.world import NOW, TRAINED, typed
 from tests.mailbox import mailbox
 from trialcrf.actions import Impossible, administer, enter, review
 from trialcrf.actions.cells import gather, look_back
@@ -117,7 +117,7 @@ def test_the_mails_go_to_qualified_person_sponsor_and_the_investigators_of_the_r
     with cells.world.write("trialcrf") as tx:
         for name, site in (("ines", "02"), ("noa", "02")):
             account_id = administer.create_account(tx, name, name.title(), f"{name}@example.org", "Hospital", "fr")
-            administer.give_role(tx, account_id, "investigator" if name == "ines" else "coordinator", "msc_ssc", site)
+            administer.give_role(tx, account_id, "investigator" if name == "ines" else "coordinator", "msc_ssc", site, TRAINED)
     given(cells)
     result(cells, "QC_AEROBIC")
     assert told(cells) == ["ivan", "quin", "sam"]
@@ -127,7 +127,7 @@ def test_the_mails_go_to_qualified_person_sponsor_and_the_investigators_of_the_r
 def test_the_investigator_of_another_site_is_told_once_something_was_given_there(cells):
     with cells.world.write("trialcrf") as tx:
         account_id = administer.create_account(tx, "ines", "Ines", "ines@example.org", "Hospital", "fr")
-        administer.give_role(tx, account_id, "investigator", "msc_ssc", "02")
+        administer.give_role(tx, account_id, "investigator", "msc_ssc", "02", TRAINED)
     far = cells.world.enrol("recipient", "02", ICF_DATE=(2, 11, 2026))
     cells.infuse(BAGS[0], recipient=far, at=(20, 11, 2026, "22:00"))
     result(cells, "QC_AEROBIC")

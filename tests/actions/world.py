@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 
@@ -41,7 +41,10 @@ CAST = {
     "olga": ("coordinator", "02"),
     "lara": ("cell_lab", "01"),
     "quin": ("qualified_person", ""),
+    "iris": ("inspector", ""),
 }
+TRAINED = date(2020, 1, 6)
+"""The day on which the whole cast was trained: the study opens nothing to anybody who was not."""
 
 
 def raw(text: object) -> Raw:
@@ -151,5 +154,5 @@ def make_world(url: str, study: str = "msc_ssc", at_any_hour: bool = False) -> W
         sites.create(tx, published.study_id, "02", "Papeete", "Pacific/Tahiti")
         for name, (role, site) in CAST.items():
             account_id = administer.create_account(tx, name, name.title(), f"{name}@example.org", "Hospital", "fr")
-            administer.give_role(tx, account_id, role, study, site)
+            administer.give_role(tx, account_id, role, study, site, TRAINED)
     return world

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from config import ROOT
-from tests.bench import importing, registry, saving
+from tests.bench import amending, importing, registry, saving, trail
 from tests.bench.figures import Figure, plain, table, write
 
 Part = Callable[[Path, Callable[[str], None]], list[Figure]]
@@ -21,6 +21,8 @@ PARTS: dict[str, Part] = {
     "postgresql": partial(saving.measure, "postgresql"),
     "pilot": importing.measure,
     "registry": registry.measure,
+    "trail": trail.measure,
+    "amendment": amending.measure,
 }
 
 

@@ -66,11 +66,11 @@ def measure(folder: Path, tell: Callable[[str], None], many: int = MANY) -> list
     with place("sqlite", folder) as here:
         small, middle, large = here.migrated(), here.migrated(), here.migrated()
         tell(f"registry: simulating {FEW} subjects")
-        _fill(small, FEW)
+        fill(small, FEW)
         tell(f"registry: simulating {SOME} subjects")
-        _fill(middle, SOME)
+        fill(middle, SOME)
         tell(f"registry: simulating {many} subjects")
-        made, seconds = _fill(large, many)
+        made, seconds = fill(large, many)
         tell("registry: pages")
         views = _pages(folder, small, large)
         tell("registry: scanning for reminders")
@@ -103,7 +103,8 @@ def measure(folder: Path, tell: Callable[[str], None], many: int = MANY) -> list
     ]
 
 
-def _fill(url: str, wanted: int) -> tuple[simulate.Simulated, float]:
+def fill(url: str, wanted: int) -> tuple[simulate.Simulated, float]:
+    """Simulate so many subjects, and make the accounts that look at them. Returns what was made, and the seconds it took."""
     engine = open_engine(url)
 
     @contextmanager
@@ -121,9 +122,10 @@ def _fill(url: str, wanted: int) -> tuple[simulate.Simulated, float]:
         tx.work(text("UPDATE outbox SET created_at = replace(created_at, substr(created_at, 1, 4), '2025') WHERE id % 250 > 0"))
         account = administer.create_account(tx, NAME, NAME.title(), f"{NAME}@example.org", "Sponsor", "fr")
         sign_in.set_password(tx, account, NAME, PASSWORD)
-        administer.give_role(tx, account, "data_manager", STUDY, "")
+        administer.give_role(tx, account, "data_manager", STUDY, "", NOW.date())
         for role in REMINDED:
-            administer.give_role(tx, administer.create_account(tx, role, role, f"{role}@example.org", "Hospital", "fr"), role, STUDY, "")
+            reminded = administer.create_account(tx, role, role, f"{role}@example.org", "Hospital", "fr")
+            administer.give_role(tx, reminded, role, STUDY, "", NOW.date())
     engine.dispose()
     return made, seconds
 

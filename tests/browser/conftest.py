@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, StorageState, sync_playwright
 
+from tests.actions.world import TRAINED
 from tests.browser.person import PASSWORD, Person
 from tests.browser.program import STUDY, Program
 from trialcrf.actions import administer, demo, publish, sign_in
@@ -51,7 +52,7 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
         nora = administer.create_account(tx, "nora", "Nora of two sites", "nora@example.org", "Centres 01 et 02 (démo)", "en")
         sign_in.set_password(tx, nora, "nora", PASSWORD)
         for site in ("01", "02"):
-            administer.give_role(tx, nora, "coordinator", STUDY, site)
+            administer.give_role(tx, nora, "coordinator", STUDY, site, TRAINED)
     running.saved(running.recipient(), "SCR", "VITALS", {"PULSE": 151})  # So that site 01 has an open query too.
     yield running
     assert running.stop() == 0, running.said

@@ -10,11 +10,15 @@ from sqlalchemy import case, update
 
 from tests.actions.cells_world import GOOD_QC
 from tests.actions.world import typed
-from tests.browser.person import Person
+from tests.browser.person import PASSWORD, Person
 from tests.browser.program import STUDY, Program, form_address, subject_address
-from trialcrf.actions import choose
+from trialcrf.actions import choose, lock, monitor, second
 from trialcrf.actions.safety import keep_limits
-from trialcrf.store import accounts, definitions, lab_ranges, outbox, sites
+from trialcrf.core.delegation import Task
+from trialcrf.core.document import FormKey, Place
+from trialcrf.core.four_eyes import RequestState
+from trialcrf.core.lock import LockState
+from trialcrf.store import accounts, comments, definitions, delegations, lab_ranges, locks, monitoring, outbox, queries, requests, sites
 from trialcrf.store.models import outbox as outbox_table
 
 LIST = f"/studies/{STUDY}"
@@ -67,6 +71,17 @@ def asked_for_a_reason(person: Person) -> None:
     assert person.page.locator("#summary .blocking li").count() >= 2
 
 
+def looked_at(person: Person) -> None:
+    person.press(person.page.locator("main form[method=get] button"))
+    assert person.page.locator("#signal-late").count() == 1
+
+
+def signed_for(person: Person) -> None:
+    person.page.fill("#password", PASSWORD)
+    person.press(person.page.locator("main form[method=post] button"))
+    assert person.page.locator(".signature .seal").count() >= 1
+
+
 def refused(person: Person) -> None:
     person.press(person.page.locator("main form[method=post] button").last)
 
@@ -101,6 +116,18 @@ def mails_to_judge(program: Program) -> str:
     return ""
 
 
+def a_delegation(program: Program) -> str:
+    """The number of a line of the delegation log of site 01 that stands."""
+    now = datetime.now(UTC)
+    with program.world.write("ivan", now) as tx:
+        site, cora = sites.find(tx, STUDY, "01"), accounts.find(tx, "cora")
+        assert site
+        assert cora
+        held = [one.id for one in delegations.all_of(tx, STUDY, {"01"}) if one.ends_on is None]
+        given = [Task.CONSENT, Task.DATA_ENTRY, Task.QUERIES]
+        return str(held[0] if held else delegations.add(tx, site, "cora", cora.id, given, site.today(now), "Ivan Investigateur"))
+
+
 def limits_of_a_laboratory(program: Program) -> str:
     """Limits that hold, and the number of their line. The laboratory has no name that could be taken for a word."""
     with program.world.write("dana", datetime.now(UTC)) as tx:
@@ -110,6 +137,35 @@ def limits_of_a_laboratory(program: Program) -> str:
         held = [one.id for one in lab_ranges.all_of(tx, [site.id])]
         typed = keep_limits.TypedLimits("B 12", "NEUT", "10⁹/L", "", "1.8", "7.5", date(2020, 1, 1))
         return str(held[0] if held else keep_limits.add(tx, published.study, site, typed))
+
+
+def a_monitoring_visit(program: Program) -> str:
+    """The number of a monitoring visit of site 01 that is being held, with a finding and an action."""
+    with program.world.write("mona", datetime.now(UTC)) as tx:
+        site = sites.find(tx, STUDY, "01")
+        assert site
+        held = [one.number for one in monitoring.all_of(tx, STUDY, ["01"])]
+        if held:
+            return str(held[0])
+        today = site.today(datetime.now(UTC))
+        visit = monitor.plan(tx, site, "routine", today, "Consents")
+        visit = monitor.held(tx, site, visit, today, today, "Ivan")
+        visit = monitor.find(tx, site, visit, "major", "", "12345")
+        return str(monitor.agree(tx, site, visit, visit.entries[-1].number, "site", today, "12345").number)
+
+
+def a_monitored_site(program: Program) -> str:
+    """Nothing of an address: a monitoring visit is being held at site 01 then."""
+    a_monitoring_visit(program)
+    return ""
+
+
+def all_verified(person: Person) -> None:
+    """Whatever of the page is not verified yet is verified."""
+    button = person.page.locator(".verify-bar button")
+    if button.count():
+        person.press(button)
+    assert person.page.locator(".done-all").count() == 1
 
 
 def a_batch(program: Program) -> str:
@@ -154,6 +210,83 @@ def some_stock(program: Program) -> str:
     return ""
 
 
+def a_remark(program: Program) -> str:
+    """The position of a comment on the consent of the first recipient in the trail of its site."""
+    form_id = program.ask("SELECT min(o.id) FROM form o JOIN subject s ON s.id = o.subject_id WHERE s.key = 'R-01-001'")[0][0]
+    with program.world.write("cora", datetime.now(UTC)) as tx:
+        comments.add(tx, program.world.subject("R-01-001"), form_id, Place(""), "1 2")
+    return str(program.ask("SELECT max(seq) FROM audit_record WHERE entity = 'comment' AND chain = 'msc_ssc/01'")[0][0])
+
+
+def a_question(program: Program) -> str:
+    """The number of an open query of a monitor, assigned and with a day, about a consent."""
+    subject, key = program.world.subject("R-01-001"), FormKey("SCR", "RENROL")
+    form_id = program.ask("SELECT min(o.id) FROM form o JOIN subject s ON s.id = o.subject_id WHERE s.key = 'R-01-001'")[0][0]
+    with program.world.write("mona", datetime.now(UTC)) as tx:
+        return str(queries.ask(tx, subject, queries.Asked(key, form_id, Place("BIRTH_MONTH"), "1 2", "cora", date(2020, 1, 1))))
+
+
+def cancelled_together(person: Person) -> None:
+    person.page.locator('input[name="query"]').last.check()
+    person.page.locator("#act").select_option("cancel")
+    person.page.locator("#text").fill("1 2")
+    person.press(person.page.locator("main form[method=post] button").last)
+    assert person.page.locator("#done-title").count() == 1
+
+
+def closed(program: Program, sql: str, move: str) -> str:
+    """The address of something, frozen or locked here where it is open."""
+    address = str(program.ask(sql)[0][0])
+    with program.world.write("dana", datetime.now(UTC)) as tx:
+        published = definitions.current(tx, STUDY)
+        assert published
+        thing = lock.find(tx, published, address)
+        assert thing
+        if locks.state_of(tx, thing.address) is LockState.OPEN:
+            (lock.lock if move == "lock" else lock.freeze)(tx, thing, "Q3 2026")
+    return address
+
+
+FORM_OF = (
+    "SELECT 'form/' || f.id FROM form f JOIN subject s ON s.id = f.subject_id "
+    "WHERE s.key = '{}' AND f.event_oid = 'SCR' AND f.form_oid = '{}'"
+)
+
+
+def a_locked_form(program: Program) -> str:
+    return closed(program, FORM_OF.format("R-01-004", "VITALS"), "lock")
+
+
+def in_locks(program: Program) -> str:
+    """Nothing of an address: something is locked then."""
+    a_locked_form(program)
+    return ""
+
+
+def a_frozen_visit(program: Program) -> str:
+    """Nothing of an address: the screening of this recipient is frozen then."""
+    closed(program, "SELECT 'visit/' || id || '/SCR/1' FROM subject WHERE key = 'R-01-003'", "freeze")
+    return ""
+
+
+def a_request(program: Program) -> str:
+    """The number of a request to unlock that waits."""
+    address = a_locked_form(program)
+    with program.world.write("dana", datetime.now(UTC)) as tx:
+        published = definitions.current(tx, STUDY)
+        assert published
+        waiting = [one for one in requests.all_of(tx, STUDY, [RequestState.WAITING]) if one.address == address]
+        thing = lock.find(tx, published, address)
+        assert thing
+        return str(waiting[0].id if waiting else second.ask_unlock(tx, published, thing, "Q3 2026"))
+
+
+def requested(program: Program) -> str:
+    """Nothing of an address: a request waits then."""
+    a_request(program)
+    return ""
+
+
 def session_lost(person: Person) -> None:
     person.context.clear_cookies()
     person.type("HT", "172")
@@ -185,6 +318,15 @@ PAGES = (
     Known("eligibility.criteria", "ivan", subject_address("R-01-001") + "/eligibility", then=refused),
     Known("eligibility.criteria", "dora", subject_address("D-01-001") + "/eligibility"),
     Known("eligibility.criteria", "mona", subject_address("R-02-001") + "/eligibility"),
+    Known("signing.queue", "ivan", LIST + "/signing"),
+    Known("signing.queue", "mona", LIST + "/signing"),
+    Known("signing.queue", "ivan", LIST + "/signing?show=R-01-001"),
+    Known("signing.casebook", "ivan", subject_address("R-01-001") + "/sign"),
+    Known("signing.visit", "ivan", subject_address("R-01-001") + "/SCR/1/sign", then=refused),
+    Known("signing.form", "ivan", form_address("R-01-001", "SCR", "LABS") + "/sign", then=signed_for),
+    Known("certificates.shown", "mona", subject_address("R-01-001") + "/signatures"),
+    Known("review.shown", "dana", LIST + "/audit-review"),
+    Known("review.shown", "dana", LIST + "/audit-review", then=looked_at),
     Known("bedside.shown", "cora", subject_address("R-01-001") + "/bedside"),
     Known("bedside.shown", "ivan", subject_address("R-01-001") + "/bedside", then=refused),
     Known("vitals.shown", "cora", subject_address("R-01-001") + "/infusion-vitals"),
@@ -199,6 +341,18 @@ PAGES = (
     Known("feed.mine", "ivan", "/me/calendars", then=made_an_address),
     Known("specification.assumptions", "sam", f"{LIST}/assumptions"),
     Known("specification.effect", "cora", f"{LIST}/versions/1/effect", 404),
+    Known("locks.listed", "dana", f"{LIST}/locks{{}}", made=in_locks),
+    Known("locks.listed", "cora", f"{LIST}/locks"),
+    Known("locks.one", "dana", f"{LIST}/locks/on/{{}}", made=a_locked_form),
+    Known("locks.one", "dana", f"{LIST}/locks/on/subject/1", then=refused),
+    Known("locks.checklist", "dana", f"{LIST}/locks/checklist"),
+    Known("locks.site_checklist", "dana", f"{LIST}/locks/checklist/01", then=refused),
+    Known("requests.listed", "ivan", f"{LIST}/requests{{}}", made=requested),
+    Known("requests.one", "ivan", f"{LIST}/requests/{{}}", made=a_request, then=refused),
+    Known("entry.form", "cora", form_address("R-01-003", "SCR", "VITALS") + "{}", made=a_frozen_visit),
+    Known("amendments.listed", "cora", f"{LIST}/versions"),
+    Known("amendments.one", "dana", f"{LIST}/versions/1"),
+    Known("amendments.rehearsal", "dana", f"{LIST}/versions/1/rehearsal"),
     Known("enrolment.where", "nora", f"{LIST}/enrol/recipient"),
     Known("enrolment.form", "cora", f"{LIST}/enrol/recipient/01"),
     Known("enrolment.form", "cora", f"{LIST}/enrol/donor/01"),
@@ -228,9 +382,28 @@ PAGES = (
     Known("queries.one", "cora", f"{LIST}/queries/{{}}", found=QUERY_IN.format("open"), then=refused),
     Known("queries.one", "mona", f"{LIST}/queries/{{}}", found=QUERY_IN.format("answered")),
     Known("queries.one", "mona", f"{LIST}/queries/{{}}", found=QUERY_IN.format("closed")),
+    Known("queries.one", "cora", f"{LIST}/queries/{{}}", made=a_question),
+    Known("queries.one", "mona", f"{LIST}/queries/{{}}", made=a_question, then=refused),
+    Known("queries.listed", "mona", f"{LIST}/queries?by=people&late=1"),
+    Known("queries.listed", "mona", f"{LIST}/queries", then=refused),
+    Known("queries.listed", "mona", f"{LIST}/queries", then=cancelled_together, made=a_question),
+    Known("queries.ageing", "mona", f"{LIST}/queries/ageing"),
+    Known("threads.form", "cora", form_address("R-01-001", "SCR", "RENROL") + "/thread"),
+    Known("threads.form", "mona", form_address("R-01-001", "SCR", "RENROL") + "/thread?at=BIRTH_MONTH", then=refused),
+    Known("threads.visit", "cora", subject_address("R-01-001") + "/M24/1/thread"),
     Known("timeline.one", "cora", subject_address("R-01-001") + "/timeline"),
     Known("timeline.one", "dora", subject_address("D-01-001") + "/timeline"),
     Known("timeline.one", "mona", subject_address("R-02-001") + "/timeline"),
+    Known("coverage.shown", "mona", f"{LIST}/verification"),
+    Known("coverage.shown", "cora", f"{LIST}/verification?site=01"),
+    Known("verification.subject", "mona", subject_address("R-01-001") + "/verification"),
+    Known("verification.visit", "mona", subject_address("R-01-001") + "/SCR/1/verification", made=a_monitored_site),
+    Known("verification.visit", "mona", subject_address("R-01-001") + "/SCR/1/verification?show=all", then=all_verified),
+    Known("verification.visit", "ivan", subject_address("R-01-001") + "/SCR/1/verification?show=all"),
+    Known("monitoring.listed", "mona", f"{LIST}/monitoring"),
+    Known("monitoring.listed", "mona", f"{LIST}/monitoring", then=refused),
+    Known("monitoring.one", "mona", f"{LIST}/monitoring/01/{{}}", made=a_monitoring_visit),
+    Known("monitoring.one", "sam", f"{LIST}/monitoring/01/{{}}", made=a_monitoring_visit),
     Known("quality.shown", "cora", f"{LIST}/quality"),
     Known("quality.shown", "dana", f"{LIST}/quality"),
     Known("dictionaries.shown", "cora", f"{LIST}/dictionaries/ctcae/search?q=reaction"),
@@ -240,6 +413,7 @@ PAGES = (
     Known("laboratory.one", "dana", f"{LIST}/laboratories/{{}}", made=limits_of_a_laboratory),
     Known("laboratory.one", "cora", f"{LIST}/laboratories/{{}}", made=limits_of_a_laboratory),
     Known("entry.form", "cora", form_address("R-01-001", "SCR", "LABS")),
+    Known("casebook_files.listed", "ivan", f"{LIST}/casebooks"),
     Known("reports.listed", "sam", f"{LIST}/reports"),
     Known("cases.listed", "sam", f"{LIST}/cases"),
     Known("cases.listed", "olga", f"{LIST}/cases?state=all&site=02"),
@@ -262,6 +436,28 @@ PAGES = (
     Known("enrolment.form", "lara", f"{LIST}/enrol/batch/01"),
     Known("entry.form", "lara", f"{LIST}/subjects/{{}}/MAKING/1/BAGS/1", made=a_batch),
     Known("export.page", "dana", f"{LIST}/data"),
+    Known("trail.shown", "dana", f"{LIST}/trail?since=1"),
+    Known("trail.shown", "mona", f"{LIST}/trail?kind=redactions"),
+    Known("trail.of_site", "cora", f"{LIST}/sites/01/trail?kind=values&op=set"),
+    Known("trail.of_subject", "ivan", subject_address("R-01-001") + "/trail"),
+    Known("trail.of_person", "dana", f"{LIST}/people/cora/trail"),
+    Known("access_log.shown", "dana", f"{LIST}/access-log"),
+    Known("access_log.shown", "dana", f"{LIST}/access-log?person=nobody"),
+    Known("redaction.ask_value", "cora", form_address("R-01-001", "SCR", "VITALS") + "/erase?at=WT"),
+    Known("redaction.ask_value", "cora", form_address("R-01-001", "SCR", "VITALS") + "/erase?at=WT", then=refused),
+    Known("redaction.ask_record", "cora", subject_address("R-01-001") + "/trail/{}/erase", made=a_remark),
+    Known("delegation.shown", "ivan", f"{LIST}/delegation?line={{}}", made=a_delegation),
+    Known("delegation.shown", "mona", f"{LIST}/delegation?show=now"),
+    Known("delegation.add_page", "ivan", f"{LIST}/sites/01/delegation"),
+    Known("delegation.add_page", "ivan", f"{LIST}/sites/01/delegation", then=refused),
+    Known("delegation.end_page", "ivan", f"{LIST}/sites/01/delegation/{{}}/end", made=a_delegation),
+    Known("names.listed", "dora", f"{LIST}/names"),
+    Known("names.shown", "cora", f"{LIST}/sites/01/names"),
+    Known("access.shown", "adam", f"{LIST}/access"),
+    Known("access.shown", "dana", f"{LIST}/access?site=01&day=31&month=2&year=2026", status=422),
+    Known("access.reviews", "dana", f"{LIST}/access/reviews"),
+    Known("access.review_page", "adam", f"{LIST}/access/review"),
+    Known("access.review_page", "adam", f"{LIST}/access/review", then=refused),
     Known("admin.people", "adam", "/people"),
     Known("admin.people", "adam", "/people?state=invited"),
     Known("admin.new", "adam", "/people/new"),
@@ -283,6 +479,10 @@ PAGES = (
 
 NO_PAGES = {
     "static": "files",
+    "casebook_files.download": "a file",
+    "casebook_files.signature": "a file",
+    "casebook_files.part": "a file",
+    "casebook_files.whole": "a file",
     "health.healthz": "JSON for a watcher",
     "dictionaries.found": "JSON for the search while one types",
     "account.home": "leads to the start of each role",
@@ -294,5 +494,10 @@ NO_PAGES = {
     "case_documents.icsr": "an XML file, or the page of the documents with what is missing",
     "subjects.matrix_csv": "a file for spreadsheets",
     "inventory.file": "a file for spreadsheets",
+    "coverage.file": "a file for spreadsheets",
+    "monitoring.letter": "a PDF",
+    "queries.ageing_csv": "a file for spreadsheets",
+    "access.file": "a file for spreadsheets",
+    "access.studies": "leads to the one study whose access is read",
 }
 """GET routes that draw no page, and why."""

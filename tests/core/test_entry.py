@@ -102,7 +102,7 @@ def test_a_query_closes_by_itself_when_the_value_is_right_and_the_change_names_i
     standing = [StandingQuery(7, PULSE, "soft_range", QueryState.ANSWERED)]
     decision = save(Document({"PULSE": Answer("150")}), standing, PULSE="80", reasons={PULSE: "ERROR"})
     assert (decision.resolved, decision.opened) == ((7,), ())
-    assert decision.changes[0].prompted_by == "soft_range"
+    assert decision.changes[0].prompted_by == "query/7"
 
 
 def test_an_accepted_value_is_not_doubted_again_but_another_one_is():

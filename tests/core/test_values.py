@@ -390,7 +390,7 @@ def test_a_derived_text_is_typed_as_its_expression_says() -> None:
 def test_nothing_entered_and_missing_are_two_things() -> None:
     assert typed(WITH_CODES, None) is None
     assert typed(WITH_CODES, Answer(missing="ND", note="x")) == Missing("ND")
-    assert set(MISSING_CODES) == {"ND", "NA", "UNK", "NASK"}
+    assert set(MISSING_CODES) == {"ND", "NA", "UNK", "NASK", "NRET"}
 
 
 @pytest.mark.parametrize("kind", [k for k in DataType if k not in (DataType.TEXT, DataType.CODELIST, DataType.REFERENCE, DataType.DERIVED)])

@@ -1,9 +1,16 @@
-"""The clock tells the time of the world, in UTC."""
+"""The clock tells the time of the world, in UTC, and by how much another clock disagrees."""
 
 from __future__ import annotations
 
+import threading
 import time
-from datetime import UTC
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
 
 from trialcrf.external import clock
 
@@ -12,3 +19,33 @@ def test_now_is_aware_in_utc_and_is_now() -> None:
     before, now, after = time.time(), clock.now(), time.time()
     assert now.tzinfo is UTC
     assert before <= now.timestamp() <= after
+
+
+@contextmanager
+def telling(date: str) -> Iterator[str]:
+    """A web server on this machine that tells this Date."""
+
+    class Told(BaseHTTPRequestHandler):
+        def do_HEAD(self) -> None:
+            self.send_response_only(204)
+            self.send_header("Date", date)
+            self.end_headers()
+
+    server = HTTPServer(("127.0.0.1", 0), Told)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize(("theirs", "least", "most"), [(0, -1, 1), (-90, 85, 95), (90, -95, -85)])
+def test_a_clock_is_held_against_the_date_of_another_server(theirs: int, least: float, most: float) -> None:
+    with telling(format_datetime(clock.now() + timedelta(seconds=theirs), usegmt=False)) as address:
+        assert least <= clock.skew(address) <= most
+
+
+def test_a_server_that_tells_no_time_is_no_clock() -> None:
+    with telling("teatime") as address, pytest.raises(clock.NoOtherClock):
+        clock.skew(address)
+    with pytest.raises(clock.NoOtherClock):
+        clock.skew("http://127.0.0.1:1/")

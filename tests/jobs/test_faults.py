@@ -17,7 +17,7 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, select
 
-from tests.actions.world import ROOT, World
+from tests.actions.world import ROOT, TRAINED, World
 from tests.jobs.launcher import POINTS
 from tests.mailbox import Mailbox
 from trialcrf.actions import administer, remind
@@ -72,7 +72,7 @@ def people(world: World, coordinators: int, subjects: int, consent: datetime = E
     with world.write("trialcrf") as tx:
         for number in range(1, coordinators):
             account_id = administer.create_account(tx, f"nurse{number}", "Nurse", f"nurse{number}@example.org", "Hospital", "en")
-            administer.give_role(tx, account_id, "coordinator", world.study, "01")
+            administer.give_role(tx, account_id, "coordinator", world.study, "01", TRAINED)
     day = (consent.day, consent.month, consent.year)
     for _ in range(subjects):
         world.enrol("recipient", "01", now=consent, **{**CONSENT, "ICF_DATE": day})

@@ -13,11 +13,13 @@ import threading
 import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from email.utils import format_datetime
 
 import pytest
 from sqlalchemy import select, text
 
 from tests.actions.world import ROOT, World
+from tests.external.test_clock import telling
 from trialcrf.actions import remind, report
 from trialcrf.core.rhythm import RHYTHMS, Period
 from trialcrf.core.wording import Message
@@ -171,7 +173,7 @@ def test_a_dead_workers_run_is_taken_up_when_its_lease_ends(world, means):
 def test_every_job_says_what_it_does(means):
     assert set(JOBS) == {
         "tick", "overdue-scan", "digest-scan", "deliver-mail", "monthly-safety", "draw-reports", "audit-verify", "checkpoint", "backup",
-        "clock-scan", "stopping-check",
+        "clock-scan", "stopping-check", "take-effect", "clock-check",
     }  # fmt: skip
     assert all(job.rhythm.does.endswith(".") for job in JOBS.values())
 
@@ -348,3 +350,17 @@ def test_the_scheduler_wakes_every_job_draws_what_is_ordered_and_stops_on_a_sign
     assert states(world)["cancelled"] == 1, "by the true clock that visit is not overdue yet"
     for job in ("tick", "overdue-scan", "monthly-safety", "audit-verify"):
         assert [row[2] for row in ledger(world, job)] == ["done"], said
+
+
+def test_a_clock_that_is_wrong_is_a_failed_run_that_the_banner_tells(world, means):
+    assert "nothing is compared" in str(run(means, JOBS["clock-check"], clock.now()).msgid)
+    for theirs, right in ((0, True), (-60, False)):
+        with telling(format_datetime(clock.now() + timedelta(seconds=theirs))) as address:
+            there = replace(means, settings=replace(means.settings, time_url=address))
+            if right:
+                assert run(there, JOBS["clock-check"], clock.now(), by_hand=True)
+            else:
+                with pytest.raises(NotClean, match="differs by"):
+                    run(there, JOBS["clock-check"], clock.now(), by_hand=True)
+    with world.read() as tx:
+        assert runs.standings(tx, RHYTHMS)["clock-check"].outcome == "failed"

@@ -19,7 +19,8 @@ from tests.actions.world import World, make_world, open_world
 from tests.conftest import Filling
 from trialcrf.actions import administer, sign_in
 from trialcrf.core.access import Grant
-from trialcrf.store import accounts
+from trialcrf.core.four_eyes import RequestState
+from trialcrf.store import accounts, requests
 from trialcrf.store.transaction import Transaction, open_engine
 from trialcrf.web import create_app
 
@@ -64,6 +65,13 @@ class House:
         found = _TOKEN.search(client.get("/account").text)
         assert found
         return Browser(client, unescape(found[1]))
+
+    def grant(self, name: str) -> TestResponse:
+        """This person grants the request that waits longest, by their password."""
+        with self.world.read() as tx:
+            waiting = requests.all_of(tx, self.world.study, [RequestState.WAITING])
+        url = f"/studies/{self.world.study}/requests/{waiting[0].id}/grant"
+        return self.client(name).post(url, {"password": PASSWORD})
 
     def set_password(self, name: str) -> None:
         if name in self._with_password:

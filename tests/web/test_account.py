@@ -7,9 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from tests.web.site import PASSWORD, text
+from tests.web.site import ADMINISTRATOR, PASSWORD, text
 from trialcrf.actions import administer
-from trialcrf.store import audit
+from trialcrf.store import audit, outbox
 from trialcrf.store.models import account as account_table
 from trialcrf.store.models import session as session_table
 
@@ -91,6 +91,17 @@ def test_guessing_is_throttled_from_where_it_comes_and_the_owner_is_not_locked_o
     assert blocked.status_code == 401
     assert "15" in text(blocked)
     assert attempt(house).status_code == 303
+
+
+def test_guessing_is_in_the_trail_and_told_to_administrators_once_a_burst(each_house):
+    each_house.set_password("cora")
+    for _ in range(9):
+        attempt(each_house, password="guess", address="10.0.0.9")
+    with each_house.world.read() as tx:
+        mails = [one for one in outbox.all_of(tx) if one.kind == "misuse"]
+        (told,) = audit.history(tx.connection, "misuse", "10.0.0.9")
+    assert [one.username for one in mails] == [ADMINISTRATOR]
+    assert '"username": "cora"' in told.new and told.op == "refused"
 
 
 def test_changing_the_password_ends_every_other_session(each_house):

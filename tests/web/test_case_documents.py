@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from tests.actions.world import NOW, World, typed
+from tests.actions.world import NOW, TRAINED, World, typed
 from tests.web.site import House, text
 from tests.web.test_dictionaries import GENERAL, english, load
 from trialcrf.actions import Impossible, administer, enter, report
@@ -87,7 +87,7 @@ def test_only_the_sponsor_takes_documents(told: House) -> None:
 def test_a_sponsor_of_another_site_does_not_see_the_case(told: House) -> None:
     with told.world.write("trialcrf") as tx:
         account = administer.create_account(tx, "sara", "Sara", "sara@example.org", "Elsewhere", "en")
-        accounts.give(tx, account, Grant("sponsor", "msc_ssc", "02"))
+        accounts.give(tx, account, Grant("sponsor", "msc_ssc", "02"), TRAINED)
     sara = told.client("sara")
     assert sara.get(PAGE).status_code == 404 and sara.get(PAGE + "/e2b.xml", query_string=EXCHANGE).status_code == 404
     assert told.client("sam").get("/studies/msc_ssc/cases/2/reports").status_code == 404

@@ -226,6 +226,8 @@ def test_a_form_and_a_subject_in_error_leave_the_lists_and_stay_readable(each_ho
     assert fresh in cora.get(f"{STUDY}/subjects/R-01-001").text
     assert cora.post(fresh, weight("63")).status_code == 303
     assert cora.post(f"{STUDY}/subjects/R-01-001/error", {"reason": "twice"}).status_code == 303
+    assert "R-01-001" in text(cora.get(f"{STUDY}/subjects"))
+    assert each_house.grant("dana").status_code == 303
     assert "R-01-001" not in text(cora.get(f"{STUDY}/subjects"))
     assert cora.get(f"{STUDY}/subjects/R-01-001").status_code == 200
     with each_house.world.read() as tx:

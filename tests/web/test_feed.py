@@ -9,6 +9,7 @@ from html import unescape
 import pytest
 from icalendar import Calendar
 
+from tests.actions.world import TRAINED
 from tests.web.calendar_world import at_noon, consented, held, infused
 from tests.web.site import Browser, House, text
 from trialcrf.actions import administer, feed
@@ -143,7 +144,7 @@ def test_an_address_gives_nothing_once_its_owner_has_lost_the_role(each_house: H
     gone = read(each_house, path)
     assert gone.status_code == 404
     with each_house.world.write("trialcrf") as tx:
-        administer.give_role(tx, each_house.account("cora"), "sponsor", STUDY, "")
+        administer.give_role(tx, each_house.account("cora"), "sponsor", STUDY, "", TRAINED)
     assert read(each_house, path).status_code == 404
 
 

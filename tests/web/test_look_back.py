@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import re
 
 import pytest
+from sqlalchemy import select
 
 from tests.actions.cells_world import make_batch
 from tests.web.cells_site import cells_house
 from tests.web.site import Browser, House, text
 from tests.web.trace_site import FAR, STUDY, english, two_sites
 from trialcrf.actions.cells import gather
+from trialcrf.core.lock import Address, Level
 from trialcrf.core.product.identity import Kind, label
 from trialcrf.core.product.stock import Incident
-from trialcrf.store import audit, forms
+from trialcrf.store import audit, forms, locks
+from trialcrf.store.models import outbox
 
 PAGE = f"{STUDY}/subjects/D-01-001/look-back"
 GOOD = {"day": "20", "month": "11", "year": "2026", "note": "Bags blocked, letters sent.", "confirm": "D-01-001", "told": ["SPONSOR"]}
@@ -173,3 +177,22 @@ def test_the_page_of_the_donor_leads_there_for_who_may(house):
     page = f"{STUDY}/subjects/D-01-001"
     assert PAGE in house.client("dora").get(page).text
     assert PAGE not in house.client("cora").get(page).text
+
+
+def test_a_batch_that_is_locked_is_told_by_mail_all_the_same(house):
+    made = make_batch(house.world, house.cells.donor, "SECOND", ("SECOND-A",))
+    with house.world.write("dana") as tx:
+        address = Address(Level.SUBJECT, made.id)
+        locks.move(tx, address, made.site, made, made.site.study_id, made.site.chain, "lock", "End of the trial")
+    dora = english(house, "dora")
+    answer = send(dora)
+    page = text(dora.get(answer.headers["Location"]))
+    assert "no incident could be recorded" in page
+    assert f"no incident of {made.key} can be recorded" in page
+    assert incidents(house, made.key) == ()
+    assert len(incidents(house)) == 1
+    with house.world.read() as tx:
+        told = {json.loads(row.params)["batch"] for row in tx.read(select(outbox).where(outbox.c.kind == "incident"))}
+        tried = audit.history(tx.connection, "refusal", str(made.id))
+    assert told == {made.id, house.world.subject("B-01-001").id}
+    assert [(past.prompted_by, past.actor) for past in tried] == [("lock", "dora")]

@@ -251,6 +251,7 @@ def test_the_csv_of_another_site_is_empty_and_of_another_role_refused(waiting):
 def test_the_row_of_a_subject_in_error_leaves_the_list(waiting):
     cora = waiting.client("cora")
     assert cora.post(f"{STUDY}/subjects/R-01-001/error", {"reason": "enrolled twice"}).status_code == 303
+    assert waiting.grant("dana").status_code == 303
     assert "R-01-001" not in cora.get(DAY).text
     with waiting.world.read() as tx:
         assert subjects.find(tx, "msc_ssc", "R-01-001").error

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cache
 
 from tests.actions.cells_world import BAGS, cells_filling, open_cells
+from tests.actions.world import TRAINED
 from tests.conftest import Filling
 from tests.web.cells_site import CellsHouse
 from tests.web.site import Browser
@@ -25,7 +26,8 @@ def two_sites() -> Filling:
         world = cells.world
         with world.write("trialcrf") as tx:
             for name, grant in (("ines", Grant("investigator", "msc_ssc", "02")), ("adam", Grant("administrator", "*"))):
-                accounts.give(tx, administer.create_account(tx, name, name.title(), f"{name}@example.org", "Hospital", "fr"), grant)
+                made = administer.create_account(tx, name, name.title(), f"{name}@example.org", "Hospital", "fr")
+                accounts.give(tx, made, grant, TRAINED)
         cells.check()
         cells.infuse(BAGS[0])
         far = world.enrol("recipient", "02", ICF_DATE=(2, 11, 2026))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from trialcrf.core.access import Actor, role_for
+from trialcrf.core.personal import refusal
 from trialcrf.core.wording import N_, Message
 from trialcrf.store.audit import Who
 
@@ -28,14 +29,20 @@ class NotClean(Exception):
         self.message = message
 
 
-def plain(text: str, longest: int, field: str = "") -> str:
-    """What a person typed as one text, without the spaces around it. Raises Impossible where it cannot be kept as it is."""
+def plain(text: str, longest: int, field: str = "", addresses: bool = False) -> str:
+    """What a person typed as one text, without the spaces around it. Raises Impossible where it cannot be kept as it is.
+
+    No free text may hold personal data of subjects; `addresses`: it says who works on the trial, or to whom something was sent.
+    """
     text = text.strip()
     if len(text) > longest:
         raise Impossible(Message(N_("At most %(count)s characters."), {"count": longest}), field)
     # The trail must hold what was typed, on each database; one of them cannot store a NUL, neither can store half a character.
     if any(sign in "\x00\x7f" or "\ud800" <= sign <= "\udfff" or (sign < " " and sign not in "\t\r\n") for sign in text):
         raise Impossible(Message(N_("There is a character in it that cannot be recorded: type it again.")), field)
+    refused = None if addresses else refusal(text)
+    if refused is not None:
+        raise Impossible(refused, field)
     return text
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import available_timezones
 
 from sqlalchemy.exc import IntegrityError
@@ -33,8 +33,9 @@ def create_account(tx: Transaction, username: str, name: str, email: str, organi
     username = username.strip().lower()
     if not _USERNAME.fullmatch(username):
         raise Impossible(Message(N_("A user name is 2 to 40 letters, digits, dots or dashes, and begins with a letter.")), "username")
-    email = plain(email, LONGEST_EMAIL, "email")
-    name, organisation = plain(name, LONGEST_NAME, "name"), plain(organisation, LONGEST_NAME, "organisation")
+    email = plain(email, LONGEST_EMAIL, "email", addresses=True)
+    name = plain(name, LONGEST_NAME, "name", addresses=True)
+    organisation = plain(organisation, LONGEST_NAME, "organisation", addresses=True)
     if not _EMAIL.fullmatch(email):
         raise Impossible(Message(N_("This is not an e-mail address.")), "email")
     if not name or not organisation:
@@ -100,10 +101,12 @@ def set_active(tx: Transaction, account_id: int, active: bool, reason: str) -> N
         sessions.end_all(tx, account_id)
 
 
-def give_role(tx: Transaction, account_id: int, role: str, study: str, site: str) -> None:
+def give_role(tx: Transaction, account_id: int, role: str, study: str, site: str, trained_on: date | None = None) -> None:
     """Give a role in a study, at one site or (site empty) at all. Raises Impossible.
 
-    An administrator sees no clinical data and a sponsor enters none: neither is joined with another role (EMA 2023, annex 3).
+    Where the study asks for training, the role opens nothing before the day of it is recorded, here or by `record_training`.
+    An administrator sees no clinical data, a sponsor enters none and an inspector writes nothing: none of them is joined with another role
+    (EMA 2023, annex 3 and 6.8).
     """
     if role not in ROLES:
         raise Impossible(Message(N_("Choose one of the roles offered.")), "role")
@@ -118,10 +121,30 @@ def give_role(tx: Transaction, account_id: int, role: str, study: str, site: str
     held = [one.grant for one in accounts.grants_of(tx, account_id)]
     if Grant(role, study, site) in held:
         raise Impossible(Message(N_("This role is held already.")), "role")
-    apart = {"administrator", "sponsor"}
+    apart = {"administrator", "sponsor", "inspector"}
     if any((role in apart or one.role in apart) and one.role != role for one in held):
-        raise Impossible(Message(N_("Administrators and sponsors hold no other role.")), "role")
-    accounts.give(tx, account_id, Grant(role, study, site))
+        raise Impossible(Message(N_("Administrators, sponsors and inspectors hold no other role.")), "role")
+    accounts.give(tx, account_id, Grant(role, study, site), _not_ahead(tx, trained_on))
+
+
+def record_training(tx: Transaction, account_id: int, grant_id: int, day: date, reason: str) -> None:
+    """Record the day on which a person was trained for a role, or correct it, which takes a reason. Raises Impossible."""
+    held = next((one for one in accounts.grants_of(tx, account_id) if one.id == grant_id), None)
+    if held is None:
+        raise Impossible(Message(N_("This role is no longer held.")), "day")
+    _not_ahead(tx, day)
+    why = plain(reason, LONGEST_REASON, "reason")
+    if held.trained_on == day:
+        raise Impossible(Message(N_("This day is recorded already.")), "day")
+    if held.trained_on is not None and not why:
+        raise Impossible(Message(N_("A day was recorded before: say why it changes.")), "reason")
+    accounts.train(tx, held, day, why)
+
+
+def _not_ahead(tx: Transaction, day: date | None) -> date | None:
+    if day is not None and day > tx.at.date():
+        raise Impossible(Message(N_("The training cannot be recorded before it took place.")), "day")
+    return day
 
 
 def take_role(tx: Transaction, account_id: int, grant_id: int, reason: str) -> None:

@@ -12,7 +12,7 @@ from trialcrf.core.document import Answer, Document, FormKey
 from trialcrf.core.measure import age
 from trialcrf.core.previous import day_of
 from trialcrf.core.typed import DateInterval, Span, interval
-from trialcrf.core.values import MISSING_CODES, typed
+from trialcrf.core.values import MISSING_WORDS, typed
 from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.external.lung import GLI_2012, GLI_2017, GLI_2021, GLI_GLOBAL, SEXES, OutOfRange, predicted
 from trialcrf.store import forms, subjects
@@ -208,7 +208,7 @@ def _height_at(heights: list[_Height], key: FormKey, day: DateInterval | None) -
 
 def _not_measured(answer: Answer | None) -> Message:
     if answer is not None and answer.missing:
-        return Message(N_("measured value: %(why)s"), {"why": Message(MISSING_CODES.get(answer.missing, answer.missing))})
+        return Message(N_("measured value: %(why)s"), {"why": Message(MISSING_WORDS.get(answer.missing, answer.missing))})
     return Message(N_("measured value not entered yet")) if answer is None else Message(N_("the measured value is no single number"))
 
 

@@ -60,6 +60,7 @@ ACCOUNTS = (
     DemoAccount("sam", "sponsor", "", "Sam Sponsor", _SPONSOR, "en"),
     DemoAccount("olga", "coordinator", "02", "Olga Outremer", _MARTINIQUE, "fr"),
     DemoAccount("lara", "cell_lab", "01", "Lara Laboratoire", _LABORATORY, "fr"),
+    DemoAccount("iris", "inspector", "", "Iris Inspectrice", "Autorité (démo)", "fr"),
     DemoAccount("quin", "qualified_person", "", "Quin Personne-Qualifiée", _LABORATORY, "fr"),
 )
 """The cast, the administrator first: he makes the others."""
@@ -101,7 +102,7 @@ def _people(tx: Transaction, study: str) -> None:
                 administer.create_site(tx, study, code, name, zone)
             continue
         for site in one.sites:
-            administer.give_role(tx, account_id, one.role, study, site)
+            administer.give_role(tx, account_id, one.role, study, site, tx.at.date())
 
 
 def _act(tx: Transaction, username: str, verb: str, study: str, site: str | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 
-from trialcrf.actions import Impossible
+from trialcrf.actions import Impossible, personal, plain
 from trialcrf.actions.cells import follow, rules, scanning
 from trialcrf.actions.safety import coding, gate
 from trialcrf.actions.safety.decide import check_after_save
@@ -21,7 +21,7 @@ from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.entry import Decision, Occasion, Refused, Submitted, decide, typed_in
 from trialcrf.core.expr import Ref
 from trialcrf.core.facts import project, unique_codes
-from trialcrf.core.values import Raw, Unreadable, Value, read
+from trialcrf.core.values import LONGEST_NOTE, Raw, Unreadable, Value, read
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import cases, definitions, forms, queries, subjects, visits
 from trialcrf.store.audit import Entry
@@ -81,9 +81,13 @@ class StaleSave(Exception):
 def open_form(tx: Transaction, published: Published, subject: Subject, key: FormKey, now: datetime) -> Opened:
     """Gather what the form is judged beside. Raises Impossible where the study has no such form at this occasion."""
     stored = forms.read(tx, subject.id, key)
-    pinned = definitions.read(tx, stored.definition_id) if stored and stored.definition_id != published.id else published
+    origin = stored.definition_id if stored else published.origins.get(key.form_oid, published.id)
+    pinned = definitions.read(tx, origin) if origin != published.id or (stored and key.form_oid in published.origins) else published
     study = pinned.study
-    event = study.event.get(key.event_oid)
+    # The visit is what it is now, its forms may be as an earlier version had them; what is asked there no longer stays readable.
+    now_asked = published.study.event.get(key.event_oid)
+    asks = now_asked is not None and any(ref.form_oid == key.form_oid for ref in now_asked.forms)
+    event = now_asked if asks else study.event.get(key.event_oid)
     form = study.form.get(key.form_oid)
     if event is None or form is None or subject.subject_type not in event.subject_types:
         raise Impossible(Message(N_("This study has no such form at this visit.")))
@@ -93,10 +97,13 @@ def open_form(tx: Transaction, published: Published, subject: Subject, key: Form
         raise Impossible(Message(N_("This visit happens once only.")))
     if key.form_repeat > 1 and not form.repeating and stored is None and not _all_in_error(tx, subject, key):
         raise Impossible(Message(N_("This form is filled once only.")))
+    return Opened(pinned, form, stored, context_of(tx, study, subject, key, now), event)
+
+
+def context_of(tx: Transaction, study: Study, subject: Subject, key: FormKey, now: datetime) -> Context:
+    """What a form of the subject is judged beside, under this version: the day at the site, the subject, and its other forms."""
     about = {"type": subject.subject_type, "site": subject.site.code, "key": subject.key}
-    others = _others(tx, study, subject, key)
-    context = Context(subject.site.today(now), subject.site.zone, about, others)
-    return Opened(pinned, form, stored, context, event)
+    return Context(subject.site.today(now), subject.site.zone, about, _others(tx, study, subject, key))
 
 
 def save_form(
@@ -133,6 +140,7 @@ def save_form(
     further += gate.findings(tx, published.study, opened.form, before, submitted, subject.site.zone)
     further += rules.findings(tx, opened.published.study, subject, key, opened.form, stored, submitted)
     further += _taken(tx, opened, subject, before, submitted)
+    further += personal.findings(tx, opened.form, subject, before, submitted, standing)
     occasion = Occasion(opened.event, _anchor(tx, opened, subject))
     try:
         decision = decide(opened.form, stored.document if stored else None, submitted, standing, opened.context, occasion, further)
@@ -205,24 +213,21 @@ def references_at(tx: Transaction, item: ItemDef, site: Site, subject: Subject |
 
 
 def record_refusal(tx: Transaction, subject: Subject, key: FormKey, sent: Typed, findings: Sequence[Finding]) -> None:
-    """Put a refused save into the trail, in a transaction of its own: what was typed, and that a check stopped it (FDA 2024, Q13)."""
+    """Put a refused save into the trail, in a transaction of its own: what was typed, and that a check stopped it (FDA 2024, Q13).
+
+    What looks like personal data is not written there either: the record says that it was withheld.
+    """
+    published = definitions.current(tx, subject.site.study_oid)
+    form = published.study.form.get(key.form_oid) if published else None
     for finding in findings:
         raw = sent.raws.get(finding.place)
         typed_text = "" if raw is None else " ".join([*raw.parts.values(), *raw.choices]).strip()[:500]
-        said = json.dumps({"form": [key.event_oid, key.event_repeat, key.form_oid, key.form_repeat], "typed": typed_text}, sort_keys=True)
-        tx.entries.append(
-            Entry(
-                subject.site.chain,
-                "refused",
-                "refusal",
-                str(subject.id),
-                str(finding.place),
-                said.replace("\x00", "�"),
-                subject.key,
-                prompted_by=finding.check,
-                first=True,
-            )
-        )
+        told: dict[str, object] = {"form": [key.event_oid, key.event_repeat, key.form_oid, key.form_repeat], "typed": typed_text}
+        if personal.withheld(form, finding.place, finding.check, typed_text):
+            told |= {"typed": "", "withheld": True}
+        said, about = json.dumps(told, sort_keys=True).replace("\x00", "�"), str(subject.id)
+        at, chain = str(finding.place), subject.site.chain
+        tx.entries.append(Entry(chain, "refused", "refusal", about, at, said, subject.key, prompted_by=finding.check, first=True))
 
 
 def _replan(tx: Transaction, published: Published, subject: Subject, opened: Opened, before: Document, decision: Decision) -> None:
@@ -237,18 +242,19 @@ def _replan(tx: Transaction, published: Published, subject: Subject, opened: Ope
 
 def mark_form_error(tx: Transaction, subject: Subject, stored: StoredForm, reason: str) -> None:
     """Mark a form entered in error: it leaves every list and count and stays in the trail. Raises Impossible, StaleSave."""
-    if not reason.strip():
+    reason = plain(reason, LONGEST_NOTE, "reason")
+    if not reason:
         raise Impossible(Message(N_("Say why it was entered in error.")))
     if stored.error:
         raise Impossible(Message(N_("It was marked entered in error before.")))
     pinned = definitions.read(tx, stored.definition_id).study
     rules.check_error(tx, pinned, subject, stored, pinned.form[stored.key.form_oid])
     try:
-        forms.mark_error(tx, subject, stored, reason.strip())
+        forms.mark_error(tx, subject, stored, reason)
     except Stale:
         raise StaleSave(forms.by_id(tx, stored.id)) from None
-    nullify(tx, subject, cases.of_form(tx, stored.id).values(), reason.strip())
-    visits.replan(tx, subject, reason.strip())
+    nullify(tx, subject, cases.of_form(tx, stored.id).values(), reason)
+    visits.replan(tx, subject, reason)
 
 
 def _as_sent(finding: Finding, new_rows: Mapping[tuple[str, str], str]) -> Finding:

@@ -122,7 +122,7 @@ def export_csv(
     versions = definitions.versions_of(tx, study_oid)
     if not versions:
         raise Impossible(Message(N_("There is no such study.")))
-    _make_empty(out)
+    make_empty(out)
     sheets = _sheets(versions, readable)
     people = sorted(subjects.all_of(tx, study_oid, sites), key=lambda one: (one.site.code, one.key))
     products = {oid for version in versions for oid in version.study.products}
@@ -184,7 +184,8 @@ def export_zip(
     return buffer.getvalue(), exported
 
 
-def _make_empty(out: Path) -> None:
+def make_empty(out: Path) -> None:
+    """Make the folder of an export, or take one that has nothing in it. Raises Impossible."""
     try:
         out.mkdir(parents=True, exist_ok=True)
         taken = any(out.iterdir())

@@ -12,16 +12,18 @@ from zoneinfo import available_timezones
 from trialcrf.actions import Impossible, administer
 from trialcrf.actions.enrol import enrol
 from trialcrf.actions.enter import StaleSave, Typed, save_form
+from trialcrf.actions.lock import note_refusal
 from trialcrf.core import sdtm
 from trialcrf.core.definition.model import Study
 from trialcrf.core.definition.source import Problem, in_english
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.entry import Refused
+from trialcrf.core.lock import Address, Level, Locked
 from trialcrf.core.sdtm import DOMAINS, SourceForm, SourceSubject, file_of
 from trialcrf.core.values import Raw
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.tables import read_table
-from trialcrf.store import definitions, forms, sites, subjects, visits
+from trialcrf.store import definitions, forms, locks, sites, subjects, visits
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
 from trialcrf.store.forms import StoredForm
@@ -64,7 +66,8 @@ def import_sdtm(
     """Load DM, EX, SV, AE and DS of the folder into a published study, one transaction a subject; new sites get the time zone given.
 
     A form that says what its row says already is left alone, so a second run writes nothing. What is stored and no longer in the
-    files stays. Raises ImportProblems before anything is written, and Impossible for an unknown study or time zone.
+    files stays. Raises ImportProblems before anything is written, Locked where the study is frozen or locked, and Impossible for an
+    unknown study or time zone.
     """
     with begin() as tx:
         published = definitions.current(tx, study_oid)
@@ -77,6 +80,11 @@ def import_sdtm(
     if study.reasons.label_of(REASON) is None or any(next(study.forms_with(alias), None) is None for alias in DOMAINS.values()):
         raise Impossible(Message(N_("This study is not made for such an import.")))
     people = _people(folder, study, zone, now)
+    with begin() as tx:
+        closed = locks.closed(tx, [Address(Level.STUDY, published.study_id)])
+    if closed is not None:
+        _note(begin, study_oid, None, Locked(*closed))
+        raise Locked(*closed)
     with begin() as tx:
         tx.who = _importer(tx)
         for code in sorted({one.site for one in people} - known):
@@ -130,20 +138,29 @@ def _import_subject(begin: Begin, published: Published, site: Site, person: Sour
             if subject is not None and counted.forms_new + counted.forms_changed:
                 visits.replan(tx, subject, REASON if counted.forms_changed else "")
             counted.records = len(tx.entries)
-    except (Refused, StaleSave, Impossible) as stopped:
+    except (Refused, StaleSave, Impossible, Locked) as stopped:
         file, line = (saving.file, saving.line) if saving else (file_of("DM"), 1)
         for said in _reasons_of(stopped):
             outcome.refused.append(Problem(file, line, Message(N_("%(subject)s: %(what)s"), {"subject": person.key, "what": said})))
         counted = Imported()
+        if isinstance(stopped, Locked):
+            _note(begin, published.study.oid, site, stopped)
     outcome.subjects += 1
     for name in ("subjects_new", "forms_new", "forms_changed", "forms_same", "records", "queries_opened"):
         setattr(outcome, name, getattr(outcome, name) + getattr(counted, name))
 
 
-def _reasons_of(stopped: Refused | StaleSave | Impossible) -> Iterator[Sayable]:
+def _note(begin: Begin, study_oid: str, site: Site | None, refused: Locked) -> None:
+    """An import that stopped at a lock, for the trail."""
+    with begin() as tx:
+        tx.who = _importer(tx)
+        note_refusal(tx, study_oid, site, None, "import", refused)
+
+
+def _reasons_of(stopped: Refused | StaleSave | Impossible | Locked) -> Iterator[Sayable]:
     if isinstance(stopped, Refused):
         yield from (finding.message for finding in stopped.findings)
-    elif isinstance(stopped, Impossible):
+    elif isinstance(stopped, Impossible | Locked):
         yield stopped.message
     else:
         yield Message(N_("Someone else saved this form meanwhile: import again."))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 
 from trialcrf.actions import Impossible, deviate, enter, sign
 from trialcrf.actions.enter import Typed
@@ -21,7 +21,7 @@ from trialcrf.core.kleene import days_of
 from trialcrf.core.signature import fingerprint
 from trialcrf.core.typed import DateInterval
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import definitions, forms, signatures, subjects
+from trialcrf.store import definitions, forms, locks, signatures, subjects
 from trialcrf.store.definitions import Published
 from trialcrf.store.forms import StoredForm
 from trialcrf.store.signatures import Signature
@@ -121,7 +121,7 @@ def casebook_of(study: Study, held: Sequence[StoredForm | _Held]) -> Casebook:
 
 
 def _in_force(tx: Transaction, published: Published, subject: Subject, stored: Sequence[StoredForm], now: datetime) -> Published:
-    """The version under which the subject is judged: the newest that was published by the end of the day of consent.
+    """The version under which the subject is judged: the newest that was in force at the site on the day of consent.
 
     Data entered late, or before the first publication with criteria, are judged under the first version that has any.
     """
@@ -132,12 +132,12 @@ def _in_force(tx: Transaction, published: Published, subject: Subject, stored: S
     day = days_of(result(definition.consent.tree, casebook_of(study, stored).value, subject.site.today(now)))
     if not isinstance(day, DateInterval):
         return published
-    end = datetime.combine(day.latest + timedelta(days=1), time(), subject.site.zone)
-    known = [one for one in definitions.versions_of(tx, study.oid) if one.study.eligibility_of(subject.subject_type) is not None]
-    in_force = definitions.version_at(tx, study.oid, end)
-    if in_force is not None and any(one.id == in_force.id for one in known):
-        return in_force
-    return known[-1] if known else published
+    at_site = definitions.in_force(tx, subject.site)
+    known = [one for one in at_site if one.published.study.eligibility_of(subject.subject_type) is not None]
+    by_then = [one for one in at_site if one.since <= day.latest]
+    if by_then and by_then[-1] in known:
+        return by_then[-1].published
+    return known[0].published if known else published
 
 
 def _partner(tx: Transaction, study: Study, definition: EligibilityDef, subject: Subject, stored: Sequence[StoredForm]) -> Subject | None:
@@ -172,6 +172,7 @@ def sign_verdict(
 
     Raises Impossible (with the box), NotAllowed.
     """
+    locks.refuse_change(tx, locks.over_subject(subject))  # Before the chain is held, as every save has it.
     signatures.hold(tx, subject.site)
     shown = screen(tx, published, subject, now)
     where = _statement(published.study, subject.subject_type)

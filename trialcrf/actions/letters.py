@@ -112,7 +112,8 @@ def _standing(tx: Transaction, study: Study, params: Mapping[str, Any]) -> Stand
     if subject is None or subject.error:
         return None
     record = subjects.records(tx, [subject])[0]
-    return next((one for one in schedule.standings(study, record) if one.event.oid == params["event"]), None)
+    at = definitions.for_subject(tx, subject).study
+    return next((one for one in schedule.standings(at, record) if one.event.oid == params["event"]), None)
 
 
 def _superseded(tx: Transaction, study: Study, step: ReminderStep, account: Account, params: Mapping[str, Any]) -> bool:
@@ -162,7 +163,7 @@ def sites_reminded(tx: Transaction, account: Account, study: Study) -> list[Site
 
 def roles_at(tx: Transaction, account: Account, study: Study, site: Site) -> set[str]:
     """The roles that an account holds in the study, at this site or at all of them."""
-    held = (one.grant for one in accounts.grants_of(tx, account.id))
+    held = accounts.actor(tx, account).grants
     return {grant.role for grant in held if grant.study == study.oid and grant.site in ("", site.code)}
 
 
@@ -183,7 +184,7 @@ def _serious(tx: Transaction, account: Account, params: Mapping[str, Any], now: 
     if stored is None or stored.error or living is None or living.error or (row is not None and row.error):
         raise NoLongerDue(N_("The event was marked entered in error."))
     # A sponsor opens no form, but the case; an event that was serious before there were cases has none.
-    reads = may(accounts.actor(tx, account), "form.read", study.oid, site.code)
+    reads = may(accounts.actor(tx, account, now), "form.read", study.oid, site.code)
     case = cases.of_form(tx, stored.id).get(place.row)
     page = f"forms/{stored.id}" if reads else f"cases/{case.number}" if case else "reports"
     path = f"/studies/{quote(study.oid)}/{page}"
@@ -237,6 +238,12 @@ def _incident(tx: Transaction, account: Account, params: Mapping[str, Any], now:
     return Written({"study": study.protocol}, f"/studies/{quote(study.oid)}/cells/{quote(batch.key)}")
 
 
+def _misuse(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
+    if not may(accounts.actor(tx, account), "user.administer", "*"):
+        raise NoLongerDue(N_("The recipient is not to be told of this any more."))
+    return Written({"address": params["address"], "hour": params["hour"]}, "/people")
+
+
 def _invite(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
     token = fresh_invitation(tx, account.id)
     return Written({"username": account.username, "days": INVITATION_LASTS.days}, f"/invitation/{quote(token)}")
@@ -254,6 +261,7 @@ _WRITERS: Mapping[str, Callable[[Transaction, Account, Mapping[str, Any], dateti
     "clock": _clock,
     "hold": _hold,
     "incident": _incident,
+    "misuse": _misuse,
     "invite": _invite,
     "overdue": _overdue,
 }

@@ -41,6 +41,15 @@ def queue_hold(tx: Transaction, study_oid: str, number: int) -> None:
                 outbox.add(tx, key, "hold", one.id, {"study": study_oid, "number": number}, role)
 
 
+def queue_misuse(tx: Transaction, address: str) -> None:
+    """Too many wrong passwords from one address are told to every administrator: one mail an hour and address, whatever the burst."""
+    hour = tx.at.strftime("%Y-%m-%dT%H")
+    for one in accounts.holders(tx, ["administrator"], "*", ""):
+        outbox.add(
+            tx, outbox.key("misuse", "*", f"{address}|{hour}", one.username), "misuse", one.id, {"address": address, "hour": hour}, ""
+        )
+
+
 INCIDENT_ROLES = ("qualified_person", "sponsor", "investigator")
 
 

@@ -26,13 +26,13 @@ def publish(tx: Transaction, study: Study) -> tuple[Published, bool]:
     published = definitions.publish(tx, study)
     new = before is None or before.id != published.id
     if new:
-        visits.replan_all(tx, published.study, subjects.all_of(tx, study.oid))
+        visits.replan_all(tx, subjects.all_of(tx, study.oid))
     return published, new
 
 
 def plan_where_missing(tx: Transaction) -> int:
     """Plan the visits of those who were recorded before planned visits were kept as rows; returns how many subjects."""
-    return sum(visits.replan_all(tx, one.study, visits.unplanned(tx, one.study.oid)) for one in definitions.all_of(tx))
+    return sum(visits.replan_all(tx, visits.unplanned(tx, one.study.oid)) for one in definitions.all_of(tx))
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,7 +47,7 @@ def quality_report(tx: Transaction, study: Study, upto: Checkpoint, cut: Cut, si
         raise Impossible(Message(N_("There is no such site.")), "site")
     found = tuple(
         # A site at a time: what is held in memory is what was recorded at the largest of them.
-        quality(place.code, place.name, _seen_at(tx, study, place, upto), cut.as_of, place.today(cut.known_at))
+        quality(place.code, place.name, _seen_at(tx, study, place, upto, cut.known_at), cut.as_of, place.today(cut.known_at))
         for place in places
     )
     told = f"{found[0].site} {found[0].name}".strip() if site else Message(N_("Every site"))
@@ -76,19 +76,19 @@ def _seen(tx: Transaction, study: Study, place: Site) -> Iterator[Seen]:
             )
 
 
-def _seen_at(tx: Transaction, study: Study, place: Site, upto: Checkpoint) -> Iterator[Seen]:
+def _seen_at(tx: Transaction, study: Study, place: Site, upto: Checkpoint, known_at: datetime) -> Iterator[Seen]:
     """What the trail tells about the people of a site at the checkpoint, one by one."""
     mine = Checkpoint(tuple(head for head in upto.heads if head[0] == place.chain))
     records = people(study, replay.subjects_at(tx, mine))
     forms = {form_id: place.today(at) for form_id, at in first_entries.forms_at(tx, mine).items()}
     with_rows = [one.form_id for record in records for one in record.records if one.row]
     rows = {key: place.today(at) for key, at in first_entries.rows_at(tx, with_rows, mine).items()}
-    queries: dict[int, list[SeenQuery]] = {}
-    for form_id, state, at in first_entries.queries_at(tx, mine):
-        queries.setdefault(form_id, []).append(SeenQuery(state, place.today(at)))
+    queries: dict[tuple[int, int], list[SeenQuery]] = {}
+    for form_id, subject_id, state, at in first_entries.queries_at(tx, mine):
+        queries.setdefault((form_id, subject_id), []).append(SeenQuery(state, place.today(at)))
     for record in records:
-        own = {one.form_id for one in record.records}
-        yield seen_subject(study, record, forms, rows, [one for form_id in sorted(own) for one in queries.get(form_id, [])])
+        own = [(0, record.id), *((form_id, 0) for form_id in sorted({one.form_id for one in record.records}))]
+        yield seen_subject(study, record, forms, rows, [one for about in own for one in queries.get(about, [])])
 
 
 def as_of_each(places: Sequence[Site], now: datetime) -> list[date]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
 from trialcrf.actions import report
-from trialcrf.external import pdf
+from trialcrf.external import pdf, seal
 from trialcrf.external.drawing import Drawing
+from trialcrf.external.seal import Seal
 from trialcrf.store import audit, reports, sites
 from trialcrf.store.reports import Report
 from trialcrf.store.transaction import Transaction
@@ -62,6 +64,32 @@ def recognise(tx: Transaction, content: bytes) -> Recognised:
     return Recognised(Standing.ALTERED, sha256, said, "", told, checkpoint_holds(tx, said))
 
 
+class Sealed(StrEnum):
+    """What a signature file is to a file and to this installation.
+
+    OURS, OTHERS: it holds and was made with the key of this installation, or with another one. WRONG: it is not of the key that it
+    names, or what it says was altered. ANOTHER: it holds, and is of another file. NONE: it is no signature file.
+    """
+
+    OURS = "ours"
+    OTHERS = "others"
+    WRONG = "wrong"
+    ANOTHER = "another"
+    NONE = "none"
+
+
+def sealed(signature: bytes, own_fingerprint: str, sha256: str = "") -> tuple[Sealed, Seal | None]:
+    """What a signature file is worth, of the file with this SHA-256 or (empty) of whichever file it names."""
+    found = seal.read(signature)
+    if found is None:
+        return Sealed.NONE, None
+    if not found.holds:
+        return Sealed.WRONG, found
+    if sha256 and found.said.get("sha256") != sha256:
+        return Sealed.ANOTHER, found
+    return (Sealed.OURS if found.fingerprint == own_fingerprint else Sealed.OTHERS), found
+
+
 def checkpoint_holds(tx: Transaction, one: Report) -> bool:
     """Whether the trail still has, for the moment of the report, the checkpoint that it prints: nothing before it was changed or cut."""
     chains = [one.study_oid, *(site.chain for site in sites.all_of(tx, one.study_oid))]
@@ -70,7 +98,8 @@ def checkpoint_holds(tx: Transaction, one: Report) -> bool:
 
 def again(tx: Transaction, one: Report, kept: Path | None = None) -> tuple[Drawing, bool]:
     """The report drawn again from the database, and whether its bytes are those that were archived. Raises Impossible and CannotDraw."""
-    drawn = report.drawing(report.value_of(tx, one), one.language, one.kind, report.asked_of(one), kept)
+    at = report.Workshop(lambda: nullcontext(tx), lambda name, content: hashlib.sha256(content).hexdigest(), kept)
+    drawn = report.made(report.order_of(one), at)[1]
     return drawn, hashlib.sha256(drawn.pdf).hexdigest() == one.sha256
 
 
@@ -81,8 +110,9 @@ def _claimed(tx: Transaction, told: str) -> Report | None:
         known_at, study, kind = datetime.fromisoformat(said["known_at"]), str(said["study"]), str(said["kind"])
     except (ValueError, KeyError, TypeError):
         return None
-    same = (said.get("language"), said.get("as_of"), said.get("checkpoint"), said.get("about"))
+    same = (said.get("language"), said.get("as_of"), said.get("checkpoint"), said.get("about"), said.get("eyes", []))
     for one in reports.drawn_at(tx, study, kind, known_at):
-        if same == (one.language, one.as_of.isoformat(), one.checkpoint, list(report.asked_of(one).parts)):
+        asked = report.asked_of(one)
+        if same == (one.language, one.as_of.isoformat(), one.checkpoint, list(asked.parts), list(asked.eyes)):
             return one
     return None

@@ -3,26 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any
 
-from trialcrf.actions import Impossible, quality
-from trialcrf.actions.cells import documents
-from trialcrf.actions.safety import case_documents, packs
-from trialcrf.core.chain import Checkpoint
+from trialcrf.actions import Impossible, plain
+from trialcrf.actions.report_kinds import (
+    ACCOUNTABILITY,
+    BATCH,
+    CASEBOOK,
+    CASEBOOKS,
+    CIOMS,
+    CRF,
+    DOSSIER,
+    DSMB,
+    DSMB_CLOSED,
+    DSUR,
+    INFUSION,
+    KINDS,
+    LETTER,
+    NARRATIVE,
+    OF_CASEBOOKS,
+    QUALITY,
+    SAE,
+    SAFETY,
+    About,
+    Asked,
+    Drawable,
+    Kind,
+    Known,
+)
 from trialcrf.core.cut import Cut
-from trialcrf.core.definition.cells import CellSettings
 from trialcrf.core.definition.model import Study
 from trialcrf.core.facts import SubjectRecord
-from trialcrf.core.packs.product import NO_CHAIN
-from trialcrf.core.packs.report import NoSafetySettings, SafetyReport, tabulate
+from trialcrf.core.packs.report import SafetyReport
 from trialcrf.core.quality import QualityReport
 from trialcrf.core.wording import N_, Message
-from trialcrf.external import archive
+from trialcrf.external import archive, seal
 from trialcrf.external import drawing as drawings
 from trialcrf.external.drawing import Annex, Drawing
 from trialcrf.store import audit, cases, definitions, replay, reports, sites, subjects
@@ -31,49 +51,37 @@ from trialcrf.store.definitions import Published
 from trialcrf.store.reports import AnnexFile, Report
 from trialcrf.store.transaction import Transaction
 
-SAFETY, QUALITY = "safety", "quality"
-CIOMS, LETTER, NARRATIVE = "cioms", "letter", "narrative"
-SAE, DSUR, DSMB, DSMB_CLOSED = "sae", "dsur", "dsmb", "dsmb_closed"
-BATCH, INFUSION, DOSSIER, ACCOUNTABILITY = "batch", "infusion", "dossier", "accountability"
+__all__ = [
+    "ACCOUNTABILITY",
+    "BATCH",
+    "CASEBOOK",
+    "CASEBOOKS",
+    "CIOMS",
+    "CRF",
+    "DOSSIER",
+    "DSMB",
+    "DSMB_CLOSED",
+    "DSUR",
+    "INFUSION",
+    "KINDS",
+    "LETTER",
+    "NARRATIVE",
+    "OF_CASEBOOKS",
+    "QUALITY",
+    "SAE",
+    "SAFETY",
+    "About",
+    "Asked",
+    "Drawable",
+    "Kind",
+    "Known",
+]
+"""What the kinds are called: whoever works with reports asks here for them."""
+
 EASTMOST, WESTMOST = timedelta(hours=14), timedelta(hours=12)
 """How far the calendar at a site can be ahead of, and behind, that of universal time."""
 
 NOT_DRAWN = N_("The document could not be drawn; the log of the scheduler says why.")
-NOT_COUNTED = N_("This study does not say how its adverse events are counted: it has no safety report.")
-NOT_BLINDED = N_("This study is open-label: its safety board pack has both parts.")
-BLINDED = N_("This study is blinded: the record of an infusion would tell the arm.")
-
-
-class Drawable(Protocol):
-    """What a document is drawn from: one frozen value with its cut."""
-
-    @property
-    def cut(self) -> Cut: ...
-
-
-class About(StrEnum):
-    """What a kind of report is about: the whole study; every site or a single one; one subject; one serious event."""
-
-    STUDY = "study"
-    SITE = "site"
-    SUBJECT = "subject"
-    CASE = "case"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What an order names of the study: a site, a subject or a case, by the kind of report; nothing: all of it."""
-
-    site: str = ""
-    subject: str = ""
-    case_number: int | None = None
-
-    @property
-    def parts(self) -> tuple[str, ...]:
-        """What of it is named, for a file's name and a key."""
-        return tuple(part for part in (self.site, self.subject, f"case{self.case_number}" if self.case_number is not None else "") if part)
-
-
 LONGEST_WHY = 500
 """In characters."""
 
@@ -87,31 +95,7 @@ class Gathered:
     cut: Cut
 
 
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What every report stands on: the definition of its moment, the heads of the chains, and the cut that it prints."""
-
-    study: Study
-    upto: Checkpoint
-    cut: Cut
-
-
 _EVERYTHING = Asked()
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of report; its document is the folder of `reports/` with its code. `value` makes what is drawn, `refusal` says why a study
-    has no such report, if it has none, and `about` what of the study an order must name. `verb` is what a person must be allowed to do,
-    besides reading reports, to order or read one: the arms of a blinded study are not for everybody. `subject_types` says of which kinds
-    the subject may be that it is about; without it of any."""
-
-    label: str
-    value: Callable[[Transaction, Known, Asked], Drawable]
-    refusal: Callable[[Study], Message | None]
-    about: About = About.STUDY
-    verb: str = ""
-    subject_types: Callable[[CellSettings], tuple[str, ...]] | None = None
 
 
 def order(
@@ -127,14 +111,15 @@ def order(
     subject: str = "",
     case_number: int | None = None,
     why: str = "",
+    eyes: tuple[str, ...] = (),
 ) -> int | None:
     """Order a report; returns its id, or None where this `key` was ordered before. Without a key every order is a new one.
 
     `as_of` is the last day that is reported, at each site; `known_at` the moment whose knowledge it is made from: now (None) or
-    earlier, and resolved here once. `why` is a sentence, which only the program itself may leave out. Raises Impossible with what
-    cannot be ordered.
+    earlier, and resolved here once. `why` is a sentence, which only the program itself may leave out. `eyes` are the kinds of forms that
+    a casebook is drawn with: those that whoever orders it may read. Raises Impossible with what cannot be ordered.
     """
-    study, moment, asked = published.study, known_at or tx.at, Asked(site, subject, case_number)
+    study, moment, asked = published.study, known_at or tx.at, Asked(site, subject, case_number, eyes)
     if kind not in KINDS:
         raise Impossible(Message(N_("Choose one of the reports offered.")), "kind")
     refusal = KINDS[kind].refusal(study)
@@ -145,31 +130,31 @@ def order(
     if language not in study.languages:
         raise Impossible(Message(N_("Choose one of the languages offered.")))
     check_cut(tx, study.oid, as_of, moment, tx.at)
-    why = " ".join(why.split())
+    why = plain(" ".join(why.split()), 10 * LONGEST_WHY, "why")
     if by != Who.system().actor and not why:
         raise Impossible(Message(N_("Say why the report is ordered.")), "why")
     if len(why) > LONGEST_WHY:
         raise Impossible(Message(N_("Say it in at most %(most)s characters."), {"most": LONGEST_WHY}), "why")
     about = "/".join((kind, *asked.parts))
     key = key or "|".join([about, study.oid, as_of.isoformat(), language, moment.isoformat(), tx.at.isoformat()])
-    return reports.order(tx, key, published.study_id, kind, language, as_of, moment, by, site, subject, case_number, why)
+    return reports.order(tx, key, published.study_id, kind, language, as_of, moment, by, site, subject, case_number, why, " ".join(eyes))
 
 
 def check_asked(tx: Transaction, study_oid: str, about: About, asked: Asked) -> None:
     """Refuse an order that names what its kind is not about, or nothing where it must. Raises Impossible."""
-    if asked.site and about is not About.SITE:
+    if asked.site and about not in (About.SITE, About.ONE_SITE, About.MONITORING):
         raise Impossible(Message(N_("This report is about every site: choose no single one.")), "site")
-    if asked.site and sites.find(tx, study_oid, asked.site) is None:
+    if (asked.site or about in (About.ONE_SITE, About.MONITORING)) and sites.find(tx, study_oid, asked.site) is None:
         raise Impossible(Message(N_("Choose one of the sites offered.")), "site")
     if bool(asked.subject) != (about is About.SUBJECT):
         said = N_("Say which subject the report is about.") if about is About.SUBJECT else N_("This report is about no single subject.")
         raise Impossible(Message(said), "subject")
     if asked.subject and subjects.find(tx, study_oid, asked.subject) is None:
         raise Impossible(Message(N_("There is no subject %(subject)s."), {"subject": asked.subject}), "subject")
-    if (asked.case_number is not None) != (about is About.CASE):
+    if (asked.case_number is not None) != (about in (About.CASE, About.MONITORING)):
         said = N_("Say which case the report is about.") if about is About.CASE else N_("This report is about no single case.")
         raise Impossible(Message(said), "case_number")
-    if asked.case_number is not None and cases.find(tx, study_oid, asked.case_number) is None:
+    if about is About.CASE and asked.case_number is not None and cases.find(tx, study_oid, asked.case_number) is None:
         raise Impossible(Message(N_("There is no case %(number)s."), {"number": str(asked.case_number)}), "case_number")
 
 
@@ -212,13 +197,16 @@ def gather(tx: Transaction, study_oid: str, as_of: date, known_at: datetime) -> 
 
 def safety_report(tx: Transaction, study_oid: str, as_of: date, known_at: datetime) -> SafetyReport:
     """The report as one frozen value, to be drawn when the transaction is closed. Raises Impossible."""
-    return _safety(tx, known(tx, study_oid, as_of, known_at), Asked())
+    value = KINDS[SAFETY].value(tx, known(tx, study_oid, as_of, known_at), Asked())
+    assert isinstance(value, SafetyReport)
+    return value
 
 
 def quality_report(tx: Transaction, study_oid: str, as_of: date, known_at: datetime, site: str = "") -> QualityReport:
     """As `safety_report`: the quality of one site, or (site empty) of all of them. Raises Impossible."""
-    base = known(tx, study_oid, as_of, known_at)
-    return quality.quality_report(tx, base.study, base.upto, base.cut, site)
+    value = KINDS[QUALITY].value(tx, known(tx, study_oid, as_of, known_at), Asked(site))
+    assert isinstance(value, QualityReport)
+    return value
 
 
 def value_of(tx: Transaction, ordered: Report) -> Drawable:
@@ -227,7 +215,7 @@ def value_of(tx: Transaction, ordered: Report) -> Drawable:
 
 
 def asked_of(ordered: Report) -> Asked:
-    return Asked(ordered.site, ordered.subject, ordered.case_number)
+    return Asked(ordered.site, ordered.subject, ordered.case_number, tuple(ordered.eyes.split()))
 
 
 def draw(value: Drawable, language: str, kind: str = SAFETY) -> bytes:
@@ -248,99 +236,75 @@ def drawing(
     return drawings.draw(kind, value, language, identity(value.cut, kind, language, asked), kept, tell or (lambda step: None), wanted)
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is drawn: the kind, of what, known when, in which language."""
+
+    kind: str
+    study_oid: str
+    as_of: date
+    known_at: datetime
+    language: str
+    asked: Asked = _EVERYTHING
+
+
+def order_of(ordered: Report) -> Order:
+    return Order(ordered.kind, ordered.study_oid, ordered.as_of, ordered.known_at, ordered.language, asked_of(ordered))
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """Where a report is drawn: `read` opens a read-only transaction, `put` keeps one of the documents that a report lists and returns
+    its SHA-256, `kept` is the folder of drawn parts; `tell` hears each step begin, `count` how many documents of how many are done."""
+
+    read: Callable[[], AbstractContextManager[Transaction]]
+    put: Callable[[str, bytes], str]
+    kept: Path | None = None
+    tell: Callable[[str], None] = lambda step: None
+    count: Callable[[int, int], None] = lambda done, of: None
+    wanted: Callable[[], bool] | None = None
+
+
+def made(one: Order, at: Workshop) -> tuple[Drawable, Drawing]:
+    """Gather and draw a report; the documents that it lists first, one by one, so that memory holds one of them. No transaction is open
+    while anything is drawn. Raises Impossible, CannotDraw, Cancelled."""
+    value, tell = _gathered(one, at), at.tell
+    listed: list[Annex] = []
+    if KINDS[one.kind].each:
+        value, listed = _each(one, value, at)
+        tell = _quiet  # Drawing the list is the least of it.
+    drawn = drawing(value, one.language, one.kind, one.asked, at.kept, tell, at.wanted)
+    return value, replace(drawn, annexes=(*drawn.annexes, *listed))
+
+
+def _quiet(step: str) -> None: ...
+
+
+def _gathered(one: Order, at: Workshop) -> Drawable:
+    with at.read() as tx:
+        return KINDS[one.kind].value(tx, known(tx, one.study_oid, one.as_of, one.known_at), one.asked)
+
+
+def _each(one: Order, value: Any, at: Workshop) -> tuple[Drawable, list[Annex]]:
+    listed = []
+    for number, book in enumerate(value.books):
+        at.count(number, len(value.books))
+        own = replace(one, kind=KINDS[one.kind].each, asked=Asked(subject=book.subject, eyes=one.asked.eyes))
+        found = _gathered(own, at)
+        sha256 = at.put(book.file, drawing(found, own.language, own.kind, own.asked, at.kept, wanted=at.wanted).pdf)
+        value = value.with_book(number, sha256, found)
+        listed.append(Annex(book.file, value.books[number].records, sha256, b""))
+    return value, listed
+
+
 def identity(cut: Cut, kind: str, language: str, asked: Asked = _EVERYTHING) -> str:
     """What a file says it is, as canonical JSON: the same for the same order, whoever gives it and when."""
     told = {
         "about": list(asked.parts), "as_of": cut.as_of.isoformat(), "checkpoint": cut.checkpoint, "kind": kind,
         "known_at": cut.known_at.astimezone(UTC).isoformat(), "language": language, "study": cut.study_oid,
-        "version": cut.definition_version,
+        "version": cut.definition_version, **({"eyes": list(asked.eyes)} if asked.eyes else {}),
     }  # fmt: skip
     return json.dumps(told, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-
-
-def _safety(tx: Transaction, base: Known, _asked: Asked) -> SafetyReport:
-    try:
-        return tabulate(base.study, replay.subjects_at(tx, base.upto), base.cut)
-    except NoSafetySettings:
-        raise Impossible(Message(NOT_COUNTED)) from None
-
-
-def _quality(tx: Transaction, base: Known, asked: Asked) -> QualityReport:
-    return quality.quality_report(tx, base.study, base.upto, base.cut, asked.site)
-
-
-def _cioms(tx: Transaction, base: Known, asked: Asked) -> Drawable:
-    return case_documents.cioms_of(tx, base.study, base.upto, base.cut, asked.case_number or 0)
-
-
-def _letter(tx: Transaction, base: Known, asked: Asked) -> Drawable:
-    return case_documents.letter_of(tx, base.study, base.upto, base.cut, asked.case_number or 0)
-
-
-def _narrative(tx: Transaction, base: Known, asked: Asked) -> Drawable:
-    return case_documents.story_of(tx, base.study, base.upto, base.cut, asked.subject)
-
-
-def _sae(tx: Transaction, base: Known, _asked: Asked) -> Drawable:
-    return packs.serious_events(tx, base.study, base.upto, base.cut)
-
-
-def _dsur(tx: Transaction, base: Known, _asked: Asked) -> Drawable:
-    return packs.annual_update(tx, base.study, base.upto, base.cut)
-
-
-def _dsmb(tx: Transaction, base: Known, _asked: Asked) -> Drawable:
-    return packs.safety_board(tx, base.study, base.upto, base.cut, closed=False)
-
-
-def _dsmb_closed(tx: Transaction, base: Known, _asked: Asked) -> Drawable:
-    return packs.safety_board(tx, base.study, base.upto, base.cut, closed=True)
-
-
-def of_cells(make: Callable[[Transaction, Study, Checkpoint, Cut, str], Drawable]) -> Callable[[Transaction, Known, Asked], Drawable]:
-    """A document of the cell product, which is about a subject or a site."""
-    return lambda tx, base, asked: make(tx, base.study, base.upto, base.cut, asked.subject or asked.site)
-
-
-def _no_cells(study: Study) -> Message | None:
-    return Message(NO_CHAIN) if study.cells is None else None
-
-
-def _open_cells(study: Study) -> Message | None:
-    """Cohort, dose and batch tell the arm: of a blinded study there is no record of an infusion."""
-    return _no_cells(study) or (Message(BLINDED) if study.safety and study.safety.blinded else None)
-
-
-def _unblinded(study: Study) -> Message | None:
-    """Why there is no closed pack: an open-label study has its closed part in the pack that everybody orders."""
-    return _uncounted(study) or (None if study.safety and study.safety.blinded else Message(NOT_BLINDED))
-
-
-def _uncounted(study: Study) -> Message | None:
-    return Message(NOT_COUNTED) if study.safety is None else None
-
-
-KINDS: Mapping[str, Kind] = {
-    SAFETY: Kind(N_("Safety report"), _safety, _uncounted),
-    QUALITY: Kind(N_("Site quality"), _quality, lambda study: None, About.SITE),
-    SAE: Kind(N_("Serious adverse events"), _sae, _uncounted),
-    DSUR: Kind(N_("DSUR tabulations"), _dsur, _uncounted),
-    DSMB: Kind(N_("Safety board pack"), _dsmb, _uncounted),
-    DSMB_CLOSED: Kind(N_("Safety board pack with the closed part"), _dsmb_closed, _unblinded, verb="decision.sign"),
-    CIOMS: Kind(N_("CIOMS I form of a case"), _cioms, _uncounted, About.CASE),
-    LETTER: Kind(N_("Letter to investigators about a case"), _letter, _uncounted, About.CASE),
-    NARRATIVE: Kind(N_("Safety narrative of a subject"), _narrative, _uncounted, About.SUBJECT),
-    BATCH: Kind(N_("Batch summary"), of_cells(documents.batch_of), _no_cells, About.SUBJECT, "cell.read", lambda of: (of.product,)),
-    INFUSION: Kind(
-        N_("Infusion record"), of_cells(documents.infusion_of), _open_cells, About.SUBJECT, "form.read", lambda of: (of.recipient,)
-    ),
-    DOSSIER: Kind(
-        N_("Traceability dossier"), of_cells(documents.dossier_of), _no_cells, About.SUBJECT, "trace.read",
-        lambda of: (of.donor, of.product, of.recipient),
-    ),
-    ACCOUNTABILITY: Kind(N_("Product accountability"), of_cells(documents.account_of), _no_cells, About.SITE, "stock.read"),
-}  # fmt: skip
-"""Every report that can be ordered, by the code that its row, its file and its folder have."""
 
 
 def file_of(ordered: Report) -> str:
@@ -357,13 +321,46 @@ def folder_of_annexes(file: str) -> str:
 def keep_file(ordered: Report, drawn: Drawing, folder: Path) -> str:
     """Write the archived files and return the SHA-256 of the report. Done before the row is: a row never names a file that is not there."""
     for annex in drawn.annexes:
-        archive.keep(folder / folder_of_annexes(file_of(ordered)) / annex.name, annex.content)
+        if annex.content:  # What a report lists and was drawn before it is kept already.
+            archive.keep(folder / folder_of_annexes(file_of(ordered)) / annex.name, annex.content)
     return archive.keep(folder / file_of(ordered), drawn.pdf)
+
+
+def sign_files(one: Order, value: Drawable, name: str, sha256: str, annexes: Sequence[Annex], folder: Path, key_file: Path) -> list[Path]:
+    """Write a signature beside each file of casebooks under `folder`, and return where; other reports have none. Done before the row is.
+
+    Raises OSError and ValueError as `seal.sign` does.
+    """
+    if one.kind not in OF_CASEBOOKS:
+        return []
+    said = {folder / name: signed(one, value, name, sha256)}
+    if KINDS[one.kind].each:
+        for annex in annexes:
+            own = replace(one, kind=KINDS[one.kind].each, asked=replace(one.asked, subject=_subject_of(value, annex.name)))
+            said[folder / folder_of_annexes(name) / annex.name] = signed(own, value, annex.name, annex.sha256)
+    for path, words in said.items():
+        archive.keep(path.with_name(path.name + seal.ENDING), seal.sign(key_file, words))
+    return [path.with_name(path.name + seal.ENDING) for path in said]
+
+
+def signed(one: Order, value: Any, name: str, sha256: str) -> dict[str, str]:
+    """What a signature says of a file of casebooks: which one it is, of whom, and which knowledge it tells."""
+    cut = value.cut
+    return {
+        "checkpoint": cut.checkpoint, "file": name, "forms": " ".join(one.asked.eyes), "kind": one.kind,
+        "known_at": cut.known_at.astimezone(UTC).isoformat(), "sha256": sha256, "site": getattr(value, "site", ""), "study": cut.study_oid,
+        "subject": one.asked.subject,
+    }  # fmt: skip
+
+
+def _subject_of(value: Any, file: str) -> str:
+    return str(next(book.subject for book in value.books if book.file == file))
 
 
 def discard_file(ordered: Report, folder: Path) -> None:
     """Take away what was written of a report that nobody wants any more."""
     archive.discard(folder / file_of(ordered), folder / folder_of_annexes(file_of(ordered)))
+    (folder / (file_of(ordered) + seal.ENDING)).unlink(missing_ok=True)
 
 
 def keep(tx: Transaction, ordered: Report, value: Drawable, sha256: str, annexes: Sequence[Annex] = ()) -> bool:

@@ -42,6 +42,13 @@ class WrongPassword(Impossible):
         super().__init__(message, field)
 
 
+class Changed(Impossible):
+    """What the page showed is not what stands now: nothing is signed, and the page is shown anew."""
+
+    def __init__(self) -> None:
+        super().__init__(Message(N_("The data changed while you were reading: look at them again before you sign. Nothing was signed.")))
+
+
 def reauthenticate(tx: Transaction, actor: Actor, password: str, address: str, now: datetime) -> Proof:
     """Check the password of whoever is signed in; the user name is the session's (21 CFR 11.200(a)(1)(i)). Raises WrongPassword.
 
@@ -75,7 +82,7 @@ def reauthenticate_other(
     found = accounts.by_id(tx, account_id)
     if found is None or found.id == first.id:
         raise WrongPassword(Message(N_("The second person must be somebody else.")), "second_username")
-    return accounts.actor(tx, found), Proof(found.id, now)
+    return accounts.actor(tx, found, now), Proof(found.id, now)
 
 
 def note_refusal(tx: Transaction, actor: Actor, subject: Subject, meaning: str) -> None:
@@ -142,7 +149,7 @@ def sign(
     now = covered(tx, subject, form_ids, extra)
     _check_readable(tx, actor, now)
     if fingerprint(now) != seen:
-        raise Impossible(Message(N_("The data changed while you were reading: look at them again before you sign. Nothing was signed.")))
+        raise Changed
     made = signatures.add(tx, subject, meaning, by, account.name, text, now)
     accounts.forget_failures(tx, account.username, by.address)
     return made

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from trialcrf.actions import Impossible
+from trialcrf.actions.notify import queue_misuse
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import passwords
 from trialcrf.store import accounts, sessions
@@ -79,7 +80,12 @@ def begin(tx: Transaction, account_id: int, address: str) -> SignedIn:
 
 
 def note_failure(tx: Transaction, username: str, address: str) -> None:
+    """Count a failure. The one that shuts the throttle is put into the trail and told to every administrator (21 CFR 11.300(d))."""
     accounts.note_failure(tx, _name(username), address)
+    of_account, of_address = accounts.failures(tx, tx.at, WITHIN, _name(username), address)
+    if of_account == TRIES_OF_ACCOUNT or of_address == TRIES_OF_ADDRESS:
+        accounts.note_misuse(tx, _name(username), address)
+        queue_misuse(tx, address)
 
 
 def end(tx: Transaction, session: sessions.Session) -> None:

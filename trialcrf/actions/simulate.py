@@ -13,19 +13,21 @@ from zoneinfo import ZoneInfo
 from trialcrf.actions import Impossible, administer
 from trialcrf.actions.enrol import enrol
 from trialcrf.actions.enter import Typed, save_form
+from trialcrf.actions.lock import note_refusal
 from trialcrf.actions.safety.follow_case import on_save
 from trialcrf.core.boxes import raw_of
 from trialcrf.core.definition.canonical import canonical, from_canonical
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Answer, Document, Place
 from trialcrf.core.facts import Recorded, SubjectRecord, recorded
+from trialcrf.core.lock import Locked
 from trialcrf.core.schedule import standings
 from trialcrf.core.simulation.script import Script, load_script, plain_script
 from trialcrf.core.simulation.story import Seat, Telling, Told, tell, types_of
 from trialcrf.core.values import Raw
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.files import read_script
-from trialcrf.store import accounts, bulk, sites, subjects
+from trialcrf.store import accounts, bulk, locks, sites, subjects
 from trialcrf.store.audit import Entry, Who
 from trialcrf.store.bulk import PackedForm, PackedSubject
 from trialcrf.store.definitions import Published
@@ -99,6 +101,12 @@ def simulate(
         _refuse_real_data(tx, published.study.oid)
         places = _places(tx, published.study.oid, at_sites)
         free = {place.code: subjects.last_numbers(tx, place) for place in places}
+        closed = [(place, found) for place in places if (found := locks.closed(tx, locks.over_site(place))) is not None]
+    for place, found in closed[:1]:
+        with begin() as tx:
+            tx.who = _simulator(tx)
+            note_refusal(tx, published.study.oid, place, None, "simulate", Locked(*found))
+        raise Locked(*found)
     cases = list(cases_for(telling, places, wanted, free))
     done, total, made = 0, sum(len(case.seats) for case in cases), Simulated()
     in_bulk = wanted > BULK_ABOVE if in_bulk is None else in_bulk

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from trialcrf.cli.archive import archive
+from trialcrf.cli.audit import audit
 from trialcrf.cli.cells import trace_
 from trialcrf.cli.criteria import evaluate
 from trialcrf.cli.data import export, import_
@@ -12,7 +14,7 @@ from trialcrf.cli.lab_limits import lab_limits
 from trialcrf.cli.outbox import outbox
 from trialcrf.cli.people import site, user
 from trialcrf.cli.printing import print_
-from trialcrf.cli.reports import audit, report
+from trialcrf.cli.reports import report
 from trialcrf.cli.serve import init, run, serve
 from trialcrf.cli.simulate import simulate_command
 from trialcrf.cli.study import study, subject
@@ -44,6 +46,7 @@ for command in (
     dictionary,
     report,
     audit,
+    archive,
     export,
     import_,
     simulate_command,

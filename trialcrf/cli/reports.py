@@ -1,4 +1,4 @@
-"""Commands that tell what is recorded: reports as files, and whether the audit trail holds."""
+"""Commands that tell what is recorded: reports as files, and which archived report a file is."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ import click
 
 from trialcrf.actions import Impossible, recognise
 from trialcrf.actions import report as reporting
-from trialcrf.actions.recognise import Standing
+from trialcrf.actions.recognise import Sealed, Standing
 from trialcrf.actions.report import About
 from trialcrf.cli.terminal import DAY, MOMENT, Terminal, _, terminal
 from trialcrf.core.wording import N_, Message
-from trialcrf.external import archive
-from trialcrf.jobs.verify import verify
+from trialcrf.external import archive, seal
+from trialcrf.external.drawing import Drawing
 from trialcrf.jobs.work import KEPT
 from trialcrf.store import reports
+from trialcrf.store.definitions import Published
 from trialcrf.store.reports import Report
 
 
@@ -40,11 +41,14 @@ _SAID: Mapping[str, str] = {
     reporting.INFUSION: _("Draw the record of a recipient’s infusion as a PDF."),
     reporting.DOSSIER: _("Draw the traceability dossier of a donor, a batch or a recipient as a PDF."),
     reporting.ACCOUNTABILITY: _("Draw the account of the cell product as a PDF, of a site or of all sites."),
+    reporting.CASEBOOK: _("Draw the casebook of a subject as a PDF, with every kind of form, and sign it."),
+    reporting.CASEBOOKS: _("Draw every casebook of a site as a PDF each, with a list that names them, and sign them."),
 }
 """The kinds that are drawn from the terminal. The closed part of a blinded study is not: it is for named persons only."""
 
 _ABOUT = {
     About.SITE: click.option("--site", default="", metavar="CODE", help=_("The only site that is reported (all of them).")),
+    About.ONE_SITE: click.option("--site", required=True, metavar="CODE", help=_("The site whose casebooks are drawn.")),
     About.SUBJECT: click.option("--subject", required=True, metavar="KEY", help=_("The subject that it is about.")),
     About.CASE: click.option("--case", "case_number", required=True, type=click.IntRange(1), help=_("The number of the case.")),
 }
@@ -101,30 +105,56 @@ def _draw(
         if refusal is not None:
             raise Impossible(refusal)
         # The page offers the sites there are; of a site that is not the report itself says so.
-        reporting.check_asked(tx, study_oid, reporting.KINDS[kind].about, replace(asked, site=""))
+        about = reporting.KINDS[kind].about
+        reporting.check_asked(tx, study_oid, about, asked if about is About.ONE_SITE else replace(asked, site=""))
         reporting.check_kind(tx, published.study, reporting.KINDS[kind], asked)
         reporting.check_cut(tx, study_oid, as_of, known, shell.now)
-        value = reporting.KINDS[kind].value(tx, reporting.known(tx, study_oid, as_of, known), asked)
-    drawn = reporting.drawing(value, language, kind, asked, shell.settings.reports_folder / KEPT)
+    one = reporting.Order(kind, study_oid, as_of, known, language, asked)
+    beside = out.parent / reporting.folder_of_annexes(out.name)
+    at = reporting.Workshop(shell.read, lambda name, content: archive.keep(beside / name, content), shell.settings.reports_folder / KEPT)
+    value, drawn = reporting.made(one, at)
     if why.strip():
-        with shell.write() as tx:
-            made = reporting.order(
-                tx, published, language, as_of, known, shell.who.address,
-                kind=kind, site=asked.site, subject=asked.subject, case_number=asked.case_number, why=why,
-            )  # fmt: skip
-        with shell.write() as tx:
-            ordered = reports.find(tx, made) if made is not None else None
-            assert ordered is not None
-            reporting.keep(tx, ordered, value, reporting.keep_file(ordered, drawn, shell.settings.reports_folder), drawn.annexes)
+        _archive(shell, published, one, value, drawn, why, beside)
     for annex in drawn.annexes:
-        archive.keep(out.parent / reporting.folder_of_annexes(out.name) / annex.name, annex.content)
+        if annex.content:
+            archive.keep(beside / annex.name, annex.content)
     sha256 = archive.keep(out, drawn.pdf)
+    reporting.sign_files(one, value, out.name, sha256, drawn.annexes, out.parent, shell.settings.signing_key)
     told = {"file": str(out), "known": known.isoformat(), "sha256": sha256}
     shell.say(Message(N_("%(file)s: data known at %(known)s, SHA-256 %(sha256)s"), told))
 
 
-ALTERED, UNKNOWN, NOT_HELD, NOT_SAME = 2, 3, 4, 5
-"""The exit codes of `report verify`, beside 0 (archived here, as it was) and 1 (it could not be said)."""
+def _archive(
+    shell: Terminal, published: Published, one: reporting.Order, value: reporting.Drawable, drawn: Drawing, why: str, beside: Path
+) -> None:
+    """Order what was drawn and archive it, as if the scheduler had drawn it."""
+    with shell.write() as tx:
+        made = reporting.order(
+            tx, published, one.language, one.as_of, one.known_at, shell.who.address,
+            kind=one.kind, site=one.asked.site, subject=one.asked.subject, case_number=one.asked.case_number, why=why,
+        )  # fmt: skip
+    with shell.write() as tx:
+        ordered = reports.find(tx, made) if made is not None else None
+        assert ordered is not None
+        folder, file = shell.settings.reports_folder, reporting.file_of(ordered)
+        for annex in drawn.annexes:
+            if not annex.content:
+                archive.keep(folder / reporting.folder_of_annexes(file) / annex.name, (beside / annex.name).read_bytes())
+        sha256 = reporting.keep_file(ordered, drawn, folder)
+        reporting.sign_files(one, value, file, sha256, drawn.annexes, folder, shell.settings.signing_key)
+        reporting.keep(tx, ordered, value, sha256, drawn.annexes)
+
+
+ALTERED, UNKNOWN, NOT_HELD, NOT_SAME, NOT_SIGNED = 2, 3, 4, 5, 6
+"""The exit codes of `report verify`, beside 0 (archived here, as it was, or signed by whom it says) and 1 (it could not be said)."""
+
+SEALS: Mapping[Sealed, str] = {
+    Sealed.OURS: N_("The signature holds: it was made with the key of this installation, %(fingerprint)s."),
+    Sealed.OTHERS: N_("The signature holds: it was made with the key %(fingerprint)s, which is not that of this installation."),
+    Sealed.WRONG: N_("The signature does NOT hold: it is not of the key that it names, or what it says was altered."),
+    Sealed.ANOTHER: N_("The signature is of ANOTHER file, whose SHA-256 is %(sha256)s."),
+    Sealed.NONE: N_("This is no signature file."),
+}
 
 SAID: Mapping[Standing, str] = {
     Standing.ARCHIVED: N_("%(file)s is an archived report, as it was archived."),
@@ -139,17 +169,24 @@ SAID: Mapping[Standing, str] = {
     help=_(
         "Say which archived report a file is, by its SHA-256, and whether the trail still has its checkpoint. "
         "Exit codes: 0 archived, 2 altered, 3 unknown or of another installation, 4 the trail has another checkpoint, "
-        "5 drawn again it is not the same."
+        "5 drawn again it is not the same, 6 its signature does not hold. "
+        "A signature file (.sig.json) says itself what it signs; beside a file it is checked with it."
     ),
 )
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--again", is_flag=True, help=_("Draw it again from the database as well, and compare the bytes."))
 @terminal
 def verify_report(shell: Terminal, file: Path, again: bool) -> None:
+    if file.name.endswith(seal.ENDING):
+        _verify_signature(shell, file, "")
+        return
     with shell.read() as tx:
         found = recognise.recognise(tx, file.read_bytes())
     shell.say(Message(SAID[found.standing], {"file": file.name, "told": found.told}))
     shell.say(f"SHA-256 {found.sha256}")
+    beside = file.with_name(file.name + seal.ENDING)
+    if beside.is_file():
+        _verify_signature(shell, beside, found.sha256)
     if found.report is None:
         raise click.exceptions.Exit(UNKNOWN)
     if found.annex:
@@ -170,6 +207,21 @@ def verify_report(shell: Terminal, file: Path, again: bool) -> None:
             raise click.exceptions.Exit(NOT_SAME)
 
 
+def _verify_signature(shell: Terminal, signature: Path, sha256: str) -> None:
+    """Say whose signature it is and of what; a wrong one ends the command."""
+    with signature.open("rb") as opened:
+        content = opened.read(seal.LARGEST + 1)
+    key = shell.settings.signing_key
+    worth, found = recognise.sealed(content, seal.public_key(key)[1] if key.is_file() else "", sha256)
+    told = dict(found.said) if found else {}
+    shell.say(Message(SEALS[worth], {"fingerprint": found.fingerprint if found else "", "sha256": told.get("sha256", "")}))
+    if worth not in (Sealed.OURS, Sealed.OTHERS):
+        raise click.exceptions.Exit(NOT_SIGNED)
+    for name, value in told.items():
+        if value:
+            shell.say(f"{name} {value}")
+
+
 def _lines(one: Report) -> Iterator[Message]:
     kind = reporting.KINDS[one.kind].label if one.kind in reporting.KINDS else one.kind
     about = " ".join(reporting.asked_of(one).parts)
@@ -186,16 +238,3 @@ def _lines(one: Report) -> Iterator[Message]:
     yield Message(
         N_("Ordered by %(who)s at %(when)s: %(why)s"), {"who": one.ordered_by, "when": one.ordered_at.isoformat(), "why": one.why or "–"}
     )
-
-
-@click.group(help=_("The audit trail."))
-def audit() -> None:
-    """The group of commands."""
-
-
-@audit.command("verify", help=_("Verify every chain and that the data are what the trail tells; names the first wrong record."))
-@terminal
-def verify_(shell: Terminal) -> None:
-    with shell.read() as tx:
-        said = verify(tx)
-    shell.say(said)

@@ -63,7 +63,7 @@ def serve(shell: Terminal) -> None:
 @terminal
 def run(shell: Terminal) -> None:
     settings = shell.settings
-    _refuse_taken_port(settings.host, settings.port)
+    refuse_taken_port(settings.host, settings.port)
     make_ready(shell)
     _prepare(shell)
     shell.engine.dispose()
@@ -88,7 +88,7 @@ def _prepare(shell: Terminal) -> None:
         draw_report(shell.engine, shell.settings.reports_folder, WHO, first)
 
 
-def _refuse_taken_port(host: str, port: int) -> None:
+def refuse_taken_port(host: str, port: int) -> None:
     # Asked before anything starts: the server shares its port among its workers, and would share it with a stranger as well.
     try:
         family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -115,7 +115,7 @@ _LIBC = ctypes.CDLL(None)
 _PR_SET_PDEATHSIG = 1
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """Linux asks a process to end when its parent died without having been able to stop it."""
     if sys.platform == "linux":
         _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
@@ -152,7 +152,7 @@ class _Children:
 
     def _start(self, name: str, command: list[str]) -> None:
         # In a session of its own: Ctrl-C reaches this process alone, which then stops both in good order.
-        self._running[name] = subprocess.Popen(command, start_new_session=True, preexec_fn=_end_with_parent)
+        self._running[name] = subprocess.Popen(command, start_new_session=True, preexec_fn=end_with_parent)
 
     def _fallen(self) -> Message | None:
         for name, process in self._running.items():

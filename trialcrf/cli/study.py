@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from pathlib import Path
 
 import click
 
 from config import STUDIES
+from trialcrf.actions import amend
 from trialcrf.actions.publish import effect, publish
 from trialcrf.cli.terminal import Terminal, _, here, stop, terminal
+from trialcrf.core.definition.amendment import POLICIES
+from trialcrf.core.definition.compare import WHATS
 from trialcrf.core.definition.load import load
 from trialcrf.core.definition.model import Study
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.files import read_study
-from trialcrf.store import definitions, subjects
+from trialcrf.store import definitions, sites, subjects
 from trialcrf.store.definitions import Published
+from trialcrf.store.transaction import Transaction
 
 
 def study_of(key_or_path: str) -> Study:
@@ -62,6 +67,78 @@ def publish_(shell: Terminal, key: str) -> None:
     shell.say(Message(said, {"study": published.study.oid, "version": str(published.version)}))
     if new and published.version > 1:
         _tell_effect(shell, published)
+
+
+@study.command(help=_("What the newest version changes, and which records and subjects it touches."))
+@click.argument("study_oid", metavar="KEY")
+@terminal
+def compare(shell: Terminal, study_oid: str) -> None:
+    with shell.read() as tx:
+        versions = _versions(tx, study_oid)
+        if len(versions) < 2:
+            stop(Message(N_("There is one version only: nothing is different.")))
+        found = amend.touched(tx, versions[1].study, versions[0], None)
+    for one in found:
+        change = one.change
+        place = ".".join(part for part in (change.event, change.form, change.item) if part)
+        said = here().say(Message(WHATS[change.what]))
+        shell.say(f"{place}  {said}  {change.old or '–'} → {change.new or '–'}  {here().say(Message(POLICIES[change.policy]))}")
+        if one.records:
+            told = N_("  records: %(records)s, with an answer: %(answered)s, subjects: %(subjects)s")
+            shell.say(Message(told, {"records": one.records, "answered": one.answered, "subjects": one.subjects}))
+
+
+@study.command("release", help=_("Record that the newest version is approved at a site, and from which day it holds there."))
+@click.argument("study_oid", metavar="KEY")
+@click.option("--site", required=True, metavar="CODE")
+@click.option("--reference", required=True, help=_("What names the approval: a number, a letter."))
+@click.option("--approved", required=True, type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD")
+@click.option("--effective", type=click.DateTime(["%Y-%m-%d"]), metavar="YYYY-MM-DD", help=_("Without it: on the day of approval."))
+@terminal
+def release_(shell: Terminal, study_oid: str, site: str, reference: str, approved: datetime, effective: datetime | None) -> None:
+    day = (effective or approved).date()
+    with shell.write() as tx:
+        version = _versions(tx, study_oid)[0]
+        where = sites.find(tx, study_oid, site)
+        if where is None:
+            stop(Message(N_("There is no such site.")))
+        at_once = amend.release(tx, where, version, reference, approved.date(), day, shell.now)
+    said = (
+        N_("Version %(version)s is in force at site %(site)s.")
+        if at_once
+        else N_("Version %(version)s holds at site %(site)s from %(day)s.")
+    )
+    shell.say(Message(said, {"version": str(version.version), "site": site, "day": day}))
+
+
+@study.command(
+    "migrate", help=_("Bring the records that the newest version asks for to it, one by one; what cannot follow stays and is named.")
+)
+@click.argument("study_oid", metavar="KEY")
+@click.option("--dry-run", is_flag=True, help=_("Say what would be done, and do nothing."))
+@terminal
+def migrate_(shell: Terminal, study_oid: str, dry_run: bool) -> None:
+    with shell.read() as tx:
+        _versions(tx, study_oid)
+        rehearsed = amend.rehearse(tx, study_oid, None, shell.now) if dry_run else None
+    found = rehearsed or amend.migrate(shell.write, study_oid, None, shell.now)
+    for one in found.lines:
+        key = one.key
+        place = f"{one.subject}  {key.event_oid}/{key.event_repeat}/{key.form_oid}/{key.form_repeat}  {one.was} → {one.now}"
+        shell.say(f"{place}  {one.outcome.value}" + "".join(f"\n    {here().say(why)}" for why in one.why))
+    said = (
+        N_("Would be brought to the new version: %(moved)s. Would stay: %(kept)s.")
+        if dry_run
+        else N_("Brought to the new version: %(moved)s. Stay as they were: %(kept)s.")
+    )
+    shell.say(Message(said, {"moved": found.count(amend.Outcome.MOVED), "kept": found.count(amend.Outcome.KEPT)}))
+
+
+def _versions(tx: Transaction, study_oid: str) -> list[Published]:
+    found = definitions.versions_of(tx, study_oid)
+    if not found:
+        stop(Message(N_("There is no such study.")))
+    return found
 
 
 def _tell_effect(shell: Terminal, published: Published) -> None:

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from config import BadSettings, Settings, terminal_language
 from trialcrf.actions import Impossible, NotAllowed, NotClean
 from trialcrf.core.definition.load import DefinitionProblems
+from trialcrf.core.lock import Locked
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external import clock
 from trialcrf.external.backup import CannotBackUp
@@ -25,7 +26,7 @@ from trialcrf.store import definitions, migrations
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
 from trialcrf.store.migrations import SchemaBehind
-from trialcrf.store.transaction import Transaction, open_engine, reading, writing
+from trialcrf.store.transaction import Archived, Transaction, open_engine, reading, writing
 from trialcrf.store.triggers import TriggersDiffer
 
 
@@ -65,7 +66,7 @@ class Group(click.Group):
 
 def _sentence(error: Exception) -> Sayable | str | None:
     """What is to be said of a failure that can be foreseen; None for others."""
-    if isinstance(error, Impossible | NotClean | CannotBackUp):
+    if isinstance(error, Impossible | NotClean | CannotBackUp | Locked):
         return error.message
     if isinstance(error, DefinitionProblems):
         return "\n".join(f"{one.file}:{one.line}: {here().say(one.message)}" for one in error.problems)
@@ -74,6 +75,8 @@ def _sentence(error: Exception) -> Sayable | str | None:
     if isinstance(error, TriggersDiffer):
         said = N_("The triggers that guard the audit trail are not as they must be (%(names)s): nothing is written to this database.")
         return Message(said, {"names": str(error)})
+    if isinstance(error, Archived):
+        return Message(N_("This is the database of an archive: nothing is written to it. trialcrf archive open serves one."))
     if isinstance(error, OperationalError):
         return Message(N_("The database cannot be used: %(what)s"), {"what": _first_line(error)})
     if isinstance(error, BadSettings | CannotDraw | NotAllowed):

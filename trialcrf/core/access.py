@@ -17,6 +17,7 @@ ROLES: Mapping[str, str] = {
     "qualified_person": N_("Qualified Person"),
     "sponsor": N_("Sponsor"),
     "administrator": N_("Administrator"),
+    "inspector": N_("Inspector"),
 }
 """Role codes and what the screen calls them. `system` is no role that a person can hold."""
 
@@ -26,52 +27,78 @@ _CONTROLLERS = frozenset({"monitor", "data_manager"})
 _READERS = _SITE_STAFF | _CONTROLLERS
 _MAKERS = frozenset({"cell_lab", "qualified_person"})
 _BEDSIDE = frozenset({"coordinator", "investigator"})
+_SEES = _READERS | {"inspector"}
 
 VERBS: Mapping[str, frozenset[str]] = {
-    "study.read": _READERS | {"sponsor"},
-    "study.compare": _READERS,
+    "study.read": _SEES | {"sponsor"},
+    "study.compare": _SEES,
     "day.read": _READERS | {"sponsor"},
-    "subject.list": _READERS,
-    "casebook.open": _READERS | _MAKERS,  # which of its forms are read and entered is each form's own pair of verbs
+    "subject.list": _SEES,
+    "casebook.open": _SEES | _MAKERS,  # which of its forms are read and entered is each form's own pair of verbs
+    "casebook.print": _SEES,  # a file of one subject, with the forms that whoever orders it may read
+    "casebook.export": frozenset({"investigator", "data_manager", "inspector"}),  # those of a whole site; never the sponsor's
     "subject.enrol": _SITE_STAFF | {"cell_lab"},
-    "subject.error": _SITE_STAFF | {"cell_lab"},
-    "form.read": _READERS,
+    "removal.ask": _SITE_STAFF | {"cell_lab"},
+    "removal.approve": frozenset({"investigator", "data_manager", "qualified_person"}),
+    "form.read": _SEES,
     "form.enter": _SITE_STAFF,
     "form.error": _SITE_STAFF | _MAKERS,
-    "link.read": _READERS - {"donor_physician"},
+    "link.read": _SEES - {"donor_physician"},
     "link.enter": _SITE_STAFF - {"donor_physician"},
-    "donor.read": _CONTROLLERS | {"donor_physician"},
+    "donor.read": _CONTROLLERS | {"donor_physician"} | {"inspector"},
     "donor.enter": frozenset({"donor_physician"}),
-    "statement.read": _READERS,
+    "statement.read": _SEES,
     "statement.enter": frozenset(),  # a verdict is never typed into its form: it is signed
-    "cell.read": _READERS | _MAKERS | {"sponsor"},
+    "cell.read": _SEES | _MAKERS | {"sponsor"},
     "cell.enter": frozenset({"cell_lab"}),
-    "stock.read": _READERS | _MAKERS | {"sponsor"},
+    "stock.read": _SEES | _MAKERS | {"sponsor"},
     "stock.enter": _MAKERS | _BEDSIDE,
-    "release.read": _READERS | _MAKERS | {"sponsor"},
+    "release.read": _SEES | _MAKERS | {"sponsor"},
     "release.enter": frozenset(),  # decided by a signature, never typed into its form
     "release.sign": frozenset({"qualified_person"}),
     "label.print": _MAKERS | _BEDSIDE,
     "bedside.check": _BEDSIDE,
     "bedside.override": frozenset({"investigator"}),
-    "trace.read": frozenset({"investigator", "data_manager", "qualified_person"}),
+    "trace.read": frozenset({"investigator", "data_manager", "qualified_person", "inspector"}),
     "look_back.run": frozenset({"qualified_person", "donor_physician"}),
-    "query.read": _READERS,
+    "query.read": _SEES,
     "query.answer": _SITE_STAFF,
     "query.review": _CONTROLLERS,
-    "signature.read": _READERS,
+    "query.write": _READERS,  # a comment in a thread; whoever controls opens and judges queries by `query.review`
+    "version.read": _SEES,
+    "version.release": frozenset({"data_manager"}),
+    "verification.read": _SEES,
+    "verification.verify": frozenset({"monitor"}),
+    "monitoring.read": _SEES | {"sponsor"},
+    "monitoring.write": frozenset({"monitor"}),
+    "lock.read": _SEES,
+    "lock.freeze": _CONTROLLERS,
+    "lock.lock": frozenset({"data_manager"}),
+    "lock.unlock": frozenset({"data_manager"}),
+    "lock.approve": frozenset({"data_manager", "investigator"}),
+    "audit.read": _SEES,
+    "audit.export": frozenset({"data_manager", "inspector"}),
+    "audit.review": frozenset({"data_manager"}),
+    "redaction.ask": _SITE_STAFF | {"data_manager"},
+    "redaction.approve": frozenset({"data_manager"}),
+    "names.keep": _SITE_STAFF,
+    "delegation.read": _SEES,
+    "delegation.sign": frozenset({"investigator"}),
+    "access.read": frozenset({"administrator", "data_manager", "inspector"}),
+    "access.review": frozenset({"administrator"}),
+    "signature.read": _SEES,
     "signature.sign": _PHYSICIANS,
-    "quality.read": _READERS | {"sponsor"},
-    "dictionary.read": _READERS | {"sponsor"},
-    "lab.read": _READERS,
+    "quality.read": _SEES | {"sponsor"},
+    "dictionary.read": _SEES | {"sponsor"},
+    "lab.read": _SEES,
     "lab.administer": frozenset({"data_manager"}),
-    "case.read": _READERS | {"sponsor"},
+    "case.read": _SEES | {"sponsor"},
     "case.inform": _SITE_STAFF,
     "case.assess": frozenset({"sponsor"}),
-    "decision.read": _READERS | {"sponsor"},
+    "decision.read": _SEES | {"sponsor"},
     "decision.sign": frozenset({"sponsor"}),
     "data.export": frozenset({"data_manager"}),
-    "report.read": frozenset({"sponsor", "data_manager"}),
+    "report.read": frozenset({"sponsor", "data_manager", "inspector"}),
     "report.order": frozenset({"sponsor", "data_manager"}),
     "user.administer": frozenset({"administrator"}),
     "site.administer": frozenset({"administrator"}),
@@ -83,7 +110,9 @@ A sponsor reads serious events and writes its own assessment of them, never what
 
 The chain of cells tells who belongs to whom: few read it whole. Batches are made and released by others than those who treat.
 
-What a donor's tests found is read by those who look after donors and by those who check the data, never by the recipient's team."""
+What a donor's tests found is read by those who look after donors and by those who check the data, never by the recipient's team.
+
+Inspectors read everything and write nothing (EMA guideline, annex 6.8). What nobody decides alone has one verb to ask and one to decide."""
 
 STUDY_WIDE = frozenset(
     {
@@ -95,6 +124,11 @@ STUDY_WIDE = frozenset(
         "job.administer",
         "lab.administer",
         "decision.sign",
+        "version.release",
+        "audit.export",
+        "audit.review",
+        "access.read",
+        "access.review",
     }
 )
 """Verbs whose thing spans every site: a grant for one site is not enough."""

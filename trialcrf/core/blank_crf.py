@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
+from trialcrf.core.cut import Cut
 from trialcrf.core.definition.codes import CodeList
 from trialcrf.core.definition.model import DataType, FormDef, ItemDef, ItemGroupDef, Range, Study
 from trialcrf.core.explain import written
@@ -142,17 +143,19 @@ class Sheet:
 
 @dataclass(frozen=True, slots=True)
 class BlankCrf:
-    """The whole booklet: forms in the order in which the visits ask for them."""
+    """The whole booklet: forms in the order in which the visits ask for them. `cut` says which published version it is of; none of one
+    that was read from its files."""
 
     edition: Edition
     missing: tuple[Option, ...]
     sheets: tuple[Sheet, ...]
+    cut: Cut | None = None
 
 
-def blank_crf(study: Study) -> BlankCrf:
-    """The blank CRF of a definition. Equal definitions give equal values."""
+def blank_crf(study: Study, cut: Cut | None = None) -> BlankCrf:
+    """The blank CRF of a definition, of a published one with its cut. Equal definitions give equal values."""
     sheets = tuple(_sheet(study, form) for form in in_order(study))
-    return BlankCrf(edition(study), tuple(_absent(MISSING_CODES)), sheets)
+    return BlankCrf(edition(study), tuple(_absent(MISSING_CODES)), sheets, cut)
 
 
 def _sheet(study: Study, form: FormDef) -> Sheet:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from json.encoder import encode_basestring
 from operator import attrgetter
@@ -61,14 +61,23 @@ class Break:
     kind: str
 
 
-def verify(leaves: Iterable[tuple[Leaf, str]], values: Mapping[int, tuple[str, str]], head: tuple[int, str]) -> Break | None:
-    """The first break of one chain, or None.
+Held = tuple[str | None, str | None] | None
+"""What is kept of a record's value: (salt, value), both None once a redaction erased them, and None where it never had one."""
 
-    `leaves` are (record, stored hash) in order of position, `values` (salt, value) by position, `head` the size and last hash
-    that the chain is said to have.
+REDACTION = "redaction"
+"""The entity of a record that says of an earlier one of its chain (its position is the entity id) that its value was erased."""
+
+
+def verify(records: Iterable[tuple[Leaf, str, Held]], head: tuple[int, str]) -> Break | None:
+    """The first break of one chain, or None. Of the chain itself only the last record is held, and what redactions erased.
+
+    `records` are (record, stored hash, what is kept of its value) in order of position, `head` the size and last hash that the chain is
+    said to have. A value is missing lawfully only where a later record of the chain is its redaction; and what a redaction says was
+    erased must be gone.
     """
     seq, prev, chain = 0, GENESIS, ""
-    for leaf, stored in leaves:
+    erased: set[int] = set()
+    for leaf, stored, held in records:
         chain = leaf.chain
         if leaf.seq != seq + 1:
             return Break(chain, seq + 1, "missing")
@@ -76,11 +85,29 @@ def verify(leaves: Iterable[tuple[Leaf, str]], values: Mapping[int, tuple[str, s
             return Break(chain, leaf.seq, "unlinked")
         if leaf.hash() != stored:
             return Break(chain, leaf.seq, "altered")
-        held = values.get(leaf.seq)
-        if (held is None) != (leaf.new_commit == "") or (held is not None and commitment(*held) != leaf.new_commit):
+        if not _kept(leaf, held):
             return Break(chain, leaf.seq, "value")
+        if held is not None and held[0] is None:
+            erased.add(leaf.seq)
+        if leaf.entity == REDACTION:
+            gone = int(leaf.entity_id) if leaf.entity_id.isascii() and leaf.entity_id.isdecimal() else 0
+            if gone not in erased or gone == leaf.seq:
+                return Break(chain, gone or leaf.seq, "value")
+            erased.remove(gone)
         seq, prev = leaf.seq, stored
-    return None if (seq, prev) == head else Break(chain, seq + 1, "cut")
+    if (seq, prev) != head:
+        return Break(chain, seq + 1, "cut")
+    return Break(chain, min(erased), "value") if erased else None
+
+
+def _kept(leaf: Leaf, held: Held) -> bool:
+    """Whether what is kept of the value is what the record commits to, or is erased whole."""
+    if held is None or leaf.new_commit == "":
+        return held is None and leaf.new_commit == ""
+    salt, value = held
+    if salt is None or value is None:
+        return salt is value
+    return hmac.compare_digest(commitment(salt, value), leaf.new_commit)
 
 
 @dataclass(frozen=True, slots=True)

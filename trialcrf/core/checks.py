@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from trialcrf.core.checkplan import ItemPlan, Plan, RulePlan, plan_of
 from trialcrf.core.definition.model import FormDef, ItemDef, ItemGroupDef, Severity
-from trialcrf.core.document import Answer, Document, Place, Row
+from trialcrf.core.document import REDACTED, Answer, Document, Place, Row
 from trialcrf.core.expr import Expr, Ref, evaluate, verdict
 from trialcrf.core.kleene import Truth, rounded
 from trialcrf.core.typed import AWAITED, DateInterval, Missing, Undetermined, Value, interval_text
@@ -83,7 +83,10 @@ def run(form: FormDef, document: Document, context: Context) -> tuple[Finding, .
             message = Message(N_("This is no longer asked, because of another answer: clear it, or correct that answer."))
             findings.append(Finding(place, Severity.NOTE, "condition", message))
         if answer.missing:
-            if answer.missing not in each.item.missing:
+            if answer == REDACTED:
+                message = Message(N_("What stood here was erased: it was personal data."))
+                findings.append(Finding(place, Severity.NOTE, "redacted", message))
+            elif answer.missing not in each.item.missing:
                 message = Message(N_("The missing code %(code)s is not offered for this question."), {"code": answer.missing})
                 findings.append(Finding(place, Severity.HARD, "codelist", message))
             continue

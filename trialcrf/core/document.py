@@ -50,6 +50,10 @@ class Answer:
         return {"missing": self.missing, "note": self.note} if self.missing else self.text
 
 
+REDACTED = Answer(missing="REDACTED")
+"""What stands where two persons erased a value that should never have been recorded. No page offers it, and nobody can type it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row of a repeating group. `error` is the reason it was marked entered in error; such a row leaves every count."""

@@ -9,11 +9,11 @@ from datetime import date
 from trialcrf.core import checks
 from trialcrf.core.checks import Context, Finding
 from trialcrf.core.definition.model import DataType, FormDef, Severity, StudyEventDef
-from trialcrf.core.document import Answer, Document, Place
+from trialcrf.core.document import REDACTED, Answer, Document, Place
 from trialcrf.core.schedule import bounds
 from trialcrf.core.values import Unreadable, interval
 from trialcrf.core.wording import N_, Message, Words
-from trialcrf.core.workflow import QueryState, moved
+from trialcrf.core.workflow import UNSETTLED, QueryState, moved
 
 BLANK = "blank"
 """The check that stops a new form in which nothing was typed."""
@@ -35,7 +35,7 @@ class Submitted:
 
 @dataclass(frozen=True, slots=True)
 class StandingQuery:
-    """A query that is not closed, or that was accepted for the very value that still stands."""
+    """A query with its state. `check` is empty where a person asks and no check of the definition."""
 
     id: int
     place: Place
@@ -45,7 +45,7 @@ class StandingQuery:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One item changed: an audit record. `derived` is the program's own arithmetic."""
+    """One item changed: an audit record. `derived` is the program's own arithmetic; `prompted_by` names the query that led to it."""
 
     place: Place
     old: Answer | None
@@ -65,7 +65,11 @@ class QueryOpened:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Everything that a save does, for the store to apply. Nothing changed: no changes, no rows, no queries."""
+    """Everything that a save does, for the store to apply. Nothing changed: no changes, no rows, no queries.
+
+    `corrected` are open queries of people over a value that changes, with the reason for the change: it is their answer. `modified` are
+    those that were closed over it.
+    """
 
     document: Document
     changes: tuple[Change, ...]
@@ -75,6 +79,8 @@ class Decision:
     resolved: tuple[int, ...]
     findings: tuple[Finding, ...]
     complete: bool
+    corrected: Mapping[int, str] = field(default_factory=dict)
+    modified: tuple[int, ...] = ()
 
     @property
     def empty(self) -> bool:
@@ -133,6 +139,13 @@ def decide(
             [Finding(Place(next(iter(form.items))), Severity.HARD, BLANK, Message(N_("Nothing was typed yet: nothing was saved.")))]
         )
     touched = {change.place for change in changes}
+    changed = {change.place: change.reason for change in changes}
+    # A row marked entered in error answers what people asked about it, as a changed value does.
+    changed |= {
+        one.place: submitted.removed[one.place.group, one.place.row]
+        for one in standing
+        if (one.place.group, one.place.row) in submitted.removed
+    }
     opened, answered, resolved = _queries(form, findings, submitted, standing, touched)
     return Decision(
         after,
@@ -143,7 +156,32 @@ def decide(
         resolved,
         findings,
         complete=not any(finding.check == "mandatory" for finding in findings),
+        corrected={one.id: changed[one.place] for one in standing if _asked(one, changed) and one.state is QueryState.OPEN},
+        modified=tuple(one.id for one in standing if _asked(one, changed) and one.state is QueryState.CLOSED),
     )
+
+
+def erase(
+    form: FormDef, before: Document, place: Place, standing: Sequence[StandingQuery], context: Context, reason: str, prompted_by: str
+) -> Decision:
+    """The change that erasing a value makes to its form: what is derived from it and the queries of checks follow, and no check stops it.
+
+    `prompted_by` names the request of two persons that led to it (ICH E6(R3) 4.2.2: redaction is allowed, logged and justified).
+    """
+    after = checks.derive(form, before.with_answer(place, REDACTED), context)
+    findings = checks.run(form, after, context)
+    changes = tuple(
+        replace(change, prompted_by=prompted_by) if change.place == place else change
+        for change in _changes(form, before, after, Submitted(reasons={place: reason}), standing)
+    )
+    opened, _, resolved = _queries(form, findings, Submitted(), standing, {change.place for change in changes})
+    complete = not any(finding.check == "mandatory" for finding in findings)
+    return Decision(after, changes, {}, opened, {}, resolved, findings, complete)
+
+
+def _asked(query: StandingQuery, changed: Mapping[Place, str]) -> bool:
+    """Whether a person's query is about a value that changes."""
+    return not query.check and query.place in changed
 
 
 def before_anchor(form: FormDef, document: Document, occasion: Occasion) -> tuple[Finding, ...]:
@@ -161,7 +199,12 @@ def before_anchor(form: FormDef, document: Document, occasion: Occasion) -> tupl
 
 def typed_in(was: Document, submitted: Submitted) -> Document:
     """The document with what was typed and readable in it, rows removed marked so."""
-    readable = {place: answer for place, answer in submitted.answers.items() if not isinstance(answer, Unreadable)}
+    readable = {
+        place: answer
+        for place, answer in submitted.answers.items()
+        # The box over an erased value is blank: who leaves it so changes nothing.
+        if not isinstance(answer, Unreadable) and not (answer is None and was.at(place) == REDACTED)
+    }
     after = was.with_answers({place: answer for place, answer in readable.items() if was.at(place) != answer})
     for (group, row_id), reason in submitted.removed.items():
         row = after.row(group, row_id)
@@ -172,7 +215,7 @@ def typed_in(was: Document, submitted: Submitted) -> Document:
 
 def _changes(form: FormDef, was: Document, after: Document, submitted: Submitted, standing: Sequence[StandingQuery]) -> tuple[Change, ...]:
     old, new = dict(was.places()), dict(after.places())
-    doubted = {query.place: query.check for query in standing}
+    doubted = _doubted(standing)
     changes = []
     order = {oid: index for index, oid in enumerate(form.items)}
     for place in sorted(old.keys() | new.keys(), key=lambda place: (order.get(place.item, len(order)), place)):
@@ -183,6 +226,15 @@ def _changes(form: FormDef, was: Document, after: Document, submitted: Submitted
             reason = "" if derived else submitted.reasons.get(place, "")
             changes.append(Change(place, before, now, reason, doubted.get(place, ""), derived))
     return tuple(changes)
+
+
+def _doubted(standing: Sequence[StandingQuery]) -> dict[Place, str]:
+    """What a change at a place is prompted by: the query that waits there, else one of a person that was closed over the value."""
+    found: dict[Place, str] = {}
+    for query in sorted(standing, key=lambda one: (one.state in UNSETTLED, one.id)):
+        if query.state in UNSETTLED or (not query.check and query.state is QueryState.CLOSED):
+            found[query.place] = f"query/{query.id}"
+    return found
 
 
 def _unreasoned(was: Document, changes: Sequence[Change], submitted: Submitted) -> list[Finding]:
@@ -216,7 +268,7 @@ def _queries(
     held: dict[tuple[Place, str], StandingQuery] = {}
     for query in standing:
         changed = any(_concerns(place, query, watched) for place in touched)
-        if query.state is not QueryState.CLOSED or not changed:
+        if query.check and (query.state in UNSETTLED or not changed):
             held[query.place, query.check] = query
     opened, answered = [], {}
     for key, finding in soft.items():
@@ -226,7 +278,7 @@ def _queries(
         elif code and held[key].state is QueryState.OPEN:
             moved(held[key].state, "answer")
             answered[held[key].id] = code
-    resolved = tuple(query.id for key, query in held.items() if key not in soft and query.state is not QueryState.CLOSED)
+    resolved = tuple(query.id for key, query in held.items() if key not in soft and query.state in UNSETTLED)
     return tuple(opened), answered, resolved
 
 

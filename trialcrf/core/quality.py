@@ -6,7 +6,7 @@ A visit that is not yet due, is cancelled or does not apply is in no numerator a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -186,8 +186,8 @@ def quality(site: str, name: str, seen: Iterable[Seen], as_of: date, known_on: d
             _visits(lot, as_of),
             _delays(((one.held_on, one.entered) for one in lot.visits if one.held_on), as_of),
             _delays(((one.onset, one.entered) for one in lot.events), as_of),
-            _ages(lot.queries, QueryState.OPEN, known_on),
-            _ages(lot.queries, QueryState.ANSWERED, known_on),
+            _ages(lot.queries, {QueryState.OPEN}, known_on),
+            _ages(lot.queries, {QueryState.ANSWERED, QueryState.MODIFIED}, known_on),
         )
     return found
 
@@ -256,5 +256,6 @@ def _delays(told: Iterable[tuple[str, date | None]], as_of: date) -> Days:
     return _days(counted, not_assessable)
 
 
-def _ages(queries: Iterable[SeenQuery], state: QueryState, known_on: date) -> Days:
-    return _days(Counter(max(0, (known_on - one.opened).days) for one in queries if one.state is state))
+def _ages(queries: Iterable[SeenQuery], states: Collection[QueryState], known_on: date) -> Days:
+    """The ages of those that wait for the same people: what was closed and then modified waits for who judges answers."""
+    return _days(Counter(max(0, (known_on - one.opened).days) for one in queries if one.state in states))

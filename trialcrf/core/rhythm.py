@@ -127,6 +127,9 @@ TICK = "tick"
 _SECONDS = N_("every %(count)s seconds")
 _HOURLY, _MONTHLY = Message(N_("once an hour")), Message(N_("once a month"))
 _NIGHTLY = Message(N_("once a night, from 02:00 UTC"))
+MOST_SKEW = 5.0
+"""Seconds by which two clocks may differ (ICH E6(R3) 4.2.2(d); EMA guideline, 5.5): beyond it the job fails, and the banner says so."""
+
 _TEN_MINUTES, _AN_HOUR = timedelta(minutes=10), timedelta(hours=1)
 
 RHYTHMS: Mapping[str, Rhythm] = {
@@ -160,6 +163,14 @@ RHYTHMS: Mapping[str, Rhythm] = {
             N_("Queue the reminders of the clocks of serious events, and tell sponsor and investigator of those that are over."),
             _HOURLY,
             N_("Reminders of clocks queued: %(count)s."),
+            _TEN_MINUTES,
+            hourly,
+        ),
+        Rhythm(
+            "take-effect",
+            N_("Let each approved version of a study take effect at its site on its day."),
+            _HOURLY,
+            N_("Versions that took effect: %(count)s."),
             _TEN_MINUTES,
             hourly,
         ),
@@ -209,6 +220,14 @@ RHYTHMS: Mapping[str, Rhythm] = {
             N_("Checkpoint written: %(chains)s chains, %(records)s records."),
             _AN_HOUR,
             nightly,
+        ),
+        Rhythm(
+            "clock-check",
+            N_("Hold the clock of this machine against that of another server, where one is set: every record has its time."),
+            _HOURLY,
+            N_("The clocks differ by %(seconds)s seconds."),
+            _TEN_MINUTES,
+            hourly,
         ),
         Rhythm(
             "backup",

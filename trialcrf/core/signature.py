@@ -17,8 +17,14 @@ MEANINGS: Mapping[str, str] = {
     "release": N_("Batch release: I have reviewed the batch record and its tests, and this is my decision"),
     "bedside": N_("Bedside check: I have checked this bag against this recipient"),
     "emergency": N_("Emergency: I take the decision to give this bag although the check refused it"),
+    "form": N_("Form: I have reviewed what is recorded in this form and endorse it"),
+    "visit": N_("Visit: I have reviewed what is recorded of this visit and endorse it"),
+    "casebook": N_("Casebook: I have reviewed everything that is recorded of this participant and endorse it"),
 }
 """What a signature says of what is signed, by code (21 CFR 11.50(a)(3)): the code is stored and hashed, the sentence is shown."""
+
+SEALS = ("form", "visit", "casebook")
+"""The meanings by which an investigator endorses recorded data: each of them seals whole forms until anything in them changes."""
 
 
 class Standing(StrEnum):
@@ -33,6 +39,21 @@ STANDINGS: Mapping[Standing, str] = {
     Standing.VALID: N_("valid"),
     Standing.VOID: N_("void: what was signed has changed since"),
     Standing.BROKEN: N_("not genuine: it is not what the audit trail tells"),
+}
+
+
+class SealState(StrEnum):
+    """How a form stands to the signatures that endorse recorded data."""
+
+    SEALED = "sealed"
+    BROKEN = "broken"  # it was signed, and something in it changed since
+    NEVER = "never"
+
+
+SEAL_STATES: Mapping[SealState, str] = {
+    SealState.SEALED: N_("signed, seal unbroken"),
+    SealState.BROKEN: N_("seal broken: changed since it was signed"),
+    SealState.NEVER: N_("never signed"),
 }
 
 At = tuple[str, str, str]

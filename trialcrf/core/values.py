@@ -10,13 +10,14 @@ from datetime import datetime, time, tzinfo
 from decimal import Decimal
 
 from trialcrf.core.definition.model import DataType, ItemDef
-from trialcrf.core.document import Answer
+from trialcrf.core.document import REDACTED, Answer
 from trialcrf.core.moments import DAY, OFFSET, NotRead, calendar_day, clock_time, offset_of
 from trialcrf.core.typed import DateInterval, Missing, Span, Value, interval
 from trialcrf.core.wording import N_, Message
 
 __all__ = [
     "MISSING_CODES",
+    "MISSING_WORDS",
     "DateInterval",
     "Missing",
     "Raw",
@@ -55,8 +56,12 @@ MISSING_CODES: Mapping[str, str] = {
     "NA": N_("Not applicable"),
     "UNK": N_("Unknown"),
     "NASK": N_("Not asked"),
+    "NRET": N_("Cannot be collected retrospectively"),
 }
 """The missing codes of the program and their labels; a code of this table is an answer, distinct from not yet entered."""
+
+MISSING_WORDS: Mapping[str, str] = {**MISSING_CODES, REDACTED.missing: N_("Erased: personal data")}
+"""How every missing code is shown: beside what can be answered, what stands where a value was erased."""
 
 REASON_NEEDED = frozenset({"ND"})
 LONGEST_NOTE = 2000

@@ -1,10 +1,40 @@
-"""The clock: the only place where the time is read. Shells read it once and pass it down."""
+"""The clock: the only place where the time is read, and where it is held against another one. Shells read it once and pass it down."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.error import URLError
+from urllib.request import Request, urlopen
+
+PATIENCE = 10.0
+"""Seconds within which the other clock answers."""
+
+
+class NoOtherClock(Exception):
+    """The server that was to tell the time did not."""
 
 
 def now() -> datetime:
     """This moment, as an aware datetime in UTC."""
     return datetime.now(UTC)
+
+
+def skew(address: str) -> float:
+    """By how many seconds this clock is ahead of the Date that a web server tells (negative: behind). Raises NoOtherClock.
+
+    A Date has whole seconds, and an answer takes its time: what is less than a second is no difference.
+    """
+    before = now()
+    try:
+        with urlopen(Request(address, method="HEAD"), timeout=PATIENCE) as answer:
+            told = answer.headers.get("Date", "")
+    except (URLError, OSError, ValueError) as error:
+        raise NoOtherClock(str(error)) from error
+    after = now()
+    try:
+        theirs = parsedate_to_datetime(told)
+    except (TypeError, ValueError):
+        raise NoOtherClock(f"no Date in the answer of {address}") from None
+    ahead, behind = (before - theirs).total_seconds() - 1, (after - theirs).total_seconds()
+    return max(ahead, 0.0) if behind > 0 else behind

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from trialcrf.actions import checkpoint, remind, report
+from trialcrf.actions import NotClean, amend, checkpoint, remind, report
 from trialcrf.actions.safety import decide, escalate
-from trialcrf.core.rhythm import RHYTHMS
-from trialcrf.core.wording import Message
+from trialcrf.core.rhythm import MOST_SKEW, RHYTHMS
+from trialcrf.core.wording import N_, Message
 from trialcrf.external import backup, checkpoints
+from trialcrf.external.clock import NoOtherClock, skew
 from trialcrf.external.clock import now as read_clock  # Not the module: `trialcrf.jobs.clock` would take its name here.
 from trialcrf.external.queue import DRAW_REPORT
 from trialcrf.jobs.deliver import deliver
@@ -46,6 +47,13 @@ def _digest_scan(means: Means, now: datetime) -> Effects:
 def _clock_scan(means: Means, now: datetime) -> Effects:
     def effects(tx: Transaction) -> Message:
         return _said("clock-scan", count=escalate.scan_clocks(tx, now))
+
+    return effects
+
+
+def _take_effect(means: Means, now: datetime) -> Effects:
+    def effects(tx: Transaction) -> Message:
+        return _said("take-effect", count=amend.scan(tx, now))
 
     return effects
 
@@ -93,6 +101,20 @@ def _checkpoint(means: Means, now: datetime) -> Message:
     return _said("checkpoint", chains=len(taken.chains), records=sum(size for _, size, _ in taken.chains))
 
 
+def _clock_check(means: Means, now: datetime) -> Message:
+    address = means.settings.time_url
+    if address is None:
+        return Message(N_("No other clock is set: nothing is compared."))
+    try:
+        seconds = skew(address)
+    except NoOtherClock as silent:
+        raise NotClean(Message(N_("The other clock does not answer: %(why)s"), {"why": str(silent)})) from None
+    if abs(seconds) > MOST_SKEW:
+        said = N_("The clock of this machine differs by %(seconds)s seconds: set it, and say so in the study's file.")
+        raise NotClean(Message(said, {"seconds": round(seconds)}))
+    return _said("clock-check", seconds=round(seconds, 1))
+
+
 def _backup(means: Means, now: datetime) -> Message:
     made = backup.make(means.settings.database_url, backup.folder_in(means.settings.data), read_clock())
     return _said("backup", bytes=made.size, seconds=made.seconds)
@@ -103,12 +125,14 @@ _ACTIONS: Mapping[str, Callable[[Means, datetime], Effects | Message]] = {
     "overdue-scan": _overdue_scan,
     "digest-scan": _digest_scan,
     "clock-scan": _clock_scan,
+    "take-effect": _take_effect,
     "deliver-mail": _deliver_mail,
     "stopping-check": _stopping_check,
     "monthly-safety": _monthly_safety,
     "draw-reports": _draw_reports,
     "audit-verify": _audit_verify,
     "checkpoint": _checkpoint,
+    "clock-check": _clock_check,
     "backup": _backup,
 }
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from trialcrf.actions import Impossible, report
-from trialcrf.external import clock
+from trialcrf.actions.report import Workshop
+from trialcrf.external import archive, clock, seal
 from trialcrf.external.child import Cancelled
 from trialcrf.external.drawing import ANNEX, PAGES, TABLES
 from trialcrf.store import reports
@@ -19,7 +20,7 @@ from trialcrf.store.transaction import reading, writing
 
 log = logging.getLogger(__name__)
 
-GATHERED, ARCHIVED = "gathered", "archived"
+GATHERED, LISTED, ARCHIVED = "gathered", "listed", "archived"
 PROGRESS = {GATHERED: 5, TABLES: 20, ANNEX: 35, PAGES: 50, ARCHIVED: 95}
 """Per cent of the drawing at the beginning of each step; the pages take about half of the time."""
 
@@ -39,26 +40,37 @@ def draw_report(engine: Engine, folder: Path, who: Who, report_id: int, stopping
         with writing(engine, clock.now(), who) as tx:
             reports.progressed(tx, report_id, PROGRESS[step], step)
 
+    one, wanted = report.order_of(ordered), _wanted(engine, report_id, stopping)
+    annexes = folder / report.folder_of_annexes(report.file_of(ordered))
+
+    def count(done: int, of: int) -> None:
+        with writing(engine, clock.now(), who) as tx:
+            reports.progressed(tx, report_id, PROGRESS[GATHERED] + (PROGRESS[ARCHIVED] - PROGRESS[GATHERED]) * done // of, LISTED)
+
+    def put(name: str, content: bytes) -> str:
+        return archive.keep(annexes / name, content)
+
     try:
         tell(GATHERED)
-        with reading(engine) as tx:
-            value = report.value_of(tx, ordered)
-        asked, wanted = report.asked_of(ordered), _wanted(engine, report_id, stopping)
-        drawing = report.drawing(value, ordered.language, ordered.kind, asked, folder / KEPT, tell, wanted)
+        at = Workshop(lambda: reading(engine), put, folder / KEPT, tell, count, wanted)
+        value, drawing = report.made(one, at)
         tell(ARCHIVED)
         sha256 = report.keep_file(ordered, drawing, folder)
+        report.sign_files(one, value, report.file_of(ordered), sha256, drawing.annexes, folder, folder.parent / seal.KEY_FILE)
         with writing(engine, clock.now(), who) as tx:
             kept = report.keep(tx, ordered, value, sha256, drawing.annexes)
         if not kept and not wanted():
             _discard(engine, folder, report_id)
         return kept
     except Cancelled:
+        _discard(engine, folder, report_id)  # What it lists may be drawn in part.
         log.info(
             "report %s was not drawn: %s", report_id, "the program stops" if stopping is not None and stopping.is_set() else "cancelled"
         )
         return False
     except Exception as error:
         log.exception("report %s was not drawn", report_id)
+        report.discard_file(ordered, folder)
         with writing(engine, clock.now(), who) as tx:
             reports.failed(tx, report_id, error.message.msgid if isinstance(error, Impossible) else report.NOT_DRAWN)
         return False

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import delete, func, insert, or_, select, update
 
 from trialcrf.core.access import Actor, Grant
-from trialcrf.store.audit import SYSTEM_CHAIN, Entry, Past, history
+from trialcrf.store import definitions
+from trialcrf.store.audit import SYSTEM_CHAIN, Entry, Past, Who, history
 from trialcrf.store.models import account, grant, sign_in_attempt
 from trialcrf.store.transaction import Transaction
 
@@ -33,9 +34,12 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class HeldGrant:
+    """A role that is held; `trained_on` is the day on which the person was trained for it, as far as it is recorded."""
+
     id: int
     grant: Grant
     granted_at: datetime
+    trained_on: date | None = None
 
 
 _COLUMNS = (
@@ -79,20 +83,43 @@ def all_of(tx: Transaction) -> list[Account]:
 
 
 def grants_of(tx: Transaction, account_id: int) -> list[HeldGrant]:
+    """The roles that are held, those that open nothing yet for want of training among them."""
     rows = tx.read(
-        select(grant.c.id, grant.c.role, grant.c.study, grant.c.site, grant.c.granted_at)
+        select(grant.c.id, grant.c.role, grant.c.study, grant.c.site, grant.c.granted_at, grant.c.trained_on)
         .where(grant.c.account_id == account_id, grant.c.active)
         .order_by(grant.c.id)
     )
-    return [HeldGrant(row.id, Grant(row.role, row.study, row.site), row.granted_at) for row in rows]
+    return [HeldGrant(row.id, Grant(row.role, row.study, row.site), row.granted_at, row.trained_on) for row in rows]
 
 
-def held_by_each(tx: Transaction) -> dict[int, list[Grant]]:
-    """The grants in force of everyone, by account id."""
-    found: dict[int, list[Grant]] = {}
-    for row in tx.read(select(grant.c.account_id, grant.c.role, grant.c.study, grant.c.site).where(grant.c.active).order_by(grant.c.id)):
-        found.setdefault(row.account_id, []).append(Grant(row.role, row.study, row.site))
+def held_by_each(tx: Transaction) -> dict[int, list[HeldGrant]]:
+    """The same of everyone, by account id."""
+    columns = (grant.c.account_id, grant.c.id, grant.c.role, grant.c.study, grant.c.site, grant.c.granted_at, grant.c.trained_on)
+    found: dict[int, list[HeldGrant]] = {}
+    for row in tx.read(select(*columns).where(grant.c.active).order_by(grant.c.id)):
+        held = HeldGrant(row.id, Grant(row.role, row.study, row.site), row.granted_at, row.trained_on)
+        found.setdefault(row.account_id, []).append(held)
     return found
+
+
+UNTRAINED = frozenset({"administrator"})
+"""Roles that open the door without training: somebody must be able to record it, and they see no clinical data."""
+
+
+def asks_training(tx: Transaction, role: str, study: str) -> bool:
+    """Whether a role opens nothing in a study before the person was trained (assumption of the study, ICH E6(R3) section 2.3)."""
+    if role in UNTRAINED or study == "*":
+        return False
+    published = definitions.current(tx, study)
+    return published is not None and published.study.oversight.training
+
+
+def in_force(tx: Transaction, of: Grant, trained_on: date | None, now: datetime | None = None) -> bool:
+    """Whether a grant opens anything: the training that the study asks for took place. No day of training is recorded ahead, so without
+    `now` any recorded one counts."""
+    trained = trained_on is not None and (now is None or trained_on <= now.date())
+    # A trained person costs no look at the study: this is asked with every request.
+    return trained or not asks_training(tx, of.role, of.study)
 
 
 def trail(tx: Transaction, account_id: int) -> list[Past]:
@@ -103,17 +130,24 @@ def trail(tx: Transaction, account_id: int) -> list[Past]:
     return sorted(records, key=lambda past: past.seq)
 
 
-def actor(tx: Transaction, one: Account) -> Actor:
-    """The account as an actor, with the grants in force now."""
-    return Actor(one.id, one.username, one.name, one.organisation, tuple(held.grant for held in grants_of(tx, one.id)))
+def actor(tx: Transaction, one: Account, now: datetime | None = None) -> Actor:
+    """The account as an actor, with the grants in force: given, and opened by the training that their study asks for."""
+    held = grants_of(tx, one.id)
+    return Actor(
+        one.id, one.username, one.name, one.organisation, tuple(of.grant for of in held if in_force(tx, of.grant, of.trained_on, now))
+    )
 
 
 def holders(tx: Transaction, roles: Iterable[str], study: str, site: str) -> list[Account]:
-    """The active accounts that hold one of these roles in the study, at this site or at all of them, by username."""
+    """The active accounts that hold one of these roles in the study, at this site or at all of them, by username; whoever is not trained
+    as the study asks is not among them."""
+    wanted = sorted(roles)
+    gated = [role for role in wanted if asks_training(tx, role, study)]
     where = (
-        grant.c.role.in_(sorted(roles)),
+        grant.c.role.in_(wanted),
         grant.c.study == study,
         or_(grant.c.site == "", grant.c.site == site),
+        or_(grant.c.trained_on.is_not(None), grant.c.role.not_in(gated)),
         grant.c.active,
         account.c.active,
     )
@@ -149,16 +183,30 @@ def note(tx: Transaction, account_id: int, op: str, place: str = "") -> None:
     tx.entries.append(Entry(SYSTEM_CHAIN, op, "account", str(account_id), place or op, first=True))
 
 
-def give(tx: Transaction, account_id: int, new: Grant) -> int:
+def give(tx: Transaction, account_id: int, new: Grant, trained_on: date | None = None) -> int:
     said = json.dumps({"account": account_id, "role": new.role, "study": new.study, "site": new.site}, sort_keys=True)
+    values = {"account_id": account_id, "role": new.role, "study": new.study, "site": new.site, "active": True, "granted_at": tx.at}
     return tx.create(
         grant,
-        {"account_id": account_id, "role": new.role, "study": new.study, "site": new.site, "active": True, "granted_at": tx.at},
+        {**values, "trained_on": trained_on},
         lambda key: [
             Entry(SYSTEM_CHAIN, "create", "role_grant", str(key), "", said, first=True),
             Entry(SYSTEM_CHAIN, "create", "role_grant", str(key), "active", "true", first=True),
+            *(
+                [Entry(SYSTEM_CHAIN, "train", "role_grant", str(key), "trained_on", trained_on.isoformat(), first=True)]
+                if trained_on
+                else []
+            ),
         ],
     )
+
+
+def train(tx: Transaction, held: HeldGrant, day: date, reason: str = "") -> None:
+    """Record on which day the person was trained for a role that is held, or correct it."""
+    said = Entry(
+        SYSTEM_CHAIN, "train", "role_grant", str(held.id), "trained_on", day.isoformat(), reason=reason, first=held.trained_on is None
+    )
+    tx.change(grant, update(grant).where(grant.c.id == held.id, grant.c.active).values(trained_on=day), [said])
 
 
 def take(tx: Transaction, grant_id: int, reason: str) -> None:
@@ -173,6 +221,13 @@ def _text(value: Any) -> str | None:
 
 def note_failure(tx: Transaction, username: str, address: str) -> None:
     tx.work(insert(sign_in_attempt).values(username=username, address=address, at=tx.at))
+
+
+def note_misuse(tx: Transaction, username: str, address: str) -> None:
+    """Put into the trail that the throttle was shut. What was typed as a user name is told only where it is one."""
+    known = username if find(tx, username) else ""
+    said = json.dumps({"address": address, "username": known}, sort_keys=True)
+    tx.entries.append(Entry(SYSTEM_CHAIN, "refused", "misuse", address[:40] or "-", "sign_in", said, first=True, who=Who.system(address)))
 
 
 def forget_failures(tx: Transaction, username: str, address: str) -> None:

@@ -9,15 +9,18 @@ from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, Table, bindparam, select, update
+from sqlalchemy import Connection, Table, and_, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
-from trialcrf.core.chain import GENESIS, Break, Checkpoint, Leaf, commitment, verify
+from trialcrf.core.chain import GENESIS, Break, Checkpoint, Held, Leaf, commitment, verify
+from trialcrf.core.document import REDACTED
 from trialcrf.store.models.base import moment_of, moment_text
 from trialcrf.store.models.trail import audit_record, audit_value, chain_head
 
 SYSTEM_CHAIN = "system"
+
+_BESIDE = audit_record.outerjoin(audit_value, (audit_value.c.chain == audit_record.c.chain) & (audit_value.c.seq == audit_record.c.seq))
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,11 @@ class Past:
     prompted_by: str
     old: str | None
     new: str | None
+    erased: bool = False  # there was a value, and it was redacted
+
+
+ERASED = REDACTED.canonical()
+"""What a form's record tells where its value was redacted: an answer, so that every document drawn from the trail can hold it."""
 
 
 def append(connection: Connection, at: datetime, who: Who, entries: Sequence[Entry]) -> None:
@@ -192,22 +200,22 @@ def history_since(connection: Connection, chain: str, seq: int, limit: int) -> l
 
 
 def _pasts(connection: Connection, where: list[Any], limit: int | None = None) -> Iterator[Past]:
-    joined = audit_record.outerjoin(audit_value, (audit_value.c.chain == audit_record.c.chain) & (audit_value.c.seq == audit_record.c.seq))
     rows = connection.execute(
         select(audit_record, audit_value.c.value)
-        .select_from(joined)
+        .select_from(_BESIDE)
         .where(*where)
         .order_by(audit_record.c.chain, audit_record.c.seq)
         .limit(limit)
     )
     last: dict[tuple[str, str, str], str | None] = {}
     for row in rows:
-        key = (row.entity, row.entity_id, row.place)
+        key, erased = (row.entity, row.entity_id, row.place), row.new_commit != "" and row.value is None
+        value = ERASED if erased and row.entity == "form" else row.value
         yield Past(
             row.chain, row.seq, moment_of(row.at), row.actor, row.role, row.organisation, row.address, row.op, row.entity,
-            row.entity_id, row.subject, row.place, row.reason, row.prompted_by, last.get(key), row.value,
+            row.entity_id, row.subject, row.place, row.reason, row.prompted_by, last.get(key), value, erased,
         )  # fmt: skip
-        last[key] = row.value
+        last[key] = value
 
 
 def chains(connection: Connection) -> list[tuple[str, int, str]]:
@@ -236,14 +244,24 @@ def heads_at(connection: Connection, known_at: datetime, chains_of: Sequence[str
 
 
 def replay(connection: Connection, entity: str, upto: Checkpoint) -> Iterator[tuple[str, str, str, str | None]]:
-    """(entity id, op, place, value) of every record of this kind within the checkpoint, by chain position."""
-    joined = audit_record.outerjoin(audit_value, (audit_value.c.chain == audit_record.c.chain) & (audit_value.c.seq == audit_record.c.seq))
-    columns = (audit_record.c.entity_id, audit_record.c.op, audit_record.c.place, audit_value.c.value)
+    """(entity id, op, place, value) of every record of this kind within the checkpoint, by chain position; ERASED for a form's that was."""
+    erased = and_(audit_record.c.new_commit != "", audit_value.c.value.is_(None)).label("erased")
+    columns = (audit_record.c.entity_id, audit_record.c.op, audit_record.c.place, audit_value.c.value, erased)
     for chain, size, _ in upto.heads:
         where = (audit_record.c.chain == chain, audit_record.c.seq <= size, audit_record.c.entity == entity)
-        rows = connection.execute(select(*columns).select_from(joined).where(*where).order_by(audit_record.c.seq))
-        for row in rows:
-            yield row.entity_id, row.op, row.place, row.value
+        asked = select(*columns).select_from(_BESIDE).where(*where).order_by(audit_record.c.seq).execution_options(yield_per=1000)
+        for row in connection.execute(asked):
+            yield row.entity_id, row.op, row.place, ERASED if row.erased and entity == "form" else row.value
+
+
+def erase(connection: Connection, chain: str, seqs: Sequence[int]) -> None:
+    """Erase the values of these records. The redaction records that say so must be in the chain: the database refuses it otherwise."""
+    connection.info["permit"] = audit_value.name
+    try:
+        where = (audit_value.c.chain == chain, audit_value.c.seq.in_(seqs))
+        connection.execute(update(audit_value).where(*where).values(salt=None, value=None))
+    finally:
+        del connection.info["permit"]
 
 
 def broken(connection: Connection) -> Break | None:
@@ -255,15 +273,31 @@ def broken(connection: Connection) -> Break | None:
     if headless:
         return Break(headless, 1, "cut")
     for chain, size, head in known:
-        values = {
-            row.seq: (row.salt, row.value)
-            for row in connection.execute(
-                select(audit_value.c.seq, audit_value.c.salt, audit_value.c.value).where(audit_value.c.chain == chain)
-            )
-        }
-        rows = connection.execute(select(audit_record).where(audit_record.c.chain == chain).order_by(audit_record.c.seq))
-        leaves = ((Leaf(**{name: getattr(row, name) for name in Leaf.__slots__}), row.hash) for row in rows)
-        found = verify(leaves, values, (size, head))
+        found = verify(records(connection, chain), (size, head))
         if found:
             return found if found.chain else Break(chain, found.seq, found.kind)
     return None
+
+
+def records(connection: Connection, chain: str, upto: int | None = None) -> Iterator[tuple[Leaf, str, Held]]:
+    """Every record of a chain with its stored hash and what is kept of its value, by position, up to one of them; none is kept."""
+    asked = _RECORDS.where(audit_record.c.chain == chain)
+    if upto is not None:
+        asked = asked.where(audit_record.c.seq <= upto)
+    for row in connection.execute(asked):
+        yield Leaf(*row[:_WIDTH]), row[_WIDTH], None if row.held is None else (row.salt, row.value)
+
+
+_WIDTH = len(Leaf.__slots__)
+_RECORDS = (
+    select(
+        *(audit_record.c[name] for name in Leaf.__slots__),
+        audit_record.c.hash,
+        audit_value.c.seq.label("held"),
+        audit_value.c.salt,
+        audit_value.c.value,
+    )
+    .select_from(_BESIDE)
+    .order_by(audit_record.c.seq)
+    .execution_options(yield_per=1000)
+)

@@ -18,6 +18,7 @@ from trialcrf.core.entry import Decision
 from trialcrf.core.facts import Fact, unique_codes
 from trialcrf.core.wording import to_plain
 from trialcrf.core.workflow import QueryState
+from trialcrf.store import locks
 from trialcrf.store.audit import Entry, Who
 from trialcrf.store.models import fact, form, query, subject, unique_code, visit
 from trialcrf.store.models.base import moment_text
@@ -80,8 +81,9 @@ def add(
     """Write the subjects of one site. Returns them with the ids of their forms, for what else a save does.
 
     `by` names who entered a form where it was not who the transaction names. Their numbers must be free: the caller counts them,
-    under the lock of the site.
+    under the lock of the site. Raises Locked where the site or the study is frozen or locked.
     """
+    locks.refuse_change(tx, locks.over_site(site))
     numbers = _Ids(tx, subject, len(people))
     forms = _Ids(tx, form, sum(len(one.forms) for one in people))
     queries = _Ids(tx, query, sum(len(filled.queries) for one in people for filled in one.forms))
@@ -114,7 +116,7 @@ _FORM = (
 _FACT = ("form_id", "alias", "item", "grp", "row", "text", "missing")
 _CODE = ("study_id", "item", "text", "form_id", "row")
 _VISIT = ("subject_id", "site_id", "event_oid", "course", "target", "opens", "closes", "held_on")
-_QUERY = ("id", "site_id", "form_id", "place", "check_oid", "state", "message", "opened_at")
+_QUERY = ("id", "site_id", "subject_id", "event_oid", "event_repeat", "form_id", "place", "check_oid", "state", "message", "opened_at")
 
 
 class _Rows:
@@ -170,7 +172,8 @@ class _Rows:
         self.codes.extend((site.study_id, item, text, id_, row) for item, text, row in filled.codes)
         for place, check, message in filled.queries:
             query_id = next(queries)
-            self.queries.append((query_id, site.id, id_, place, check, QueryState.OPEN.value, message, at))
+            address = (query_id, site.id, subject_id, event_oid, event_repeat, id_)
+            self.queries.append((*address, place, check, QueryState.OPEN.value, message, at))
             told = json.dumps({"form": id_, "place": place, "check": check}, sort_keys=True)
             self._note("create", "query", query_id, "", told, key, who=self.system)
             self._note("open", "query", query_id, "state", "open", key, check, self.system)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import bindparam, func, select
 
 from trialcrf.core.chain import Checkpoint
-from trialcrf.core.safety.decision import DecisionEntry, DecisionKind, HoldState, holds
+from trialcrf.core.safety.decision import STOPPING, DecisionEntry, DecisionKind, HoldState, holds
 from trialcrf.core.signature import canonical
 from trialcrf.store import audit
 from trialcrf.store.audit import Entry, Who
@@ -29,9 +29,9 @@ _OF_STUDY = (
 _BY_STUDY = _OF_STUDY.where(study.c.oid == bindparam("study_oid"))
 
 
-def all_of(tx: Transaction, study_oid: str) -> list[DecisionEntry]:
-    """The whole ledger of a study, oldest first."""
-    return [_made(row) for row in tx.read(_BY_STUDY, {"study_oid": study_oid})]
+def all_of(tx: Transaction, study_oid: str, kinds: Collection[DecisionKind] = STOPPING) -> list[DecisionEntry]:
+    """The lines of these kinds in a study's ledger, oldest first; those of the stopping rule where nothing is said."""
+    return [one for row in tx.read(_BY_STUDY, {"study_oid": study_oid}) if (one := _made(row)).kind in kinds]
 
 
 def waiting(tx: Transaction, study_oid: str) -> int:
@@ -40,9 +40,10 @@ def waiting(tx: Transaction, study_oid: str) -> int:
 
 
 def known_at(tx: Transaction, study_oid: str, upto: Checkpoint) -> list[DecisionEntry]:
-    """The ledger as it was at the checkpoint, by chain position: for a report that is made of an earlier moment."""
+    """What the ledger told of the stopping rule at the checkpoint, by chain position: for a report that is made of an earlier moment."""
     known = {int(entity_id) for entity_id, *_ in audit.replay(tx.connection, ENTITY, upto)}
-    return [_made(row) for row in tx.read(_BY_STUDY, {"study_oid": study_oid}) if row.id in known]
+    found = [_made(row) for row in tx.read(_BY_STUDY, {"study_oid": study_oid}) if row.id in known]
+    return [one for one in found if one.kind in STOPPING]
 
 
 def hold_ledger(tx: Transaction, study_oid: str) -> None:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import and_, case, func, select
+from sqlalchemy import and_, case, func, or_, select
 
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.document import Place
-from trialcrf.core.workflow import QueryState
+from trialcrf.core.workflow import UNSETTLED, QueryState
 from trialcrf.store.models import fact, form, query, visit
 from trialcrf.store.models.base import moment_of
 from trialcrf.store.models.trail import audit_record, audit_value
@@ -67,10 +67,11 @@ def events_of(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, str,
 
 
 def queries_of(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, QueryState, datetime]]:
-    """(subject, state, opened) of the queries of these subjects that are not closed."""
-    joined = query.join(form, form.c.id == query.c.form_id)
-    where = (form.c.subject_id.in_(sorted(ids)), form.c.error == "", query.c.state != QueryState.CLOSED.value)
-    for row in tx.read(select(form.c.subject_id, query.c.state, query.c.opened_at).select_from(joined).where(*where)):
+    """(subject, state, opened) of the queries of these subjects that are not settled, those about whole visits among them."""
+    joined = query.outerjoin(form, form.c.id == query.c.form_id)
+    unsettled = query.c.state.in_([state.value for state in UNSETTLED])
+    where = (query.c.subject_id.in_(sorted(ids)), or_(query.c.form_id.is_(None), form.c.error == ""), unsettled)
+    for row in tx.read(select(query.c.subject_id, query.c.state, query.c.opened_at).select_from(joined).where(*where)):
         yield row.subject_id, QueryState(row.state), row.opened_at
 
 
@@ -99,9 +100,10 @@ def forms_at(tx: Transaction, upto: Checkpoint) -> dict[int, datetime]:
     return found
 
 
-def queries_at(tx: Transaction, upto: Checkpoint) -> list[tuple[int, QueryState, datetime]]:
-    """(form, state, opened) of every query that was not closed at the checkpoint."""
-    forms: dict[str, int] = {}
+def queries_at(tx: Transaction, upto: Checkpoint) -> list[tuple[int, int, QueryState, datetime]]:
+    """(form, subject, state, opened) of every query that was not settled at the checkpoint: of a form the subject is 0, of a whole visit
+    the form."""
+    about: dict[str, tuple[int, int]] = {}
     opened: dict[str, datetime] = {}
     states: dict[str, QueryState] = {}
     joined = audit_record.outerjoin(audit_value, (audit_value.c.chain == audit_record.c.chain) & (audit_value.c.seq == audit_record.c.seq))
@@ -110,11 +112,12 @@ def queries_at(tx: Transaction, upto: Checkpoint) -> list[tuple[int, QueryState,
         asked = select(*columns).select_from(joined).where(audit_record.c.entity == "query", *_within(head))
         for row in tx.read(asked.order_by(audit_record.c.seq)):
             if row.op == "create":
-                forms[row.entity_id] = int(json.loads(row.value)["form"])
+                said = json.loads(row.value)
+                about[row.entity_id] = (said["form"], 0) if said["form"] is not None else (0, said["subject"])
                 opened[row.entity_id] = moment_of(row.at)
             elif row.place == "state":
                 states[row.entity_id] = QueryState(row.value)
-    return [(forms[one], state, opened[one]) for one, state in states.items() if state is not QueryState.CLOSED]
+    return [(*about[one], state, opened[one]) for one, state in states.items() if state in UNSETTLED]
 
 
 def _within(head: tuple[str, int, str]) -> list[Any]:

@@ -11,11 +11,13 @@ from typing import Any
 from sqlalchemy import bindparam, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from trialcrf.core.definition.model import Study
-from trialcrf.core.document import Document, FormKey
+from trialcrf.core.definition.model import FormDef, Study
+from trialcrf.core.document import Document, FormKey, Place
 from trialcrf.core.entry import Decision
 from trialcrf.core.facts import project
-from trialcrf.store import queries, unique_codes
+from trialcrf.core.facts import unique_codes as codes_of
+from trialcrf.core.lock import Address
+from trialcrf.store import locks, queries, unique_codes, verifications
 from trialcrf.store.audit import Entry, Who
 from trialcrf.store.definitions import Published
 from trialcrf.store.models import fact, form, query
@@ -160,26 +162,44 @@ def next_repeat(tx: Transaction, subject_id: int, event_oid: str, form_oid: str,
 def apply(tx: Transaction, subject: Subject, key: FormKey, published: Published, old: StoredForm | None, decision: Decision) -> int:
     """Save a decision: the document, its audit records, its facts and its queries. Returns the form's id.
 
-    Raises Stale where the form is not (or no longer) at the version of `old`, and unique_codes.Taken where a unique answer is another
-    form's by now.
+    Raises Stale where the form is not (or no longer) at the version of `old`, unique_codes.Taken where a unique answer is another
+    form's by now, and Locked where it lies under a freeze or a lock. What changes is verified and signed no longer.
     """
+    _refuse_closed(tx, subject, key, old, decision)
     text = decision.document.to_json()
     if old is None:
         form_id = _create(tx, subject, key, published.id, text, decision)
     else:
         form_id = old.id
-        values = {"document": text, "complete": decision.complete, "version": old.version + 1, "updated_at": tx.at}
+        values: dict[str, Any] = {"document": text, "complete": decision.complete, "version": old.version + 1, "updated_at": tx.at}
+        if decision.changes or decision.removed:
+            values["sealed_by"] = None
         statement = update(form).where(form.c.id == old.id, form.c.version == old.version).values(**values)
         entries = _entries(subject, form_id, decision) or [
             Entry(subject.site.chain, "review", "form", str(form_id), "queries", "", subject=subject.key)
         ]
         if tx.change(form, statement, entries) != 1:
             raise Stale
-    before = old.document if old else Document()
-    _project(tx, form_id, published.study, key, before, decision.document)
-    unique_codes.apply(tx, subject.site.study_id, form_id, published.study.form[key.form_oid], before, decision.document)
-    queries.apply(tx, subject, form_id, decision)
+    asked = published.study, published.study.form[key.form_oid]
+    _project(tx, subject, form_id, (*asked, old.document if old else Document()), (*asked, decision.document))
+    queries.apply(tx, subject, key, form_id, decision)
+    if old is not None:
+        verifications.undo(tx, subject, form_id, _gone(old.document, decision), "", Who.system())
     return form_id
+
+
+def _refuse_closed(tx: Transaction, subject: Subject, key: FormKey, old: StoredForm | None, decision: Decision) -> None:
+    over = locks.over_form(subject, key, old.id if old else None)
+    if old is None or decision.changes or decision.removed:
+        locks.refuse_change(tx, (*over, *(locks.items_of(old.id, _gone(old.document, decision)) if old else ())))
+    else:
+        locks.refuse_work(tx, over)
+
+
+def _gone(before: Document, decision: Decision) -> set[Place]:
+    """Where what was recorded before stands no longer as it was: changed, or in a row marked entered in error."""
+    rows = {place for place, _ in before.places() if (place.group, place.row) in decision.removed}
+    return {change.place for change in decision.changes} | rows
 
 
 def _create(tx: Transaction, subject: Subject, key: FormKey, definition_id: int, text: str, decision: Decision) -> int:
@@ -242,9 +262,32 @@ def _entries(subject: Subject, form_id: int, decision: Decision) -> list[Entry]:
     return made
 
 
-def _project(tx: Transaction, form_id: int, study: Study, key: FormKey, before: Document, after: Document) -> None:
-    form_def = study.form[key.form_oid]
-    was, now = set(project(study, form_def, before)), set(project(study, form_def, after))
+def migrate(tx: Transaction, subject: Subject, old: StoredForm, was: Published, now: Published, decision: Decision, reason: str) -> None:
+    """Bring a form to another version of its definition, with what that makes of it: recorded as the program's own change, for this reason.
+
+    Its seal breaks: whoever signed has not seen what is asked now. Raises Stale, Taken, Locked.
+    """
+    locks.refuse_change(tx, (*locks.over_form(subject, old.key, old.id), *_items(old)))
+    values = {
+        "document": decision.document.to_json(), "complete": decision.complete, "version": old.version + 1, "updated_at": tx.at,
+        "definition_id": now.id, "sealed_by": None,
+    }  # fmt: skip
+    statement = update(form).where(form.c.id == old.id, form.c.version == old.version).values(**values)
+    moved = Entry(subject.site.chain, "migrate", "form", str(old.id), "definition", str(now.id), subject.key, reason)
+    if tx.change(form, statement, [moved, *_entries(subject, old.id, decision)]) != 1:
+        raise Stale
+    before, after = ((each.study, each.study.form[old.key.form_oid]) for each in (was, now))
+    _project(tx, subject, old.id, (*before, old.document), (*after, decision.document))
+    queries.apply(tx, subject, old.key, old.id, decision)
+    verifications.undo(tx, subject, old.id, _gone(old.document, decision), "", Who.system())
+
+
+_Asked = tuple[Study, FormDef, Document]
+
+
+def _project(tx: Transaction, subject: Subject, form_id: int, before: _Asked, after: _Asked) -> None:
+    was, now = set(project(*before)), set(project(*after))
+    unique_codes.apply(tx, subject.site.study_id, form_id, *(codes_of(asked, document) for _, asked, document in (before, after)))
     gone = {(one.alias, one.item, one.group, one.row) for one in was - now}
     for alias, item, group, row in sorted(gone):
         where = (fact.c.form_id == form_id, fact.c.alias == alias, fact.c.item == item, fact.c.grp == group, fact.c.row == row)
@@ -267,14 +310,24 @@ def _project(tx: Transaction, form_id: int, study: Study, key: FormKey, before: 
 
 
 def mark_error(tx: Transaction, subject: Subject, stored: StoredForm, reason: str) -> None:
-    """Mark the whole form entered in error: it leaves every list and count and stays in the trail. Raises Stale."""
+    """Mark the whole form entered in error: it leaves every list and count and stays in the trail. Raises Stale, Locked."""
+    locks.refuse_change(tx, (*locks.over_form(subject, stored.key, stored.id), *_items(stored)))
     statement = (
         update(form)
         .where(form.c.id == stored.id, form.c.version == stored.version)
-        .values(error=reason, version=stored.version + 1, updated_at=tx.at)
+        .values(error=reason, version=stored.version + 1, updated_at=tx.at, sealed_by=None)
     )
     entry = Entry(subject.site.chain, "error", "form", str(stored.id), "error", reason, subject=subject.key, reason=reason, first=True)
     if tx.change(form, statement, [entry]) != 1:
         raise Stale
     unique_codes.give_back(tx, stored.id)
     queries.close_all(tx, subject, stored.id, reason)
+
+
+def _items(stored: StoredForm) -> tuple[Address, ...]:
+    return locks.items_of(stored.id, (place for place, _ in stored.document.places()))
+
+
+def seal(tx: Transaction, form_ids: Collection[int], signature_id: int) -> None:
+    """These forms stand as signed, until anything in them changes."""
+    tx.project(form, update(form).where(form.c.id.in_(sorted(form_ids))).values(sealed_by=signature_id, signed_by=signature_id))

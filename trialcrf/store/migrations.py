@@ -8,7 +8,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine
 
 from trialcrf.store import triggers
 
@@ -33,9 +33,18 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 def check(engine: Engine) -> None:
     """Raise SchemaBehind or TriggersDiffer where this database must not be written to by this program."""
-    newest = ScriptDirectory.from_config(_config("")).get_current_head()
     with engine.connect() as connection:
-        current = MigrationContext.configure(connection).get_current_revision()
-        if current != newest:
-            raise SchemaBehind(f"schema {current}, program {newest}")
+        current = revision(connection)
+        if current != newest():
+            raise SchemaBehind(f"schema {current}, program {newest()}")
         triggers.check(connection)
+
+
+def newest() -> str:
+    """The schema of this program; revisions are numbered, so a later one is greater."""
+    return str(ScriptDirectory.from_config(_config("")).get_current_head())
+
+
+def revision(connection: Connection) -> str:
+    """The schema of a database; empty where no migration ever ran."""
+    return MigrationContext.configure(connection).get_current_revision() or ""

@@ -12,7 +12,25 @@ from sqlalchemy import select
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.document import Answer, Document, FormKey, Place, Row, row_order
 from trialcrf.core.facts import Recorded, SubjectRecord, project, recorded
-from trialcrf.store import audit, cases, decisions, definitions, dictionaries, lab_ranges, signatures, subjects, unique_codes, visits
+from trialcrf.store import (
+    audit,
+    cases,
+    decisions,
+    definitions,
+    delegations,
+    dictionaries,
+    lab_ranges,
+    locks,
+    monitoring,
+    requests,
+    seals,
+    signatures,
+    site_names,
+    subjects,
+    unique_codes,
+    verifications,
+    visits,
+)  # fmt: skip
 from trialcrf.store.models import account, fact, form, grant, query, site, subject
 from trialcrf.store.transaction import Transaction
 
@@ -32,6 +50,8 @@ class Replayed:
         where = Place.parse(place)
         if op == "error":
             self.error = value or ""
+        elif op == "migrate":
+            self.definition_id = int(value or "0")
         elif op == "row_error":
             self._row(where)[1][:] = [value or ""]
         elif op == "set":
@@ -148,10 +168,12 @@ def differences(tx: Transaction) -> Iterator[Difference]:
     everything = Checkpoint(tuple(audit.chains(tx.connection)))
     yield from _form_differences(tx, everything)
     for published in definitions.all_of(tx):
-        for one, event_oid in visits.differences(tx, published.study, subjects.all_of(tx, published.study.oid)):
+        for one, event_oid in visits.differences(tx, subjects.all_of(tx, published.study.oid)):
             yield Difference("visit", str(one.id), event_oid)
     for entity_id, column in signatures.differences(tx):
         yield Difference("signature", entity_id, column)
+    for form_id, column in seals.differences(tx):
+        yield Difference("form", str(form_id), column)
     for entity_id, column in decisions.differences(tx):
         yield Difference(decisions.ENTITY, entity_id, column)
     for entity_id, column in dictionaries.differences(tx):
@@ -160,11 +182,12 @@ def differences(tx: Transaction) -> Iterator[Difference]:
         yield Difference("lab_range", entity_id, column)
     for entity, entity_id, column in cases.differences(tx):
         yield Difference(entity, entity_id, column)
+    yield from _oversight_differences(tx, everything)
     for entity, table, columns in (
         ("subject", subject, ("error",)),
-        ("query", query, ("state",)),
+        ("query", query, ("state", "assignee", "due_on")),
         ("account", account, ("username", "name", "email", "organisation", "active")),
-        ("role_grant", grant, ("active",)),
+        ("role_grant", grant, ("active", "trained_on")),
         ("site", site, ("code", "name", "zone")),
     ):
         told: dict[tuple[str, str], str | None] = {}
@@ -174,12 +197,43 @@ def differences(tx: Transaction) -> Iterator[Difference]:
         for row in tx.read(select(table.c.id, *(table.c[column] for column in columns))):
             for column in columns:
                 value = getattr(row, column)
-                stored[str(row.id), column] = str(value).lower() if isinstance(value, bool) else value
+                stored[str(row.id), column] = str(value).lower() if isinstance(value, bool) else str(value or "")
         for key in sorted(told.keys() | stored.keys()):
             if key[1] in columns and (told.get(key) or "") != (stored.get(key) or ""):
                 yield Difference(entity, *key)
         for entity_id in sorted({id_ for id_, _ in stored} ^ {id_ for id_, _ in told}):
             yield Difference(entity, entity_id, "")
+
+
+def _oversight_differences(tx: Transaction, everything: Checkpoint) -> Iterator[Difference]:
+    verified = {
+        (int(entity_id), place): value for entity_id, _, place, value in audit.replay(tx.connection, verifications.ENTITY, everything)
+    }
+    for form_id, place in verifications.differences(tx, verified):
+        yield Difference(verifications.ENTITY, form_id, place)
+    closed = {entity_id: (place, value or "") for entity_id, _, place, value in audit.replay(tx.connection, "lock", everything)}
+    for entity_id, column in locks.differences(tx, closed):
+        yield Difference("lock", entity_id, column)
+    released: dict[str, dict[str, str | None]] = {}
+    for entity_id, _, place, value in audit.replay(tx.connection, "site_release", everything):
+        released.setdefault(entity_id, {})[place] = value
+    for entity_id, column in definitions.release_differences(tx, released):
+        yield Difference("site_release", entity_id, column)
+    listed = {id_: value for id_, _, place, value in audit.replay(tx.connection, site_names.ENTITY, everything) if place == "count"}
+    for entity_id, column in site_names.differences(tx, listed):
+        yield Difference(site_names.ENTITY, entity_id, column)
+    given: dict[str, dict[str, str | None]] = {}
+    for entity_id, _, place, value in audit.replay(tx.connection, delegations.ENTITY, everything):
+        given.setdefault(entity_id, {})[place] = value
+    for entity_id, column in delegations.differences(tx, given):
+        yield Difference(delegations.ENTITY, entity_id, column)
+    asked: dict[str, dict[str, str | None]] = {}
+    for entity_id, _, place, value in audit.replay(tx.connection, "four_eyes", everything):
+        asked.setdefault(entity_id, {})[place] = value
+    for entity_id, column in requests.differences(tx, asked):
+        yield Difference("four_eyes", entity_id, column)
+    for entity, entity_id, column in monitoring.differences(tx):
+        yield Difference(entity, entity_id, column)
 
 
 def _form_differences(tx: Transaction, everything: Checkpoint) -> Iterator[Difference]:
@@ -192,7 +246,7 @@ def _form_differences(tx: Transaction, everything: Checkpoint) -> Iterator[Diffe
     columns = (form.c.id, form.c.document, form.c.error, form.c.definition_id, form.c.form_oid, form.c.subject_id)
     for row in tx.read(select(*columns).order_by(form.c.id)):
         held = told.pop(row.id, None)
-        if held is None or held.subject_id != row.subject_id:
+        if held is None or (held.subject_id, held.definition_id) != (row.subject_id, row.definition_id):
             yield Difference("form", str(row.id), "")
             continue
         document = held.document()

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select, update
+from sqlalchemy import Select, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from trialcrf.store.models import report, study
+from trialcrf.store.models import report, site, study, subject
 from trialcrf.store.transaction import Transaction
 
 ORDERED, DRAWN, FAILED, CANCELLED = "ordered", "drawn", "failed", "cancelled"
@@ -52,13 +52,14 @@ class Report:
     progress: int = 0  # per cent of the drawing
     step: str = ""  # what of it is being done
     annexes: tuple[AnnexFile, ...] = ()
+    eyes: str = ""  # the kinds of forms that are in it, by their access, sorted; empty: every kind
 
 
 _COLUMNS = (
     report.c.id, study.c.oid, report.c.kind, report.c.language, report.c.as_of, report.c.known_at, report.c.state, report.c.ordered_by,
     report.c.ordered_at, report.c.definition_version, report.c.checkpoint, report.c.sha256, report.c.file, report.c.said,
     report.c.site, report.c.why, report.c.subject, report.c.case_number, report.c.dictionary, report.c.progress, report.c.step,
-    report.c.annexes,
+    report.c.annexes, report.c.eyes,
 )  # fmt: skip
 
 
@@ -68,7 +69,7 @@ def _select() -> Select[Any]:
 
 def _made(row: Any) -> Report:
     made = Report(*row)
-    return replace(made, annexes=tuple(AnnexFile(*one) for one in json.loads(row.annexes)))
+    return replace(made, annexes=tuple(AnnexFile(*one) for one in json.loads(str(made.annexes))))
 
 
 def order(
@@ -84,13 +85,14 @@ def order(
     subject: str = "",
     case_number: int | None = None,
     why: str = "",
+    eyes: str = "",
 ) -> int | None:
     """A new order, or None where this key was ordered before. Its id is what the queue's message carries."""
     dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
     new = {
         "key": key, "study_id": study_id, "kind": kind, "language": language, "as_of": as_of, "known_at": known_at,
         "state": ORDERED, "ordered_by": ordered_by, "ordered_at": tx.at, "site": site,
-        "subject": subject, "case_number": case_number, "why": why,
+        "subject": subject, "case_number": case_number, "why": why, "eyes": eyes,
     }  # fmt: skip
     statement = dialect.insert(report).values(**new).on_conflict_do_nothing(index_elements=["key"]).returning(report.c.id)
     made = tx.work(statement).first()
@@ -102,15 +104,58 @@ def find(tx: Transaction, report_id: int) -> Report | None:
     return _made(row) if row else None
 
 
-def all_of(tx: Transaction, study_oid: str, limit: int = 100, offset: int = 0) -> list[Report]:
-    """The newest first."""
-    rows = tx.read(_select().where(study.c.oid == study_oid).order_by(report.c.id.desc()).offset(offset).limit(limit))
+def all_of(tx: Transaction, study_oid: str, limit: int = 100, offset: int = 0, but: Collection[str] = ()) -> list[Report]:
+    """The newest first; those of the kinds `but` are left out."""
+    rows = tx.read(_of_study(study_oid, but).order_by(report.c.id.desc()).offset(offset).limit(limit))
     return [_made(row) for row in rows]
 
 
-def count(tx: Transaction, study_oid: str) -> int:
-    inner = _select().where(study.c.oid == study_oid).subquery()
-    return int(tx.read(select(func.count()).select_from(inner)).scalar_one())
+def known_since(tx: Transaction, study_oid: str, moment: datetime) -> list[Report]:
+    """The archived reports over data known at this moment or later, oldest first."""
+    where = (study.c.oid == study_oid, report.c.state == DRAWN, report.c.known_at >= moment)
+    return [_made(row) for row in tx.read(_select().where(*where).order_by(report.c.id))]
+
+
+def count(tx: Transaction, study_oid: str, but: Collection[str] = ()) -> int:
+    return int(tx.read(select(func.count()).select_from(_of_study(study_oid, but).subquery())).scalar_one())
+
+
+def _of_study(study_oid: str, but: Collection[str]) -> Select[Any]:
+    return _select().where(study.c.oid == study_oid, report.c.kind.not_in(sorted(but)))
+
+
+Seen = tuple[str, str]
+"""At which site a report is, and the kinds of forms that are in it (`Report.eyes`)."""
+
+
+def seen_by(tx: Transaction, study_oid: str, kinds: Collection[str]) -> set[Seen]:
+    """At which sites the reports of these kinds are, and for whose eyes."""
+    return {(row.code, row.eyes) for row in tx.read(_placed(study_oid, kinds, report.c.eyes).distinct())}
+
+
+def of_places(tx: Transaction, study_oid: str, kinds: Collection[str], places: Collection[Seen], limit: int, offset: int) -> list[Report]:
+    """The reports of these kinds that are at these sites and for these eyes, the newest first."""
+    inside = _placed(study_oid, kinds, *_COLUMNS).where(tuple_(_CODE, report.c.eyes).in_(sorted(places)))
+    return [_made(row[1:]) for row in tx.read(inside.order_by(report.c.id.desc()).offset(offset).limit(limit))]
+
+
+def count_at(tx: Transaction, study_oid: str, kinds: Collection[str], places: Collection[Seen]) -> int:
+    inside = _placed(study_oid, kinds, report.c.id).where(tuple_(_CODE, report.c.eyes).in_(sorted(places)))
+    return int(tx.read(select(func.count()).select_from(inside.subquery())).scalar_one())
+
+
+_CODE = func.coalesce(site.c.code, report.c.site)
+
+
+def _placed(study_oid: str, kinds: Collection[str], *columns: Any) -> Select[Any]:
+    """Reports about a subject with the site of the subject, reports about a site with that."""
+    joined = (
+        report.join(study, study.c.id == report.c.study_id)
+        .outerjoin(subject, (subject.c.study_id == report.c.study_id) & (subject.c.key == report.c.subject))
+        .outerjoin(site, site.c.id == subject.c.site_id)
+    )
+    asked = select(_CODE.label("code"), *columns).select_from(joined)
+    return asked.where(study.c.oid == study_oid, report.c.kind.in_(sorted(kinds)))
 
 
 def waiting(tx: Transaction) -> list[int]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import bindparam, insert, select, update
 
 from trialcrf.core.access import Actor, Grant
+from trialcrf.store.accounts import in_force
 from trialcrf.store.models import account, grant, session
 from trialcrf.store.transaction import Transaction
 
@@ -37,6 +38,7 @@ _LIVING = (
     select(
         session.c.id, session.c.csrf, session.c.seen_at, account.c.id.label("account_id"), account.c.username, account.c.name,
         account.c.organisation, account.c.language, account.c.theme, account.c.demo, grant.c.role, grant.c.study, grant.c.site,
+        grant.c.trained_on,
     )
     .select_from(
         session.join(account, account.c.id == session.c.account_id).outerjoin(grant, (grant.c.account_id == account.c.id) & grant.c.active)
@@ -53,12 +55,16 @@ _LIVING = (
 
 
 def find(tx: Transaction, token_hash: str, now: datetime) -> Session | None:
-    """The living session of this token with its actor: not ended, not idle too long, not too old, of an active account."""
+    """The living session of this token with its actor: not ended, not idle too long, not too old, of an active account.
+
+    Of the roles of the actor those count that the training which their study asks for has opened.
+    """
     rows = tx.read(_LIVING, {"token_hash": token_hash, "seen_after": now - IDLE, "created_after": now - ABSOLUTE}).all()
     if not rows:
         return None
     one = rows[0]
-    grants = tuple(Grant(row.role, row.study, row.site) for row in rows if row.role is not None)
+    held = [(Grant(row.role, row.study, row.site), row.trained_on) for row in rows if row.role is not None]
+    grants = tuple(given for given, trained_on in held if in_force(tx, given, trained_on, now))
     who = Actor(one.account_id, one.username, one.name, one.organisation, grants)
     return Session(one.id, one.csrf, one.seen_at, who, one.language, one.theme, one.demo)
 

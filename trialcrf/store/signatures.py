@@ -10,7 +10,8 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from trialcrf.core.signature import At, Covered, Signed, Standing, canonical, changed, covered_of, covered_text, digest
+from trialcrf.core.signature import SEALS, At, Covered, Signed, Standing, canonical, changed, covered_of, covered_text, digest
+from trialcrf.store import forms
 from trialcrf.store.audit import Entry, Who, locked_size
 from trialcrf.store.models import account, audit_record, audit_value, signature
 from trialcrf.store.models.base import moment_of, moment_text
@@ -136,7 +137,8 @@ def covered_now(tx: Transaction, things: Collection[tuple[str, str]]) -> Covered
 def add(tx: Transaction, subject: Subject, meaning: str, who: Who, name: str, statement: str, covered: Covered) -> Signature:
     """Write a signature and its record in the site's chain. `hold` was called before what is covered was read.
 
-    `statement` is the canonical text of what the person saw, `name` the one to print.
+    `statement` is the canonical text of what the person saw, `name` the one to print. Where its meaning is to endorse data, the forms that
+    it covers bear its seal.
     """
     at_site = subject.site
     tx.flush_trail()
@@ -153,6 +155,8 @@ def add(tx: Transaction, subject: Subject, meaning: str, who: Who, name: str, st
         {**values, "hash": hash_},
         lambda id_: [Entry(at_site.chain, "sign", "signature", str(id_), "", told, subject.key, first=True, who=who)],
     )
+    if meaning in SEALS:
+        forms.seal(tx, {int(one.entity_id) for one in covered if one.entity == "form"}, new)
     tx.flush_trail()
     found = find(tx, new)
     assert found is not None
@@ -184,6 +188,12 @@ def standings(tx: Transaction, signatures: Collection[Signature]) -> dict[int, S
         changes = tuple(_change(at, newest.get(at), names) for at in places)
         found[id_] = Stood(Standing.VOID if changes else Standing.VALID, changes)
     return found
+
+
+def genuine(tx: Transaction, ids: Collection[int]) -> list[Signature]:
+    """Of these signatures, those that are what the trail tells; few enough for one statement."""
+    made = [_made(row) for row in tx.read(_ALL.where(signature.c.id.in_(sorted(ids))))]
+    return [one for one, record in _with_records(tx, made) if not _faults(one, record)]
 
 
 def differences(tx: Transaction) -> Iterator[tuple[str, str]]:

@@ -22,7 +22,8 @@ AUDITED = frozenset(
     {
         "account", "role_grant", "study", "site", "definition", "subject", "form", "fact", "unique_code", "query", "signature",
         "audit_record", "audit_value", "dictionary", "dictionary_term", "lab_range", "safety_case", "case_entry", "attachment",
-        "study_decision",
+        "study_decision", "verification", "monitoring", "monitoring_entry", "lock", "four_eyes", "delegation",
+        "site_release",
     }
 )  # fmt: skip
 """Tables that no statement may write but through `Transaction.change`, `create` or the trail itself."""
@@ -34,6 +35,14 @@ _DML = re.compile(
 
 PATIENCE_MS, ASK_FOR_MS = 30_000, 2
 """On SQLite, how long a write waits for another one, and how long it sleeps over a single attempt."""
+
+
+ARCHIVE_MARK = int.from_bytes(b"tcrA")
+"""The `application_id` of a SQLite file that is the database of an archive."""
+
+
+class Archived(Exception):
+    """This is the database of an archive: nothing is ever written to it."""
 
 
 class Unaudited(Exception):
@@ -68,8 +77,12 @@ def _still_open(connection: Any, _record: object, _proxy: object) -> None:
         raise DisconnectionError
 
 
-def _sqlite_pragmas(connection: Any, _record: object) -> None:
+def _sqlite_pragmas(connection: Any, record: Any) -> None:
     connection.isolation_level = None  # Transactions are begun by us, so that a write takes its lock at once.
+    record.info["archive"] = connection.execute("PRAGMA application_id").fetchone()[0] == ARCHIVE_MARK
+    if record.info["archive"]:
+        connection.execute("PRAGMA query_only=ON")  # The database refuses whatever comes past `writing`.
+        return
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "recursive_triggers=ON", f"busy_timeout={PATIENCE_MS}"):
         connection.execute(f"PRAGMA {pragma}")
 
@@ -193,16 +206,26 @@ def reading(engine: Engine) -> Iterator[Transaction]:
 
 @contextmanager
 def writing(engine: Engine, at: datetime, who: Who) -> Iterator[Transaction]:
-    """A write transaction: leaving it appends the trail and commits, an exception rolls everything back."""
+    """A write transaction: leaving it appends the trail and commits, an exception rolls everything back. Raises Archived."""
     with _opened(engine, "write") as connection, connection.begin():
         transaction = Transaction(connection, at, who)
         yield transaction
         transaction.flush_trail()
 
 
+def is_archive(engine: Engine) -> bool:
+    """Whether the database is that of an archive: a SQLite file with its mark."""
+    if engine.dialect.name != "sqlite":
+        return False
+    with engine.connect() as connection:
+        return bool(connection.info.get("archive"))
+
+
 @contextmanager
 def _opened(engine: Engine, mode: str) -> Iterator[Connection]:
     with engine.connect() as connection:
+        if mode == "write" and connection.info.get("archive"):
+            raise Archived
         connection.info["mode"] = mode
         try:
             if mode == "read" and connection.dialect.name == "postgresql":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -35,10 +35,10 @@ def taken(tx: Transaction, study_id: int, codes: Sequence[UniqueCode], but_form:
     return found
 
 
-def apply(tx: Transaction, study_id: int, form_id: int, asked: FormDef, before: Document, after: Document) -> None:
+def apply(tx: Transaction, study_id: int, form_id: int, before: Iterable[UniqueCode], after: Iterable[UniqueCode]) -> None:
     """Give back what the form no longer says and take what it says now. Raises Taken."""
-    was = {(one.item, one.text, one.place.row): one for one in codes_of(asked, before)}
-    now = {(one.item, one.text, one.place.row): one for one in codes_of(asked, after)}
+    was = {(one.item, one.text, one.place.row): one for one in before}
+    now = {(one.item, one.text, one.place.row): one for one in after}
     for key in sorted(was.keys() - now.keys()):
         where = (unique_code.c.study_id == study_id, unique_code.c.item == key[0], unique_code.c.text == key[1])
         tx.project(unique_code, delete(unique_code).where(*where, unique_code.c.form_id == form_id, unique_code.c.row == key[2]))

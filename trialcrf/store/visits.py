@@ -154,13 +154,11 @@ def count_subjects(tx: Transaction, asked: Asked) -> int:
 
 
 def replan(tx: Transaction, which: Subject, reason: str = "") -> None:
-    """Bring a subject's rows up to its records, under the study's version in force. Where a target moved that had been planned before,
+    """Bring a subject's rows up to its records, under the version in force for it. Where a target moved that had been planned before,
     the trail says from where to where, and why: the reason of the save. One at a time per subject: each sees what the one before it saved.
     """
     subjects.hold(tx, [which.id])
-    current = definitions.current(tx, which.site.study_oid)
-    assert current is not None  # What is recorded was recorded under a published version.
-    study = current.study
+    study = definitions.for_subject(tx, which).study
     record = subjects.records(tx, [which], schedule.bearing(study))[0]
     old = {row.event_oid: row for row in tx.read(select(visit).where(visit.c.subject_id == which.id))}
     new = {one.event.oid: one for one in schedule.standings(study, record)}
@@ -200,14 +198,14 @@ def moves(tx: Transaction, which: Subject) -> list[Move]:
     return found[::-1]
 
 
-def replan_all(tx: Transaction, study: Study, people: Iterable[Subject]) -> int:
-    """Write the rows of these subjects anew, as a published version or a new table asks for; returns how many subjects."""
+def replan_all(tx: Transaction, people: Iterable[Subject]) -> int:
+    """Write the rows of these subjects anew, as a version that takes effect or a new table asks for; returns how many subjects."""
     everyone = list(people)
     for start in range(0, len(everyone), AT_ONCE):
         some = everyone[start : start + AT_ONCE]
         subjects.hold(tx, [one.id for one in some])
-        records = zip(some, subjects.records(tx, some), strict=True)
-        rows = [row_of(one.id, one.site.id, standing) for one, record in records for standing in schedule.standings(study, record)]
+        records = zip(some, subjects.records(tx, some), definitions.for_each(tx, some), strict=True)
+        rows = [row_of(one.id, one.site.id, standing) for one, record, at in records for standing in schedule.standings(at.study, record)]
         _write(tx, rows, [one.id for one in some])
     return len(everyone)
 
@@ -218,15 +216,15 @@ def unplanned(tx: Transaction, study_oid: str) -> list[Subject]:
     return [one for one in subjects.all_of(tx, study_oid) if one.id in none] if none else []
 
 
-def differences(tx: Transaction, study: Study, people: Sequence[Subject]) -> Iterator[tuple[Subject, str]]:
+def differences(tx: Transaction, people: Sequence[Subject]) -> Iterator[tuple[Subject, str]]:
     """Every visit of these subjects whose row is not what the rule makes of their records."""
     for start in range(0, len(people), AT_ONCE):
         some = people[start : start + AT_ONCE]
         stored: dict[int, set[Row]] = {one.id: set() for one in some}
         for row in tx.read(select(visit).where(visit.c.subject_id.in_(sorted(stored)))):
             stored[row.subject_id].add(tuple(row))
-        for one, record in zip(some, subjects.records(tx, some), strict=True):
-            for wrong in sorted(stored[one.id] ^ _rows(one, study, record), key=lambda row: str(row[1])):
+        for one, record, at in zip(some, subjects.records(tx, some), definitions.for_each(tx, some), strict=True):
+            for wrong in sorted(stored[one.id] ^ _rows(one, at.study, record), key=lambda row: str(row[1])):
                 yield one, str(wrong[1])
 
 

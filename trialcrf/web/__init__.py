@@ -14,21 +14,60 @@ from werkzeug.exceptions import HTTPException
 
 from config import TEMPLATES, Settings
 from trialcrf.actions import NotAllowed
+from trialcrf.core.lock import Locked
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.language import Language
 from trialcrf.store import migrations
-from trialcrf.store.transaction import open_engine
-from trialcrf.web import account, eligibility, enrolment, export, guard, quality, queries, reminders, reports, specification
+from trialcrf.store.transaction import Archived, is_archive, open_engine
+from trialcrf.web import (
+    account,
+    amendments,
+    archived,
+    casebook_files,
+    eligibility,
+    enrolment,
+    export,
+    guard,
+    quality,
+    queries,
+    reminders,
+    reports,
+    specification,
+)
 from trialcrf.web.administration import admin, health, jobs_page, mails
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
-from trialcrf.web.forms import entry, history, labview
+from trialcrf.web.forms import entry, history, labview, threads
 from trialcrf.web.frame import done_notices, shell
+from trialcrf.web.oversight import (
+    access,
+    access_log,
+    certificates,
+    closing,
+    coverage,
+    delegation,
+    locks,
+    monitoring,
+    names,
+    redaction,
+    requests,
+    review,
+    signing,
+    trail,
+    verification,
+)
+from trialcrf.web.queries import ageing, bulk, listed, one  # noqa: F401 (they add their routes)
 from trialcrf.web.safety import case_documents, cases, dictionaries, laboratory, stopping
 from trialcrf.web.visits import calendar, card, feed, follow_up, matrix, timeline, today
 
 LARGEST_POST = 4 * 1024 * 1024
 
 BLUEPRINTS = (
+    access,
+    delegation,
+    names,
+    access_log,
+    redaction,
+    trail,
     account,
     admin,
     batches,
@@ -36,7 +75,10 @@ BLUEPRINTS = (
     calendar,
     card,
     case_documents,
+    casebook_files,
     cases,
+    certificates,
+    coverage,
     dictionaries,
     eligibility,
     enrolment,
@@ -50,19 +92,27 @@ BLUEPRINTS = (
     jobs_page,
     laboratory,
     labels,
+    locks,
     look_back,
     mails,
     matrix,
+    monitoring,
     quality,
     queries,
     release,
     reminders,
     reports,
+    requests,
+    review,
+    signing,
     specification,
+    amendments,
     stopping,
+    threads,
     timeline,
     today,
     tracing,
+    verification,
     vitals,
 )
 
@@ -95,6 +145,9 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     """
     engine = open_engine(settings.database_url)
     migrations.check(engine)
+    if is_archive(engine) is not (settings.archive is not None):
+        # Nobody goes on in an archive by mistake, and no database of a trial is ever open without a password.
+        raise Archived("this is the database of an archive" if is_archive(engine) else "this is not the database of an archive")
     app = Flask("trialcrf.web", template_folder=str(TEMPLATES), static_folder="static", static_url_path="/static")
     app.config.update(
         SECURE_COOKIES=settings.secure_cookies,
@@ -105,6 +158,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         BASE_URL=settings.base_url,
         CALENDAR_KEYS=settings.calendar_keys,
         ICSR_SCHEMA=settings.icsr_schema,
+        ARCHIVE=settings.archive,
         MAX_CONTENT_LENGTH=LARGEST_POST,
         MAX_FORM_MEMORY_SIZE=LARGEST_POST,
         MAX_FORM_PARTS=20_000,
@@ -119,10 +173,14 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     unnamed = [name for name, view in app.view_functions.items() if not hasattr(view, "verb")]
     if unnamed:
         raise RuntimeError(f"routes that name no verb: {', '.join(unnamed)}")
-    app.before_request(guard.open_door)
-    app.after_request(guard.close_door)
+    door = guard if settings.archive is None else archived
+    app.before_request(door.open_door)
+    app.before_request(names.look)
+    app.after_request(door.close_door)
+    app.after_request(names.note)
     app.teardown_request(guard.end_view)
     app.register_error_handler(Exception, _explain)
+    app.register_error_handler(Locked, _closed)
     return app
 
 
@@ -132,7 +190,7 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.lstrip_blocks = True
     app.jinja_env.add_extension("jinja2.ext.i18n")
     app.jinja_env.install_gettext_callables(  # type: ignore[attr-defined]
-        lambda msgid: _language().gettext(msgid), lambda one, many, count: _language().ngettext(one, many, count), newstyle=True
+        lambda msgid: _language().gettext(msgid), lambda single, many, count: _language().ngettext(single, many, count), newstyle=True
     )
     app.jinja_env.filters.update(say=_say, day=_day, moment=_moment, graded=labview.graded)
     app.jinja_env.filters.update(number=lambda value, decimals=None: _language().number(value, decimals))
@@ -169,9 +227,19 @@ def _clock(at: datetime) -> str:
     return local.strftime("%H:%M") if local.date() == g.now.astimezone(zone).date() else _language().moment(at, zone)
 
 
+def _closed(refused: Locked) -> tuple[str, int]:
+    """What was tried lies under a freeze or lock: told to whoever tried, and put into the trail."""
+    closing.note(refused)
+    heading, sentences = Message(N_("This is closed")), [refused.message]
+    return render_template("error.html", shell=shell(), status=409, heading=heading, sentences=sentences, trace=""), 409
+
+
 def _explain(error: Exception) -> tuple[str, int] | Response:
     """A plain page for every error: what happened, that nothing was changed, where to go. No stack trace reaches a person."""
     status, said, trace = 500, None, ""
+    refused = closing.by_database(error)
+    if refused is not None:
+        return _closed(refused)
     if isinstance(error, HTTPException):
         if error.response is not None or error.code is None or error.code < 400:
             return error.get_response()  # type: ignore[return-value]
@@ -183,6 +251,8 @@ def _explain(error: Exception) -> tuple[str, int] | Response:
             )
     elif isinstance(error, NotAllowed):
         status = 403
+    elif isinstance(error, Archived):
+        status, said = 403, Message(archived.READ_ONLY)
     elif isinstance(error, OperationalError) and "locked" in str(error):
         status = 503
     if status == 500 or status not in _HEADINGS:

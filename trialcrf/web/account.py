@@ -33,7 +33,7 @@ def home() -> Response:
     actor = g.session.actor
     with guard.read() as tx:
         studies = [published.study.oid for published in definitions.all_of(tx)]
-    for needed, endpoint in (("day.read", "today.day"), ("cell.read", "batches.listed")):
+    for needed, endpoint in (("day.read", "today.day"), ("subject.list", "subjects.matrix"), ("cell.read", "batches.listed")):
         mine = [oid for oid in studies if may(actor, needed, oid)]
         if mine:
             return redirect(url_for(endpoint, study=mine[0]) if len(mine) == 1 else url_for("account.studies"))
@@ -53,6 +53,8 @@ def studies() -> str:
         study = published.study
         if may(actor, "day.read", study.oid):
             links.append((study.title, study.oid, url_for("today.day", study=study.oid)))
+        elif may(actor, "subject.list", study.oid):
+            links.append((study.title, study.oid, url_for("subjects.matrix", study=study.oid)))
         elif may(actor, "cell.read", study.oid) and study.cells is not None:
             links.append((study.title, study.oid, url_for("batches.listed", study=study.oid)))
     return render_template("account/studies.html", shell=shell(), links=links)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, date
 
-from wtforms import EmailField, Form, HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import EmailField, Form, FormField, HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
 
 from trialcrf.actions import Impossible
+from trialcrf.actions.review_trail import Period
 from trialcrf.core.definition.model import DataType, ItemDef
 from trialcrf.core.document import Answer
 from trialcrf.core.values import Raw, Unreadable, read
@@ -26,6 +27,10 @@ class DayForm(Form):
     day = StringField(N_("Day"), render_kw={"inputmode": "numeric", "size": "2"})
     month = StringField(N_("Month"), render_kw={"inputmode": "numeric", "size": "2"})
     year = StringField(N_("Year"), render_kw={"inputmode": "numeric", "size": "4"})
+
+    def read_day_if_any(self) -> date | None:
+        """The day that was typed, None where nothing was. Raises Impossible at the boxes."""
+        return self.read_day(Message("")) if any((box.data or "").strip() for box in (self.day, self.month, self.year)) else None
 
     def read_day(self, blank: Message) -> date:
         """The day that was typed. Raises Impossible at the boxes, with `blank` where nothing was."""
@@ -67,6 +72,31 @@ class RoleForm(Form):
     site = SelectField(N_("Site"), validate_choice=False)
 
 
+class TrainingForm(DayForm):
+    """The day of a training; a reason where another day was recorded before."""
+
+    reason = StringField(N_("Reason of the correction"), render_kw={"maxlength": "500"})
+
+
+class NamesForm(Form):
+    names = TextAreaField(N_("Names, one a line"), render_kw={"rows": "12", "autocomplete": "off", "spellcheck": "false"})
+
+
+class DelegationForm(DayForm):
+    username = SelectField(N_("Delegated to"), choices=[], validate_choice=False)
+    password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
+
+
+class DelegationEndForm(DayForm):
+    reason = StringField(N_("Reason"), render_kw={"maxlength": "500"})
+    password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
+
+
+class AccessReviewForm(Form):
+    password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
+    seen = HiddenField()
+
+
 class ReasonForm(Form):
     reason = TextAreaField(N_("Reason"), render_kw={"rows": "2", "maxlength": "500"})
 
@@ -96,6 +126,17 @@ class ReportForm(DayForm):
     why = StringField(N_("Why it is ordered"), render_kw={"maxlength": "500"})
 
 
+class CasebookForm(Form):
+    subject = StringField(N_("Subject"), render_kw={"maxlength": "40", "spellcheck": "false"})
+    site = SelectField(N_("Casebooks"), validate_choice=False)
+    language = SelectField(N_("Language"), choices=NAMES, validate_choice=False)
+
+
+class BlankForm(Form):
+    version = SelectField(N_("Version"), validate_choice=False)
+    blank_language = SelectField(N_("Language"), choices=NAMES, validate_choice=False)
+
+
 class AnswerForm(Form):
     code = SelectField(N_("Why the value is right"), validate_choice=False)
     text = TextAreaField(N_("Remark"), render_kw={"rows": "2", "maxlength": "500"})
@@ -103,6 +144,66 @@ class AnswerForm(Form):
 
 class ReviewForm(Form):
     text = TextAreaField(N_("Remark"), render_kw={"rows": "2", "maxlength": "500"})
+
+
+class AskForm(DayForm):
+    """A query of a person, or who is to answer it by when."""
+
+    text = TextAreaField(N_("Question"), render_kw={"rows": "3", "maxlength": "1000"})
+    assignee = SelectField(N_("Who is to answer"), choices=[], validate_choice=False)
+
+
+class ArrangeForm(DayForm):
+    """Who is to answer a query by when, and why that changes."""
+
+    assignee = SelectField(N_("Who is to answer"), choices=[], validate_choice=False)
+    text = StringField(N_("Reason"), render_kw={"maxlength": "500"})
+
+
+class BulkForm(DayForm):
+    """One act on the queries that are ticked."""
+
+    act = SelectField(N_("With the ticked queries"), choices=[], validate_choice=False)
+    text = StringField(N_("Reason"), render_kw={"maxlength": "500"})
+    assignee = SelectField(N_("Who is to answer"), choices=[], validate_choice=False)
+
+
+class CommentForm(Form):
+    text = TextAreaField(N_("Comment"), render_kw={"rows": "3", "maxlength": "1000"})
+
+
+class ReviewPeriodForm(Form):
+    """The first and the last day of a period, each in three boxes."""
+
+    first = FormField(DayForm, N_("First day"))
+    last = FormField(DayForm, N_("Last day"))
+
+    def given(self) -> bool:
+        return any(box.data for end in (self.first, self.last) for box in end)
+
+    def fill(self, period: Period) -> None:
+        for end, day in ((self.first, period.first), (self.last, period.last)):
+            end.form.day.data, end.form.month.data, end.form.year.data = str(day.day), str(day.month), str(day.year)
+
+    def first_day(self) -> date:
+        return self._read("first")
+
+    def last_day(self) -> date:
+        return self._read("last")
+
+    def _read(self, name: str) -> date:
+        try:
+            found: date = self[name].form.read_day(Message(N_("Give the day as day, month and year.")))
+        except Impossible as problem:
+            problem.field = name
+            raise
+        return found
+
+
+class TrailReviewForm(Form):
+    conclusion = TextAreaField(N_("Conclusion"), render_kw={"rows": "5", "maxlength": "4000"})
+    password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
+    seen = HiddenField()
 
 
 class DecisionForm(Form):
@@ -116,6 +217,11 @@ class VerdictForm(DayForm):
     verdict = SelectField(N_("Verdict"), validate_choice=False)
     comment = TextAreaField(N_("Remark"), render_kw={"rows": "2", "maxlength": "500"})
     reason = SelectField(N_("Why the verdict is given again"), validate_choice=False)
+    password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
+    seen = HiddenField()
+
+
+class SealForm(Form):
     password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
     seen = HiddenField()
 
@@ -135,6 +241,13 @@ class LimitsForm(DayForm):
     sex = SelectField(N_("Holds for"), validate_choice=False)
     low = StringField(N_("Lower limit"), render_kw={"inputmode": "decimal", "size": "8"})
     high = StringField(N_("Upper limit"), render_kw={"inputmode": "decimal", "size": "8"})
+
+
+class ApprovalForm(DayForm):
+    """The approval of a version at a site; its day is that of the approval."""
+
+    site = SelectField(N_("Site"), validate_choice=False)
+    reference = StringField(N_("What names the approval"), render_kw={"maxlength": "200"})
 
 
 class BedsideForm(Form):

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import g, request, url_for
+from flask import current_app, g, request, url_for
 
 from trialcrf.core.access import ROLES, VERBS, may, role_for
 from trialcrf.core.rhythm import RHYTHMS, health
 from trialcrf.core.safety.stopping import rule_of
 from trialcrf.core.schedule import State
 from trialcrf.core.wording import N_, Message
-from trialcrf.core.workflow import QueryState
 from trialcrf.store import decisions, outbox, queries, runs, sites, visits
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.visits import Asked
 from trialcrf.web import guard
+from trialcrf.web.oversight.deciding import to_decide
+from trialcrf.web.oversight.waiting import to_sign
 from trialcrf.web.page import NavLink, Shell
+from trialcrf.web.queries import guarded_forms, waiting_for
 
 DONE = {
     "saved": N_("Saved."),
@@ -27,7 +29,21 @@ DONE = {
     "answered": N_("The query is answered."),
     "accepted": N_("The answer is accepted: the query is closed."),
     "rejected": N_("The answer is not accepted: the query is open again."),
+    "query_cancelled": N_("The query is cancelled."),
+    "reopened": N_("The query is open again."),
+    "asked": N_("The query is open: it waits for an answer of the site."),
+    "commented": N_("The comment is written."),
     "signed": N_("The verdict is signed."),
+    "sealed": N_("Signed. What is signed bears the seal until something in it changes."),
+    "reviewed": N_("The review is signed and recorded."),
+    "frozen": N_("It is frozen: no value in it changes."),
+    "thawed": N_("It is thawed: values may change again."),
+    "locked": N_("It is locked: nothing in it changes any more."),
+    "database": N_("The database is locked, and the lock is signed."),
+    "requested": N_("Your request waits for a second person."),
+    "granted": N_("The request is granted and carried out."),
+    "refused": N_("The request is refused."),
+    "withdrawn": N_("The request is withdrawn."),
     "limits": N_("The limits are recorded."),
     "ended": N_("The last day of the limits is recorded."),
     "case": N_("Written into the case."),
@@ -44,6 +60,17 @@ DONE = {
     "welcome": N_("The password is set: sign in with it."),
     "out": N_("You are signed out."),
     "revoked": N_("The address is revoked: whoever has it reads nothing any more."),
+    "approved": N_("The approval is recorded: the version takes effect at the site on its day."),
+    "in_force": N_("The approval is recorded: the version is in force at the site."),
+    "names": N_("The list of names is replaced."),
+    "delegated": N_("The delegation is recorded."),
+    "delegation_ended": N_("The end of the delegation is recorded."),
+    "access_reviewed": N_("The review of access is recorded."),
+    "verified": N_("Verified."),
+    "verified_queries": N_("Verified. What was left out with a text raised a query."),
+    "unverified": N_("The verification of this value is taken back."),
+    "monitoring": N_("Written into the monitoring visit."),
+    "recalled_mails": N_("The mails of the recall are on their way. Of what is frozen or locked no incident could be recorded: see below."),
     "recalled": N_("Every batch that the finding reaches is recalled: see below."),
 }
 """What a page may say on top after a save: the address carries only the code, never the text."""
@@ -58,8 +85,10 @@ def shell(alone: bool = False) -> Shell:
     """The frame for this request, as far as the door let it come; `alone` asks nothing of the database, for when that is what failed."""
     session, place = g.get("session"), g.get("place") or guard.Place()
     here = request.full_path.rstrip("?") if request.method in guard.SAFE else request.path
+    archive = _archive()
+    language_url = "" if archive else url_for("account.choose_language")
     if session is None:
-        return Shell(g.language.code, "auto", here=here, home_url="/", language_url=url_for("account.choose_language"))
+        return Shell(g.language.code, "auto", here=here, home_url="/", language_url=language_url, archive=archive, tongues=_tongues())
     study = place.published.study if place.published else None
     role = None
     if study is not None:
@@ -81,12 +110,28 @@ def shell(alone: bool = False) -> Shell:
         nav=() if alone else _navigation(study.oid if study else None),
         banner=None if alone else _banner(),
         banner_url=url_for("jobs.listed"),
-        language_url=url_for("account.choose_language"),
-        account_url=url_for("account.mine"),
-        sign_out_url=url_for("account.sign_out"),
+        language_url=language_url,
+        account_url="" if archive else url_for("account.mine"),
+        sign_out_url="" if archive else url_for("account.sign_out"),
         search_url=url_for("subjects.matrix", study=study.oid) if study and may(session.actor, "subject.list", study.oid) else "",
         search=request.args.get("q", "") if request.endpoint == "subjects.matrix" else "",
+        archive=archive,
+        tongues=_tongues(),
     )
+
+
+def _archive() -> Message | None:
+    at = current_app.config["ARCHIVE"]
+    said = N_("Archive of %(at)s: the pages tell what stood then. Everything can be read, nothing can be changed.")
+    return Message(said, {"at": g.language.moment(at)}) if at else None
+
+
+def _tongues() -> dict[str, str]:
+    """In an archive nothing is written, not even which language was chosen: the address says it."""
+    if not current_app.config["ARCHIVE"] or request.endpoint is None or request.method not in guard.SAFE:
+        return {}
+    asked = {**request.args.to_dict(), **(request.view_args or {})}
+    return {code: url_for(request.endpoint, **{**asked, "lang": code}) for code in ("fr", "en")}
 
 
 def _navigation(study: str | None) -> tuple[NavLink, ...]:
@@ -108,25 +153,57 @@ def _navigation(study: str | None) -> tuple[NavLink, ...]:
         if may(actor, "subject.list", study):
             link(N_("Subjects"), "subjects.matrix", study=study)
             link(N_("Calendar"), "calendar.shown", study=study)
+        if may(actor, "casebook.print", study):
+            link(N_("Casebooks"), "casebook_files.listed", study=study)
         if may(actor, "cell.read", study) and g.place.published.study.cells is not None:
             link(N_("Batches of cells"), "batches.listed", study=study)
         if may(actor, "query.read", study):
-            with guard.read() as tx:
-                mine = QueryState.OPEN if may(actor, "query.answer", study) else QueryState.ANSWERED
-                waiting = queries.count(tx, study, guard.my_sites("query.read"), [mine])
+            waiting = None  # Who only reads has nothing to do about them.
+            if may(actor, "query.answer", study) or may(actor, "query.review", study):
+                with guard.read() as tx:
+                    mine = guard.my_sites("query.read")
+                    places = [one.code for one in sites.all_of(tx, study) if mine is None or one.code in mine]
+                    states = waiting_for(may(actor, "query.answer", study))
+                    waiting = queries.count(tx, study, places, states, guarded_forms(tx, study, places))
             link(N_("Queries"), "queries.listed", waiting, N_("waiting for you"), study=study)
+        if may(actor, "signature.read", study):
+            with guard.read() as tx:
+                unsigned = to_sign(tx, g.place.published.study) if may(actor, "signature.sign", study) else None
+            link(N_("To sign"), "signing.queue", unsigned, N_("forms wait for a signature"), study=study)
+        if may(actor, "lock.read", study):
+            link(N_("Locks"), "locks.listed", study=study)
+        if may(actor, "casebook.open", study):
+            with guard.read() as tx:
+                asked = to_decide(tx, study)
+            link(N_("Requests"), "requests.listed", asked or None, N_("wait for your decision"), study=study)
+        if may(actor, "verification.read", study):
+            link(N_("Verification"), "coverage.shown", study=study)
+        if may(actor, "monitoring.read", study):
+            link(N_("Monitoring visits"), "monitoring.listed", study=study)
         if may(actor, "case.read", study):
             link(N_("Serious events"), "cases.listed", study=study)
         if may(actor, "study.read", study):
             link(N_("Assumptions"), "specification.assumptions", study=study)
+        if may(actor, "version.read", study):
+            link(N_("Versions"), "amendments.listed", study=study)
         if may(actor, "decision.read", study) and rule_of(g.place.published.study) is not None:
             with guard.read() as tx:
                 holds = decisions.waiting(tx, study) if may(actor, "decision.sign", study) else None
             link(N_("Stopping rule"), "stopping.shown", holds, N_("holds to be judged"), study=study)
         if may(actor, "quality.read", study):
             link(N_("Site quality"), "quality.shown", study=study)
+        if may(actor, "audit.export", study):
+            link(N_("Review of the audit trail"), "review.shown", study=study)
+        if may(actor, "audit.read", study):
+            link(N_("The audit trail"), "trail.shown", study=study)
+        elif may(actor, "access.read", study):
+            link(N_("Sign-ins and downloads"), "access_log.shown", study=study)
         if may(actor, "lab.read", study):
             link(N_("Laboratories"), "laboratory.listed", study=study)
+        if may(actor, "delegation.read", study):
+            link(N_("Delegation log"), "delegation.shown", study=study)
+        if may(actor, "names.keep", study):
+            link(N_("Names to be avoided"), "names.listed", study=study)
         if may(actor, "report.read", study):
             link(N_("Reports"), "reports.listed", study=study)
         if may(actor, "data.export", study):
@@ -134,6 +211,10 @@ def _navigation(study: str | None) -> tuple[NavLink, ...]:
     if any(grant.role == "administrator" for grant in actor.grants):
         link(N_("People"), "admin.people")
         link(N_("Sites"), "admin.sites_page")
+    if study and may(actor, "access.read", study):
+        link(N_("Access"), "access.shown", study=study)
+    elif any(grant.role in VERBS["access.read"] and not grant.site for grant in actor.grants):
+        link(N_("Access"), "access.studies")
     if may(actor, "job.administer", "*"):
         link(N_("Jobs"), "jobs.listed")
         with guard.read() as tx:

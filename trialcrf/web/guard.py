@@ -288,7 +288,7 @@ def _find_place(tx: Transaction, needed: str) -> None:
         if not any(grant.role in VERBS[needed] for grant in actor.grants):
             abort(403)
         return
-    published = definitions.current(tx, args["study"])
+    published = definitions.everywhere(tx, args["study"])
     if published is None or not any(grant.study in (args["study"], "*") for grant in actor.grants):
         abort(404)
     g.place.published = published
@@ -308,6 +308,20 @@ def _find_place(tx: Transaction, needed: str) -> None:
         if not may(actor, needed, published.study.oid, site.code):
             abort(404)
         g.place.site = site
+        g.place.published = _in_force(tx, published, site, g.place.subject)
+
+
+def _in_force(tx: Transaction, newest: Published, site: Site, subject: Subject | None) -> Published:
+    """What is asked at this site, or of this subject: a new version takes effect there with its approval (ICH E6(R3) 4.3.5)."""
+    if newest.version == 1 and newest.study.amendment is None:
+        return newest
+    try:
+        found = definitions.for_subject(tx, subject) if subject is not None else definitions.at_site(tx, site)
+    except LookupError:
+        found = None
+    if found is None:
+        abort(409, description=Message(N_("No version of the study is released to site %(site)s yet."), {"site": site.code}))
+    return found
 
 
 def close_door(response: Response) -> Response:

@@ -52,6 +52,8 @@ class Shell:
     search: str = ""
     banner: Message | None = None
     banner_url: str = ""
+    archive: Message | None = None  # what says that this is an archive; `tongues` are then the addresses of the page in each language
+    tongues: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +119,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Past:
-    """One line of a field's history; `now` and `was` are texts for reading, empty where there was none."""
+    """One line of a history or thread; `now` and `was` are texts for reading, empty where there was none.
+
+    `kind` is change, refusal, query, comment or form; `said` what somebody wrote; `link` a query that belongs to it, with its address;
+    `also` what was settled with it.
+    """
 
     what: Sayable
     by: str
@@ -126,3 +132,8 @@ class Past:
     now: tuple[Sayable | str, ...] = ()
     was: tuple[Sayable | str, ...] = ()
     why: Sayable | str = ""
+    kind: str = ""
+    said: Sayable | str = ""
+    link: Sayable | str = ""
+    link_url: str = ""
+    also: tuple[Sayable, ...] = ()

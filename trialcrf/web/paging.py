@@ -8,7 +8,7 @@ from flask import request, url_for
 
 from trialcrf.web.page import Pages
 
-FILTERS = ("state", "site", "show")
+FILTERS = ("state", "site", "show", "who", "by", "late", "subject")
 """What is kept of an address when another filter or page is chosen; whatever else someone put into it is not."""
 
 

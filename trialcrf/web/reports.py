@@ -14,7 +14,7 @@ from flask import Blueprint, abort, current_app, g, redirect, render_template, r
 from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, report
-from trialcrf.actions.report import folder_of_annexes
+from trialcrf.actions.report import OF_CASEBOOKS, folder_of_annexes
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.queue import DRAW_REPORT, Queue
 from trialcrf.store import reports, sites
@@ -44,6 +44,7 @@ STEPS = {
     "tables": N_("writing the tables"),
     "annex": N_("drawing the annexes"),
     "pages": N_("drawing the pages"),
+    "listed": N_("drawing one casebook after the other"),
     "archived": N_("archiving"),
 }
 DIGITS = re.compile(r"[0-9]{1,9}")
@@ -95,7 +96,7 @@ def order(study: str) -> Response | tuple[str, int]:
         as_of = form.read_day(Message(N_("Say up to which day.")))
         with guard.write() as tx:
             kind, site = form.kind.data or report.SAFETY, form.site.data or ""
-            if not _open(kind):
+            if not _open(kind) or not _offered(kind):
                 raise Impossible(Message(N_("Choose one of the reports offered.")), "kind")
             ordered = report.order(
                 tx,
@@ -131,7 +132,7 @@ def cancel(study: str, report: int) -> Response:
     """Nobody wants it any more: the drawing is ended within a second, and nothing is archived. What is drawn already stays."""
     with guard.write() as tx:
         found = reports.find(tx, report)
-        if found is None or found.study_oid != study:
+        if found is None or found.study_oid != study or found.kind in OF_CASEBOOKS:
             abort(404)
         done = reports.cancelled(tx, report)
     return redirect(url_for("reports.listed", study=study, done="cancelled" if done else None), 303)
@@ -153,7 +154,7 @@ def download(study: str, report: int) -> Response:
     if found is None or found.study_oid != study or found.state != reports.DRAWN or not found.file or not _open(found.kind):
         abort(404)
     assert found.sha256
-    return _sent(_path(found.file), found.sha256)
+    return sent_file(path_of(found.file), found.sha256)
 
 
 @page(blueprint, LIST + "/<int(max=2147483647):report>/<name>", "report.read", endpoint="annex")
@@ -166,16 +167,30 @@ def annex(study: str, report: int, name: str) -> Response:
     one = next((file for file in found.annexes if file.name == name), None)
     if one is None:
         abort(404)
-    return _sent(_annexes(found.file) / one.name, one.sha256)
+    return sent_file(annexes_of(found.file) / one.name, one.sha256)
 
 
 def _open(kind: str) -> bool:
-    """Whether this person may have a report of this kind: the arms of a blinded study are not for everybody who reads reports."""
+    """Whether this person may have a report of this kind: the arms of a blinded study are not for everybody who reads reports, and
+    casebooks have a page of their own."""
     verb = report.KINDS[kind].verb if kind in report.KINDS else ""
-    return not verb or guard.may_here(verb)
+    return kind not in OF_CASEBOOKS and (not verb or guard.may_here(verb))
 
 
-def _sent(path: Path, sha256: str) -> Response:
+def _offered(kind: str) -> bool:
+    """Whether it is ordered here: the letter of a monitoring visit is ordered at the visit."""
+    return kind not in report.KINDS or report.KINDS[kind].about is not report.About.MONITORING
+
+
+def sent(found: Report) -> Response:
+    """The file of an archived report, for a page of its own that said who may have it."""
+    assert found.file
+    assert found.sha256
+    return sent_file(path_of(found.file), found.sha256)
+
+
+def sent_file(path: Path, sha256: str) -> Response:
+    """An archived file, if it still is what was archived."""
     try:
         content = path.read_bytes()
     except OSError:
@@ -190,22 +205,24 @@ def _sent(path: Path, sha256: str) -> Response:
     return response
 
 
-def _annexes(file: str) -> Path:
-    return _path(folder_of_annexes(Path(file).name))
+def annexes_of(file: str) -> Path:
+    """The folder of what is archived beside a file."""
+    return path_of(folder_of_annexes(Path(file).name))
 
 
-def _path(file: str) -> Path:
+def path_of(file: str) -> Path:
+    """Where an archived file is."""
     return Path(current_app.config["DATA"]) / "reports" / Path(file).name
 
 
 def _page(form: ReportForm, problem: Impossible | None = None) -> str:
     study = g.place.published.study
     with guard.read() as tx:
-        total = reports.count(tx, study.oid)
+        total = reports.count(tx, study.oid, OF_CASEBOOKS)
         number = asked_page(total, ON_A_PAGE)
-        lines = [_line(one) for one in reports.all_of(tx, study.oid, ON_A_PAGE, (number - 1) * ON_A_PAGE)]
+        lines = [_line(one) for one in reports.all_of(tx, study.oid, ON_A_PAGE, (number - 1) * ON_A_PAGE, OF_CASEBOOKS)]
         places = sites.all_of(tx, study.oid)
-    kinds = {code: kind for code, kind in report.KINDS.items() if kind.refusal(study) is None and _open(code)}
+    kinds = {code: kind for code, kind in report.KINDS.items() if kind.refusal(study) is None and _open(code) and _offered(code)}
     form.kind.choices = {code: g.language.gettext(kind.label) for code, kind in kinds.items()}
     form.site.choices = {"": g.language.gettext(N_("Every site"))} | {one.code: f"{one.code} {one.name}" for one in places}
     form.language.choices = {code: NAMES.get(code, code) for code in study.languages}
@@ -227,7 +244,7 @@ def _line(one: Report) -> Line:
     size = None
     if one.state == reports.DRAWN and one.file:
         try:
-            size = Decimal(max(1, round(_path(one.file).stat().st_size / 1000)))
+            size = Decimal(max(1, round(path_of(one.file).stat().st_size / 1000)))
         except OSError:
             log.critical("the archived report %s is not there", one.file)
     return Line(

@@ -9,17 +9,18 @@ from datetime import datetime
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, enrol
+from trialcrf.actions import Impossible, second
 from trialcrf.actions.judge import STATEMENT_ALIAS
 from trialcrf.core import schedule
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import EventType, FormDef, Study, StudyEventDef
 from trialcrf.core.document import FormKey
 from trialcrf.core.facts import Recorded, SubjectRecord
+from trialcrf.core.lock import Address, Level
 from trialcrf.core.safety.case import CASE_STATES
 from trialcrf.core.schedule import Visit
 from trialcrf.core.wording import N_, Message, Sayable, Words
-from trialcrf.store import cases, forms, subjects, visits
+from trialcrf.store import cases, forms, queries, subjects, visits
 from trialcrf.store.forms import Standing
 from trialcrf.store.subjects import Subject
 from trialcrf.web import guard
@@ -29,6 +30,9 @@ from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.forms.history import reason_for_reading
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
+from trialcrf.web.oversight import closing
+from trialcrf.web.oversight.sealed import seals_of
+from trialcrf.web.page import Chip
 from trialcrf.web.safety import stopping
 from trialcrf.web.visits import timeline
 
@@ -73,6 +77,7 @@ class FormLine:
     state: str
     says: tuple[Sayable | str, ...] = ()
     queries: int = 0
+    form_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,11 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
         standing = forms.standings(tx, [which.id])
         gone = forms.standings(tx, [which.id], in_error=True)
         moved = visits.moves(tx, which)
+        sealed = seals_of(tx, definition, which, standing)
+        talks = queries.open_at_visits(tx, [which.id]) if guard.may_here("query.read") else None
         hold = stopping.notice(tx)
+        closed, removal_url = closing.of_subject(tx, which), closing.removal_url(tx, which)
+        closed_visits = closing.visits_of(tx, which)
         serious = cases.of_subject(tx, which.id) if guard.may_here("case.read") else []
     planned = schedule.plan(definition, record, which.site.today(g.now))
     scheduled = [_scheduled(definition, which, visit, standing, gone, record) for visit in planned]
@@ -119,12 +128,14 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
         which=which,
         kind=kind.label,
         hold=hold,
+        sealed=sealed,
+        talks=talks,
         serious=[
             (one.number, Message(CASE_STATES[one.state]), url_for("cases.one", study=definition.oid, number=one.number)) for one in serious
         ],
         judged=definition.eligibility_of(which.subject_type) is not None and guard.may_here("statement.read"),
         wristband_url=_wristband_url(definition, which),
-        ways=[*ways(definition, which), *traces(definition, which)],
+        ways=[*ways(definition, which), *traces(definition, which), *_oversight(definition, which)],
         ended=Message(schedule.ENDINGS[end.code]) if end else None,
         scheduled=scheduled,
         moved=[
@@ -139,10 +150,24 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
             for s in gone
             if s.key.form_oid in definition.form and may_form(definition.form[s.key.form_oid], "read")
         ],
-        may_error=may(g.session.actor, "subject.error", definition.oid, which.site.code) and not which.error,
+        may_error=may(g.session.actor, "removal.ask", definition.oid, which.site.code) and not which.error,
+        closed=closed,
+        closed_visits=closed_visits,
+        removal_url=removal_url,
+        lock_url=closing.link(Address(Level.SUBJECT, which.id)),
         reason=form,
         problem=problem,
     )
+
+
+def _oversight(study: Study, which: Subject) -> list[Chip]:
+    """Where the values of the subject are held against their sources, and where everything recorded of it is had as a file."""
+    found = []
+    if not which.error and guard.may_here("verification.read"):
+        found.append(Chip(Message(N_("Verification")), url_for("verification.subject", study=study.oid, subject=which.key)))
+    if guard.may_here("casebook.print"):
+        found.append(Chip(Message(N_("Casebook as a file")), url_for("casebook_files.listed", study=study.oid, subject=which.key)))
+    return found
 
 
 def _wristband_url(study: Study, which: Subject) -> str:
@@ -158,7 +183,7 @@ def _line(study: Study, which: Subject, key: FormKey, standing: Sequence[Standin
     # A verdict is written by signing it, on a page of its own; other statements are read as the forms that they are.
     verdict = form.access == "statement" and form.with_alias(STATEMENT_ALIAS) is not None
     url = url_for("eligibility.criteria", study=study.oid, subject=which.key) if verdict else form_url(which, key)
-    return FormLine(form.label, url, state, says, found.open_queries if found else 0)
+    return FormLine(form.label, url, state, says, found.open_queries if found else 0, found.id if found else 0)
 
 
 def key_for(event: StudyEventDef, form_oid: str, repeat: int, standing: Sequence[Standing], gone: Sequence[Standing]) -> FormKey:
@@ -247,15 +272,16 @@ def _told(study: Study, which: Subject, alias: str, text: str) -> Sayable | str:
     return study.meaning(alias, text)
 
 
-@page(blueprint, "/studies/<study>/subjects/<subject>/error", "subject.error", methods=["POST"])
+@page(blueprint, "/studies/<study>/subjects/<subject>/error", "removal.ask", methods=["POST"])
 def mark_error(study: str, subject: str) -> Response | tuple[str, int]:
+    """Ask to mark the subject entered in error: another person decides (`actions.second`)."""
     form, which, definition = ReasonForm(request.form), g.place.subject, g.place.published.study
     if definition.is_product(which.subject_type):
         abort(404)  # A batch has a page of its own.
     try:
         with guard.write() as tx:
-            enrol.mark_subject_error(tx, which, form.reason.data or "")
+            second.ask_removal(tx, g.place.published, which, form.reason.data or "")
     except Impossible as problem:
         problem.field = problem.field or "reason"
         return _subject_page(form, problem), 422
-    return redirect(url_for("subjects.matrix", study=study, done="error"), 303)
+    return redirect(url_for("subjects.one", study=study, subject=subject, done="requested"), 303)

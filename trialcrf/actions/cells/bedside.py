@@ -20,6 +20,7 @@ from trialcrf.core.cells import donation_numbers, donors_of
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Answer, FormKey, Place
 from trialcrf.core.entry import Refused
+from trialcrf.core.personal import found_in
 from trialcrf.core.product import bedside
 from trialcrf.core.product.bedside import Scanned, Situation, Stop
 from trialcrf.core.product.identity import Kind, NotThisLabel, scanned
@@ -234,8 +235,10 @@ def lifted_by(stored: StoredForm, study: Study) -> frozenset[Stop]:
 
 def record_stop(tx: Transaction, subject: Subject, sent: Sent, reasons: Sequence[str], by: Sequence[str]) -> None:
     """A refused attempt in the site's trail, in a transaction of its own: what was scanned, why it stopped, who stood there."""
+    # Whatever was held before the reader is told, but for what identifies a person.
+    scans = {name: "" if found_in(text := getattr(sent, name).strip()[:200]) else text for name in SCANS}
     said = {
-        "bag": sent.bag.strip()[:200], "wristband": sent.wristband.strip()[:200], "donation": sent.donation.strip()[:200],
+        **scans,
         "cohort": sent.cohort[:40], "stops": list(reasons), "by": [name[:80] for name in by],
     }  # fmt: skip
     text = json.dumps(said, ensure_ascii=True, sort_keys=True)

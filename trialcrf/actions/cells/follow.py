@@ -12,11 +12,13 @@ from trialcrf.core.boxes import raw_of
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.entry import Decision, QueryOpened
+from trialcrf.core.lock import LockState
 from trialcrf.core.values import Raw
 from trialcrf.core.wording import N_, Message
 from trialcrf.core.workflow import QueryState
-from trialcrf.store import forms, queries, subjects
+from trialcrf.store import forms, locks, queries, subjects
 from trialcrf.store.definitions import Published
+from trialcrf.store.forms import StoredForm
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
@@ -41,7 +43,7 @@ def after_save(
     if form.with_alias("CTINCKND") is not None and (_new(form, before, after, "CTINCKND") or _new(form, before, after, "CTRECALL")):
         named = form.with_alias("CTINCBAG")
         concerned = after.at(Place(named.oid)) if named is not None else None
-        _tell(tx, published, subject, concerned.text if concerned else "")
+        tell(tx, published, subject, concerned.text if concerned else "")
     if any(_turned_positive(form, before, after, alias) for alias in STERILITY):
         release = chain_now(tx, study).stock.batches[subject.key].release
         if release is not None and release.given:
@@ -67,7 +69,7 @@ def incident_form(study: Study, subject: Subject) -> tuple[str, FormDef]:
     raise LookupError(f"{study.oid} has no form for incidents")
 
 
-def _tell(tx: Transaction, published: Published, subject: Subject, bag_code: str) -> None:
+def tell(tx: Transaction, published: Published, subject: Subject, bag_code: str) -> None:
     """Mails to whoever answers for the product, and a query at every infusion of it: did an adverse event follow? Where one bag is
     concerned, only at its infusion, and only its site is told."""
     reached = prompts(published.study, chain_now(tx, published.study), subject.key)
@@ -80,17 +82,20 @@ def _tell(tx: Transaction, published: Published, subject: Subject, bag_code: str
         if not codes:
             continue
         sites.add(which.site.code)
-        for form_id, place, stood in _infusions(tx, published.study, which, codes):
+        for stored, place, stood in _infusions(tx, published.study, which, codes):
+            closed = locks.closed(tx, locks.over_form(which, stored.key, stored.id))
+            if closed is not None and closed[1] is LockState.LOCKED:
+                continue  # The mails tell of it: a locked form takes no query, and the incident must be recorded all the same.
             said = N_("An incident is recorded of bag %(bag)s or of its batch: say whether an adverse event follows from it.")
             message = Message(said, {"bag": stood})
-            open_ = {(one.place, one.check) for one in queries.standing(tx, form_id) if one.state is not QueryState.CLOSED}
+            open_ = {(one.place, one.check) for one in queries.standing(tx, stored.id) if one.state is not QueryState.CLOSED}
             if (place, INCIDENT) not in open_:
                 opened = (QueryOpened(place, INCIDENT, message),)
-                queries.apply(tx, which, form_id, Decision(Document(), (), {}, opened, {}, (), (), True))
+                queries.apply(tx, which, stored.key, stored.id, Decision(Document(), (), {}, opened, {}, (), (), True))
     queue_incident(tx, published.study.oid, subject, sorted(sites))
 
 
-def _infusions(tx: Transaction, study: Study, which: Subject, codes: set[str]) -> Iterator[tuple[int, Place, str]]:
+def _infusions(tx: Transaction, study: Study, which: Subject, codes: set[str]) -> Iterator[tuple[StoredForm, Place, str]]:
     """The places of this subject's infusions that name one of these bags."""
     asked = [form.oid for form in study.forms_with("CTINFBAG")]
     for stored in forms.all_of(tx, [which.id], asked):
@@ -98,7 +103,7 @@ def _infusions(tx: Transaction, study: Study, which: Subject, codes: set[str]) -
         for place, answer in stored.document.places():
             row = stored.document.row(place.group, place.row) if place.row else None
             if item is not None and place.item == item.oid and answer.text in codes and not (row is not None and row.error):
-                yield stored.id, place, answer.text
+                yield stored, place, answer.text
 
 
 def _new(form: FormDef, before: Document, after: Document, alias: str) -> bool:

@@ -9,13 +9,15 @@ from collections.abc import Sequence
 from datetime import date, datetime, time
 
 from trialcrf.actions import Impossible, enter, plain
-from trialcrf.actions.cells.follow import incident
+from trialcrf.actions.cells.follow import incident, tell
 from trialcrf.actions.cells.gather import chain_now
+from trialcrf.actions.lock import note_refusal
 from trialcrf.core.cells import LookBack, NodeId, NodeKind, look_back
 from trialcrf.core.entry import Refused
+from trialcrf.core.lock import Locked
 from trialcrf.core.product.stock import Incident
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import subjects
+from trialcrf.store import locks, subjects
 from trialcrf.store.audit import Entry
 from trialcrf.store.definitions import Published
 from trialcrf.store.subjects import Subject
@@ -41,7 +43,8 @@ def run(tx: Transaction, published: Published, donor: Subject, found_on: date, t
     """Open an incident with a recall for every batch that the finding reaches, all at once. Returns what it reaches.
 
     `told` are the OIDs of the notices that were given, `note` says what was done, never what was found. A batch that has an incident of
-    this finding already gets no second one. Raises Impossible (with the box).
+    this finding already gets no second one. Of a batch that is frozen or locked none can be recorded: the mails go out all the same, and
+    the trail says so (`unrecorded`). Raises Impossible (with the box).
     """
     settings = published.study.cells
     if found_on > donor.site.today(now):
@@ -65,6 +68,11 @@ def run(tx: Transaction, published: Published, donor: Subject, found_on: date, t
         moment = datetime.combine(found_on, time(), batch.site.zone).isoformat(timespec="minutes")
         answers = {"CTINCKND": "DONOR", "CTINCDTC": moment, "CTINCTXT": text, "CTRECALL": "Y", "CTINCTLD": "; ".join(labels)}
         key, raws = incident(tx, published.study, batch, {alias: value for alias, value in answers.items() if value})
+        closed = locks.closed(tx, locks.over_form(batch, key, None))
+        if closed is not None:
+            note_refusal(tx, published.study.oid, batch.site, batch, "look_back", Locked(*closed), key)
+            tell(tx, published, batch, "")
+            continue
         try:
             enter.save_form(tx, published, batch, key, enter.Typed(raws), now)
         except Refused as refused:
@@ -72,6 +80,12 @@ def run(tx: Transaction, published: Published, donor: Subject, found_on: date, t
     trail = f"look_back {found_on.isoformat()}"
     tx.entries.append(Entry(donor.site.chain, "look_back", "subject", str(donor.id), "look_back", trail, donor.key, first=True))
     return reached(tx, published, donor)
+
+
+def unrecorded(tx: Transaction, published: Published, donor: Subject) -> list[str]:
+    """The batches that the donor's cells reach and that are frozen or locked: no incident of them can be recorded."""
+    found = (subjects.find(tx, published.study.oid, key) for key in _batches(tx, published, donor))
+    return [one.key for one in found if one is not None and locks.closed(tx, locks.over_subject(one)) is not None]
 
 
 def _batches(tx: Transaction, published: Published, donor: Subject) -> list[str]:

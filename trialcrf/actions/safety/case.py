@@ -162,7 +162,7 @@ def submit(tx: Transaction, published: Published, of: Followed, oid: str, to: st
     content = {
         "obligation": obligation.oid,
         "version": len(of.case.versions),
-        "to": _words(to, LONGEST_LINE, "to", Message(N_("Say to whom it was sent."))),
+        "to": _words(to, LONGEST_LINE, "to", Message(N_("Say to whom it was sent.")), addresses=True),
         "at": cases.said(at),
         "reference": plain(reference, LONGEST_LINE, "reference"),
     }
@@ -242,8 +242,8 @@ def _settings(published: Published) -> SafetySettings:
     return published.study.safety
 
 
-def _words(text: str, longest: int, field: str, missing: Message) -> str:
-    text = plain(text, longest, field)
+def _words(text: str, longest: int, field: str, missing: Message, addresses: bool = False) -> str:
+    text = plain(text, longest, field, addresses)
     if not text:
         raise Impossible(missing, field)
     return text

@@ -13,7 +13,7 @@ from trialcrf.core.results import RESULT, analyte_of, units_of
 from trialcrf.core.safety.grading import unit_key
 from trialcrf.core.values import Raw, Unreadable, read
 from trialcrf.core.wording import N_, Message, Words
-from trialcrf.store import lab_ranges
+from trialcrf.store import lab_ranges, locks
 from trialcrf.store.lab_ranges import LabRange
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
@@ -72,6 +72,7 @@ def add(tx: Transaction, study: Study, at_site: Site, typed: TypedLimits) -> int
     held = lab_ranges.overlapping(tx, one)
     if held is not None:
         raise Impossible(Message(_OVERLAP, {"from": held.valid_from, "to": held.valid_to or Message(N_("no end"))}), "day")
+    locks.refuse_change(tx, locks.over_site(at_site))
     return lab_ranges.create(tx, at_site, one)
 
 
@@ -120,6 +121,7 @@ def end(tx: Transaction, at_site: Site, one: LabRange, last: date) -> None:
         held = lab_ranges.overlapping(tx, later)
     if held is not None:
         raise Impossible(Message(_OVERLAP, {"from": held.valid_from, "to": held.valid_to or Message(N_("no end"))}), "day")
+    locks.refuse_change(tx, locks.over_site(at_site))
     if one.valid_to != last and not lab_ranges.end(tx, at_site, one, last):
         raise Impossible(Message(N_("Somebody changed this line meanwhile: look again.")), "day")
 
@@ -129,6 +131,7 @@ def mark_error(tx: Transaction, at_site: Site, one: LabRange, reason: str) -> No
     said = plain(reason, LONGEST_REASON, "reason")
     if not said:
         raise Impossible(Message(N_("Say why it was entered in error.")), "reason")
+    locks.refuse_change(tx, locks.over_site(at_site))
     if one.error or not lab_ranges.mark_error(tx, at_site, one, said):
         raise Impossible(Message(N_("It was marked entered in error before.")), "reason")
 

@@ -16,7 +16,19 @@ from trialcrf.core.wording import N_
 
 DATES = frozenset({DataType.DATE, DataType.PARTIAL_DATE, DataType.DATETIME})
 # Only what `core.facts` projects is ever found; a name that it does not know must not pass here.
-_DATE_ALIASES = UNDERSTOOD & {"SVSTDAT", "RFICDAT", "RANDDT", "EXSTDAT", "EXENDAT", "PRSTDAT", "AESTDAT", "AEENDAT", "DSSTDAT", "DTHDAT"}
+_DATE_ALIASES = UNDERSTOOD & {
+    "SVSTDAT",
+    "RFICDAT",
+    "RECONDAT",
+    "RANDDT",
+    "EXSTDAT",
+    "EXENDAT",
+    "PRSTDAT",
+    "AESTDAT",
+    "AEENDAT",
+    "DSSTDAT",
+    "DTHDAT",
+}
 _CLAIM_ALIASES = frozenset(
     ["AEBIOVIG", "SVOCCUR", "AESER", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE", "AESCAN", "AESOD", "DTHFL"]
 )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from trialcrf.core.checks import OWN_CHECKS
+from trialcrf.core.definition.amendment_load import amendment
 from trialcrf.core.definition.cells_load import cells
 from trialcrf.core.definition.codes import CodeList, CodeListItem
 from trialcrf.core.definition.consistency import examine
@@ -26,6 +27,7 @@ from trialcrf.core.definition.model import (
     SubjectType,
     Window,
 )
+from trialcrf.core.definition.oversight_load import examine_oversight, oversight
 from trialcrf.core.definition.reminders_load import reminders
 from trialcrf.core.definition.safety_load import safety
 from trialcrf.core.definition.source import DefinitionProblems, Located, Places, Problem, Source
@@ -41,7 +43,8 @@ _NOTHING = CodeList("", ())
 
 
 STUDY_KEYS = (
-    "oid title protocol languages subject_types anchors codelists reasons confirmations reminders due_soon safety cells assumptions"
+    "oid title protocol languages subject_types anchors codelists reasons confirmations reminders due_soon safety cells oversight "
+    "amendment assumptions"
 )
 EVENT_KEYS = "oid label type subject_types repeating anchor target window date_alias forms assumptions"
 FORM_KEYS = "oid label help repeating access groups checks"
@@ -58,6 +61,7 @@ def load(source: Source) -> Study:
     examine(study, reading, reading.places, complete=not source.problems)
     if not source.problems:
         reading.examine_eligibility(study)
+        examine_oversight(study, reading, reading.places)
     if reading.problems:
         raise DefinitionProblems(reading.problems)
     return study
@@ -92,6 +96,8 @@ class _StudyReading(CriteriaReading):
             due_soon=self.integer(raw.get("due_soon"), 0, 366, 14),
             safety=safety(self, raw.get("safety")),
             cells=cells(self, raw.get("cells")),
+            oversight=oversight(self, raw.get("oversight")),
+            amendment=amendment(self, raw.get("amendment"), {form.oid for form in loaded}),
             assumptions=assumptions,
             parameters=self.parameters(eligibility),
             eligibility=self.eligibility(eligibility),

@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
+from trialcrf.core.definition.amendment import Amendment
 from trialcrf.core.definition.cells import CellSettings
 from trialcrf.core.definition.codes import CodeList
 from trialcrf.core.definition.criteria import Assumption, EligibilityDef, Parameter
+from trialcrf.core.definition.oversight import Oversight
 from trialcrf.core.definition.safety import SafetySettings
 from trialcrf.core.expr import Expr
 from trialcrf.core.wording import Words
@@ -256,6 +258,8 @@ class Study:
     due_soon: int = 14  # days before a window opens in which the visit is called due soon, to be arranged with the subject
     parameters: tuple[Parameter, ...] = ()
     eligibility: tuple[EligibilityDef, ...] = ()
+    oversight: Oversight = field(default_factory=Oversight)
+    amendment: Amendment | None = None  # what this version asks of those who take part already; none: it changes nothing for them
 
     @cached_property
     def event(self) -> Mapping[str, StudyEventDef]:

@@ -18,7 +18,7 @@ from trialcrf.core.packs.answers import Block, blocks, meant, unit_of
 from trialcrf.core.packs.product import BagLine, IncidentLine, NoCells, Signed, bag_line, by_place, cells_of, incidents_of, recall_of, until
 from trialcrf.core.product.release import FULFILLED, Fulfilled, JudgedCriterion, condition, overall
 from trialcrf.core.product.sec import printed_donation
-from trialcrf.core.values import MISSING_CODES
+from trialcrf.core.values import MISSING_WORDS
 from trialcrf.core.wording import N_, Message, Sayable, Words
 
 NO_BATCH = N_("%(subject)s is no batch of a product.")
@@ -173,7 +173,7 @@ def _judged(specification: Specification | None, text: str) -> Iterator[JudgedCr
 
 def _criterion(study: Study, one: JudgedCriterion) -> CriterionLine:
     criterion = one.criterion
-    missing = MISSING_CODES.get(one.result)
+    missing = MISSING_WORDS.get(one.result)
     result = Message(missing) if missing else meant(study, criterion.alias, one.result)
     said = condition(criterion)
     if criterion.equals:

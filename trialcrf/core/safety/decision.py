@@ -23,6 +23,22 @@ class DecisionKind(StrEnum):
     HOLD_DISMISSED = "hold_dismissed"  # {"hold": number, "reason", "meaning", "status"}
     HOLD_LIFTED = "hold_lifted"  # {"hold": number, "reason", "meaning", "status"}
     COHORT_OPENED = "cohort_opened"  # {"cohort": code, "reason", "meaning", "status"}
+    DATABASE_LOCKED = "database_locked"  # {"site": code or "", "checklist": {line: count}, "explained": {line: words}, "reason", ...}
+    DATABASE_UNLOCKED = "database_unlocked"  # {"site": code or "", "request": number, "asked_by", "reason", "meaning", "checkpoint"}
+    AUDIT_REVIEW = "audit_review"  # {"period", "plan", "outcome": counts, "conclusion", "meaning", "known_at", "checkpoint", "version"}
+    ACCESS_REVIEW = "access_review"
+
+
+STOPPING = frozenset(
+    {
+        DecisionKind.HOLD_RAISED,
+        DecisionKind.HOLD_CONFIRMED,
+        DecisionKind.HOLD_DISMISSED,
+        DecisionKind.HOLD_LIFTED,
+        DecisionKind.COHORT_OPENED,
+    }
+)
+"""What the stopping rule's pages and reports tell; the ledger holds other decisions about the study beside them."""
 
 
 DECISIONS: Mapping[DecisionKind, str] = {
@@ -31,6 +47,10 @@ DECISIONS: Mapping[DecisionKind, str] = {
     DecisionKind.HOLD_DISMISSED: N_("hold dismissed"),
     DecisionKind.HOLD_LIFTED: N_("hold lifted"),
     DecisionKind.COHORT_OPENED: N_("cohort opened"),
+    DecisionKind.DATABASE_LOCKED: N_("database locked"),
+    DecisionKind.DATABASE_UNLOCKED: N_("database unlocked"),
+    DecisionKind.AUDIT_REVIEW: N_("audit trail reviewed"),
+    DecisionKind.ACCESS_REVIEW: N_("access rights reviewed"),
 }
 
 DECISION_MEANINGS: Mapping[DecisionKind, str] = {
@@ -38,6 +58,9 @@ DECISION_MEANINGS: Mapping[DecisionKind, str] = {
     DecisionKind.HOLD_DISMISSED: N_("I have reviewed the data of this status and dismiss the hold"),
     DecisionKind.HOLD_LIFTED: N_("I have reviewed the data of this status and lift the hold"),
     DecisionKind.COHORT_OPENED: N_("I have reviewed the data of this status and open the cohort"),
+    DecisionKind.AUDIT_REVIEW: N_("I have reviewed the audit trail of this period and this is my conclusion"),
+    DecisionKind.DATABASE_LOCKED: N_("I have reviewed this checklist and lock the database: nothing in it changes any more"),
+    DecisionKind.DATABASE_UNLOCKED: N_("I have read the reason that was asked with and open what was locked again"),
 }
 """What a signature says of a decision (21 CFR 11.50(a)(3)). The kind is stored and hashed, the sentence is shown."""
 

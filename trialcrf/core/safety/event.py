@@ -10,7 +10,7 @@ from enum import StrEnum
 from trialcrf.core.definition.model import DataType, Study
 from trialcrf.core.definition.safety import SafetySettings
 from trialcrf.core.facts import Recorded, SubjectRecord
-from trialcrf.core.values import MISSING_CODES, DateInterval, interval
+from trialcrf.core.values import MISSING_WORDS, DateInterval, interval
 from trialcrf.core.wording import N_, Message, Sayable, Words
 
 CRITERIA: Mapping[str, str] = {
@@ -297,7 +297,7 @@ def said(study: Study, record: Recorded, alias: str) -> Sayable:
     """An answer as people read it: the label of its code, the text itself, or the name of its missing code; empty when not entered."""
     if alias in record.missing:
         code = record.missing[alias]
-        return Message(MISSING_CODES[code]) if code in MISSING_CODES else Words({"": code})
+        return Message(MISSING_WORDS[code]) if code in MISSING_WORDS else Words({"": code})
     text = record.values.get(alias, "")
     if not text:
         return Words()

@@ -1,11 +1,12 @@
 """Every table, by what it is about. `metadata` is what the migrations must have built."""
 
 from trialcrf.store.models.base import metadata
-from trialcrf.store.models.data import fact, form, query, subject, unique_code
+from trialcrf.store.models.data import fact, form, query, subject, unique_code, verification
+from trialcrf.store.models.oversight import delegation, four_eyes, lock, monitoring, monitoring_entry, site_name
 from trialcrf.store.models.people import account, calendar_feed, grant, reminder_choice, secret, session, sign_in_attempt
 from trialcrf.store.models.safety import attachment, case_entry, dictionary, dictionary_term, lab_range, safety_case, study_decision
 from trialcrf.store.models.signature import signature
-from trialcrf.store.models.study import definition, site, study
+from trialcrf.store.models.study import definition, site, site_release, study
 from trialcrf.store.models.trail import audit_record, audit_value, chain_head
 from trialcrf.store.models.work import job_run, outbox, report, visit
 
@@ -18,14 +19,19 @@ __all__ = [
     "case_entry",
     "chain_head",
     "definition",
+    "delegation",
     "dictionary",
     "dictionary_term",
     "fact",
     "form",
+    "four_eyes",
     "grant",
     "job_run",
     "lab_range",
+    "lock",
     "metadata",
+    "monitoring",
+    "monitoring_entry",
     "outbox",
     "query",
     "reminder_choice",
@@ -36,9 +42,12 @@ __all__ = [
     "sign_in_attempt",
     "signature",
     "site",
+    "site_name",
+    "site_release",
     "study",
     "study_decision",
     "subject",
     "unique_code",
+    "verification",
     "visit",
 ]

@@ -37,9 +37,13 @@ form = Table(
     Column("error", Text, nullable=False, server_default=""),
     Column("created_at", Moment, nullable=False),
     Column("updated_at", Moment, nullable=False),
+    Column("sealed_by", Integer),  # the signature that stands over everything in it; none once anything changed
+    Column("signed_by", Integer),  # the newest signature that ever sealed it, whatever changed since
     UniqueConstraint("subject_id", "event_oid", "event_repeat", "form_oid", "form_repeat", name="uq_form_key"),
     Index("ix_form_site_id", "site_id"),
     Index("ix_form_site_id_complete", "site_id", "complete", "updated_at"),
+    # All that the queue of signatures counts by: it reads no documents.
+    Index("ix_form_site_id_sealed_by", "site_id", "sealed_by", "signed_by", "subject_id", "form_oid", "complete", "error"),
 )
 
 fact = Table(
@@ -69,12 +73,34 @@ query = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("site_id", ForeignKey("site.id"), nullable=False),
-    Column("form_id", ForeignKey("form.id"), nullable=False, index=True),
+    Column("subject_id", ForeignKey("subject.id"), nullable=False, index=True),
+    Column("event_oid", String(40), nullable=False),
+    Column("event_repeat", Integer, nullable=False),
+    Column("form_id", ForeignKey("form.id"), index=True),  # none: the query is about the whole visit
     Column("place", String(130), nullable=False),
-    Column("check_oid", String(40), nullable=False),
+    Column("check_oid", String(40), nullable=False),  # none: a person asks
     Column("state", String(10), nullable=False),
     Column("message", Text, nullable=False),
     Column("answer", String(40), nullable=False, server_default=""),
     Column("opened_at", Moment, nullable=False),
+    Column("opened_by", String(80), nullable=False, server_default=""),  # none: the program
+    Column("assignee", String(80), nullable=False, server_default=""),  # none: whoever answers at the site
+    Column("due_on", Day),
+    Column("settled_at", Moment),
+    Column("settled_by", String(80), nullable=False, server_default=""),  # none: the program, because the value is right now
     Index("ix_query_site_id_state", "site_id", "state"),
+)
+
+verification = Table(
+    "verification",
+    metadata,
+    Column("form_id", ForeignKey("form.id"), primary_key=True),
+    Column("place", String(130), primary_key=True),
+    Column("site_id", ForeignKey("site.id"), nullable=False),
+    Column("commitment", String(64), nullable=False),  # to the value that was held against its source, none for a blank
+    Column("standing", Boolean, nullable=False),
+    Column("at", Moment, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("monitoring_id", ForeignKey("monitoring.id")),
+    Index("ix_verification_site_id_standing", "site_id", "standing"),
 )

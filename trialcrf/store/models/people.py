@@ -2,7 +2,7 @@
 
 from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, false, true
 
-from trialcrf.store.models.base import Moment, metadata
+from trialcrf.store.models.base import Day, Moment, metadata
 
 account = Table(
     "account",
@@ -32,6 +32,7 @@ grant = Table(
     Column("site", String(10), nullable=False),
     Column("active", Boolean, nullable=False, server_default=true()),
     Column("granted_at", Moment, nullable=False),
+    Column("trained_on", Day),
 )
 
 session = Table(

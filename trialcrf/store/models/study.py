@@ -1,8 +1,8 @@
 """Studies, their published definitions and their sites."""
 
-from sqlalchemy import Column, ForeignKey, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, ForeignKey, Integer, String, Table, Text, UniqueConstraint
 
-from trialcrf.store.models.base import Moment, metadata
+from trialcrf.store.models.base import Day, Moment, metadata
 
 study = Table(
     "study",
@@ -22,6 +22,17 @@ definition = Table(
     Column("canonical", Text, nullable=False),
     Column("published_at", Moment, nullable=False),
     UniqueConstraint("study_id", "version"),
+)
+
+site_release = Table(
+    "site_release",
+    metadata,
+    Column("site_id", ForeignKey("site.id"), primary_key=True),
+    Column("definition_id", ForeignKey("definition.id"), primary_key=True),
+    Column("reference", String(200), nullable=False),  # of the approvals, as the authority or the site names them
+    Column("approved_on", Day, nullable=False),
+    Column("effective_on", Day, nullable=False),
+    Column("in_force", Boolean, nullable=False),
 )
 
 site = Table(

@@ -26,6 +26,10 @@ audit_record = Table(
     Column("prev", String(64), nullable=False),
     Column("hash", String(64), nullable=False),
     Index("ix_audit_record_entity_place", "entity", "entity_id", "place"),
+    # The pages of the trail go back in time: through a chain, a subject of it, or what one person did in it.
+    Index("ix_audit_record_chain_at", "chain", "at", "seq"),
+    Index("ix_audit_record_chain_subject_at", "chain", "subject", "at", "seq"),
+    Index("ix_audit_record_actor_chain_at", "actor", "chain", "at", "seq"),
 )
 
 audit_value = Table(
@@ -33,8 +37,8 @@ audit_value = Table(
     metadata,
     Column("chain", String(60), primary_key=True),
     Column("seq", Integer, primary_key=True, autoincrement=False),
-    Column("salt", String(32), nullable=False),
-    Column("value", Text, nullable=False),
+    Column("salt", String(32)),  # none, and no value, once a redaction erased it
+    Column("value", Text),
 )
 
 chain_head = Table(

@@ -81,4 +81,5 @@ report = Table(
     Column("progress", Integer, nullable=False, server_default="0"),  # per cent of the drawing
     Column("step", String(40), nullable=False, server_default=""),  # what is being done
     Column("annexes", Text, nullable=False, server_default="[]"),  # JSON: [name, lines, SHA-256] of each file beside it
+    Column("eyes", String(200), nullable=False, server_default=""),  # which kinds of forms are in it; none: every kind
 )

@@ -31,6 +31,7 @@ _WHAT: Mapping[tuple[str, str], str] = {
     ("account", "deactivate"): N_("Account deactivated"),
     ("role_grant", "create"): N_("Role given"),
     ("role_grant", "revoke"): N_("Role taken away"),
+    ("role_grant", "train"): N_("Training recorded"),
 }
 
 _PLACES: Mapping[str, str] = {
@@ -40,6 +41,7 @@ _PLACES: Mapping[str, str] = {
     "organisation": N_("Organisation"),
     "language": N_("Language"),
     "theme": N_("Theme"),
+    "trained_on": N_("Trained on"),
 }
 """What is told with its values; of secrets the trail itself holds none."""
 

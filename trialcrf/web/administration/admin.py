@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import date
 from zoneinfo import available_timezones
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
@@ -19,7 +20,7 @@ from trialcrf.store.audit import Who
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
 from trialcrf.web.administration.account_trail import lines_of, role_held
-from trialcrf.web.fixed import AccountForm, ReasonForm, RoleForm, SiteForm
+from trialcrf.web.fixed import AccountForm, ReasonForm, RoleForm, SiteForm, TrainingForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Chip, Crumb
@@ -57,11 +58,17 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A role of a person with the form that takes it away; no form where the reader may not."""
+    """A role of a person with the forms that take it away and record its training; no form where the reader may not.
+
+    `waits`: it opens nothing yet, for the study asks for a training that is not recorded.
+    """
 
     id: int
     label: Message
+    trained_on: date | None
+    waits: bool
     form: ReasonForm | None
+    training: TrainingForm | None
 
 
 @page(blueprint, "/people", "user.administer")
@@ -79,7 +86,7 @@ def people() -> str:
         "admin/people.html",
         shell=shell(),
         views=[Chip(Message(label), here(state=name or None), name == state, counts[name]) for name, label in _VIEWS.items()],
-        people=[_person(one, held.get(one.id, [])) for one in shown[(number - 1) * ON_A_PAGE :][:ON_A_PAGE]],
+        people=[_person(one, [each.grant for each in held.get(one.id, [])]) for one in shown[(number - 1) * ON_A_PAGE :][:ON_A_PAGE]],
         may_all=_may_all(),
         pages=pages(number, len(shown), ON_A_PAGE),
     )
@@ -144,18 +151,39 @@ def give(account: int) -> Response | tuple[str, int]:
     return _done(account, "changed", "", lambda tx: administer.give_role(tx, account, role, study, site), _by(study), role=form)
 
 
+@page(blueprint, PERSON + "/roles/<int(max=2147483647):grant>/training", "user.administer", methods=["POST"])
+def train(account: int, grant: int) -> Response | tuple[str, int]:
+    """Record the day of the training for a role; a correction needs a reason."""
+    prefix = f"train-{grant}-"
+    form = TrainingForm(request.form, prefix=prefix)
+
+    def act(tx: Transaction) -> None:
+        try:
+            day = form.read_day(Message(N_("Give the day of the training.")))
+            administer.record_training(tx, account, grant, day, form.reason.data or "")
+        except Impossible as problem:
+            problem.field = "on" if problem.field == "day" else problem.field
+            raise
+
+    return _done(account, "changed", prefix, act, _by(_study_of(account, grant)), trained={grant: form})
+
+
+def _study_of(account: int, grant: int) -> str:
+    """The study of a role that the person holds: whoever administers only that one may change it."""
+    with guard.read() as tx:
+        return next((held.grant.study for held in accounts.grants_of(tx, account) if held.id == grant), EVERY_STUDY)
+
+
 @page(blueprint, PERSON + "/roles/<int(max=2147483647):grant>/end", "user.administer", methods=["POST"])
 def take(account: int, grant: int) -> Response | tuple[str, int]:
     """Take a role away, with a reason; it ends at once."""
     prefix = f"take-{grant}-"
     form = ReasonForm(request.form, prefix=prefix)
-    with guard.read() as tx:
-        study = next((held.grant.study for held in accounts.grants_of(tx, account) if held.id == grant), EVERY_STUDY)
 
     def act(tx: Transaction) -> None:
         administer.take_role(tx, account, grant, form.reason.data or "")
 
-    return _done(account, "changed", prefix, act, _by(study), taken={grant: form})
+    return _done(account, "changed", prefix, act, _by(_study_of(account, grant)), taken={grant: form})
 
 
 def _done(
@@ -168,6 +196,7 @@ def _done(
     role: RoleForm | None = None,
     state: ReasonForm | None = None,
     taken: Mapping[int, ReasonForm] | None = None,
+    trained: Mapping[int, TrainingForm] | None = None,
 ) -> Response | tuple[str, int]:
     """Do something to an account and go back to its page, or draw the page with the forms as they were typed and what was wrong."""
     with guard.read() as tx:
@@ -178,7 +207,7 @@ def _done(
     except Impossible as problem:
         # Several forms of the page have a box of this name: the prefix says which one is meant.
         problem.field = prefix + problem.field if problem.field else ""
-        return _person_page(account, problem, role, state, taken), 422
+        return _person_page(account, problem, role, state, taken, trained), 422
     return redirect(url_for("admin.person", account=account, done=done), 303)
 
 
@@ -188,12 +217,16 @@ def _person_page(
     role: RoleForm | None = None,
     state: ReasonForm | None = None,
     taken: Mapping[int, ReasonForm] | None = None,
+    trained: Mapping[int, TrainingForm] | None = None,
 ) -> str:
     with guard.read() as tx:
         found = _known(tx, account)
         held = accounts.grants_of(tx, account)
         past = lines_of(accounts.trail(tx, account))
         giving = _role_form(tx, role)
+        waiting = {one.id for one in held if not accounts.in_force(tx, one.grant, one.trained_on, g.now)}
+        mine = [one for one in held if _may(one.grant.study)]
+        asked = {one.id for one in mine if accounts.asks_training(tx, one.grant.role, one.grant.study)}
     number = asked_page(len(past), ON_A_PAGE)
     return render_template(
         "admin/person.html",
@@ -204,7 +237,10 @@ def _person_page(
             Held(
                 one.id,
                 role_held(one.grant),
+                one.trained_on,
+                one.id in waiting,
                 ((taken or {}).get(one.id) or ReasonForm(prefix=f"take-{one.id}-")) if _may(one.grant.study) else None,
+                ((trained or {}).get(one.id) or TrainingForm(prefix=f"train-{one.id}-")) if one.id in asked else None,
             )
             for one in held
         ],

@@ -9,12 +9,13 @@ from datetime import date
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, enrol
+from trialcrf.actions import Impossible, second
 from trialcrf.actions.cells.gather import chain_now
 from trialcrf.core.access import may
 from trialcrf.core.cells import Chain, NodeId, NodeKind, batch_state
 from trialcrf.core.definition.cells import CellSettings
 from trialcrf.core.definition.model import Study
+from trialcrf.core.lock import Address, Level
 from trialcrf.core.product.stock import CONDITIONAL, REJECTED, RELEASED, BagState, Incident, Stock
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import forms, sites, subjects
@@ -27,6 +28,7 @@ from trialcrf.web.enrolment import may_enrol
 from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
+from trialcrf.web.oversight import closing
 from trialcrf.web.page import Chip, Crumb
 from trialcrf.web.subjects import EventBlock, may_form, occasion
 
@@ -104,20 +106,20 @@ def one(study: str, subject: str) -> str:
     return page_of()
 
 
-@page(blueprint, ONE + "/error", "subject.error", methods=["POST"])
+@page(blueprint, ONE + "/error", "removal.ask", methods=["POST"])
 def mark_error(study: str, subject: str) -> Response | tuple[str, int]:
-    """Mark a batch entered in error: for whoever records batches, and only while no cells are traced through it."""
+    """Ask to mark a batch entered in error: for whoever records batches, and only while no cells are traced through it."""
     _batch_here()
     if not _may_error():
         abort(403)
     form = ReasonForm(request.form)
     try:
         with guard.write() as tx:
-            enrol.mark_subject_error(tx, g.place.subject, form.reason.data or "")
+            second.ask_removal(tx, g.place.published, g.place.subject, form.reason.data or "")
     except Impossible as problem:
         problem.field = "reason"
         return page_of(form, problem), 422
-    return redirect(url_for("batches.listed", study=study, done="error"), 303)
+    return redirect(url_for("batches.one", study=study, subject=subject, done="requested"), 303)
 
 
 def page_of(form: ReasonForm | None = None, problem: Impossible | None = None, stopped: Message | None = None) -> str:
@@ -129,6 +131,7 @@ def page_of(form: ReasonForm | None = None, problem: Impossible | None = None, s
         standing = forms.standings(tx, [which.id])
         gone = forms.standings(tx, [which.id], in_error=True)
         bags = bag_lines(tx, definition, which, whole)
+        closed, removal_url = closing.of_subject(tx, which), closing.removal_url(tx, which)
     events = definition.events_for(which.subject_type)
     blocks = [block for event in events if (block := occasion(definition, which, event, standing, gone, record)) is not None]
     batch = whole.stock.batches.get(which.key)
@@ -151,6 +154,9 @@ def page_of(form: ReasonForm | None = None, problem: Impossible | None = None, s
         may_sign=guard.may_here("release.sign") and not which.error,
         may_print=guard.may_here("label.print") and not which.error,
         may_error=_may_error() and not which.error,
+        closed=closed,
+        removal_url=removal_url,
+        lock_url=closing.link(Address(Level.SUBJECT, which.id)),
         reason=form or ReasonForm(),
         stopped=stopped,
         problem=problem,
@@ -262,7 +268,7 @@ def _release_url(study: Study, which: Subject) -> str:
 
 def _may_error() -> bool:
     study, which = g.place.published.study, g.place.subject
-    return guard.may_here("subject.error") and may_form(study.form[study.subject_type[which.subject_type].form_oid], "enter")
+    return guard.may_here("removal.ask") and may_form(study.form[study.subject_type[which.subject_type].form_oid], "enter")
 
 
 def _with_cells() -> tuple[Study, CellSettings]:

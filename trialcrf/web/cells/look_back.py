@@ -87,15 +87,17 @@ def run(study: str, subject: str) -> Response | tuple[str, int]:
             raise Impossible(Message(N_("This is not the key of this donor: type or scan it again. Nothing was done.")), "confirm")
         with guard.write() as tx:
             look_back.run(tx, g.place.published, which, found_on, told, form.note.data or "", g.now)
+            done = "recalled_mails" if look_back.unrecorded(tx, g.place.published, which) else "recalled"
     except Impossible as problem:
         return _page(form, problem, told), 422
-    return redirect(url_for("look_back.shown", study=study, subject=which.key, done="recalled"), 303)
+    return redirect(url_for("look_back.shown", study=study, subject=which.key, done=done), 303)
 
 
 def _page(form: LookBackForm, problem: Impossible | None, told: Sequence[str]) -> str:
     study, which = g.place.published.study, _donor()
     nothing: Message | None = None
     reached: Reached | None = None
+    closed: list[str] = []
     with guard.read() as tx:
         try:
             found = look_back.reached(tx, g.place.published, which)
@@ -103,6 +105,7 @@ def _page(form: LookBackForm, problem: Impossible | None, told: Sequence[str]) -
             nothing = refusal.message
         else:
             reached = _told(found, chain_now(tx, study))
+            closed = look_back.unrecorded(tx, g.place.published, which)
     may_list = may(g.session.actor, "subject.list", study.oid, which.site.code)
     traced = guard.may_here("trace.read")
     return render_template(
@@ -115,6 +118,7 @@ def _page(form: LookBackForm, problem: Impossible | None, told: Sequence[str]) -
         which=which,
         nothing=nothing,
         reached=reached,
+        closed=closed,
         notices=_notices(),
         told=set(told),
         form=form,

@@ -11,7 +11,7 @@ from trialcrf.core.bodymap import ASSESSOR, GRADES, LAYOUT, site_of, tally
 from trialcrf.core.definition.model import FormDef, ItemGroupDef
 from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.previous import day_of, latest_before
-from trialcrf.core.values import MISSING_CODES
+from trialcrf.core.values import MISSING_WORDS
 from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.store import forms, subjects
 from trialcrf.store.subjects import Subject
@@ -188,7 +188,7 @@ def _grade(answer: Answer | None) -> str:
 
 def _said(answer: Answer) -> Sayable | str:
     if answer.missing:
-        return Message(MISSING_CODES[answer.missing]) if answer.missing in MISSING_CODES else answer.missing
+        return Message(MISSING_WORDS[answer.missing]) if answer.missing in MISSING_WORDS else answer.missing
     return answer.text
 
 

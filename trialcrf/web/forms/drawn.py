@@ -63,10 +63,14 @@ class Said:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """The marker beside a field: `state` is none, history, open, answered or closed; `count` the queries behind it."""
+    """The marker beside a field: `state` is none, history, open, answered, modified or closed; `count` the queries behind it.
+
+    `verified` is what became of its verification: verified, changed (since), or empty where it never was.
+    """
 
     state: str = "none"
     count: int = 0
+    verified: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,25 +18,29 @@ from trialcrf.core.checks import Context, Finding
 from trialcrf.core.definition.model import FormDef, Severity
 from trialcrf.core.document import Document, FormKey, Place
 from trialcrf.core.entry import BLANK, Refused
+from trialcrf.core.lock import Address, Level, Locked, item_address
 from trialcrf.core.safety.case import Case
-from trialcrf.core.wording import N_, Message, Sayable
-from trialcrf.store import cases, definitions, forms, queries, replay, subjects
+from trialcrf.core.wording import N_, Message
+from trialcrf.store import cases, definitions, forms, queries, replay, subjects, verifications
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
 from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.cells.ways import ways
 from trialcrf.web.fixed import ReasonForm
-from trialcrf.web.forms import beginning, labview, visit
+from trialcrf.web.forms import beginning, labview, late, threads, visit
 from trialcrf.web.forms.bodymap import before_of, earlier_of
 from trialcrf.web.forms.formview import Around, view
-from trialcrf.web.forms.history import lines_of, value_for_reading
+from trialcrf.web.forms.history import lines_of
 from trialcrf.web.forms.lookup import lookups_of
 from trialcrf.web.forms.references import references_of
-from trialcrf.web.forms.standing import confirmed, marks, standing_findings
+from trialcrf.web.forms.standing import confirmed, marks, proven, standing_findings
+from trialcrf.web.forms.unsaved import Beside, beside, unsaved
 from trialcrf.web.forms.webform import Posted, answers, is_new, key_of
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
+from trialcrf.web.oversight import closing, redaction
+from trialcrf.web.oversight.sealed import on_form
 from trialcrf.web.page import Chip, Crumb
 from trialcrf.web.subjects import form_url, may_form
 
@@ -47,13 +51,15 @@ RULE = "/studies/<study>/subjects/<subject>/<event>/<int:repeat>/<form>/<int:n>"
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """A save that came back: what was posted, what was found, and (stale) what someone else saved meanwhile."""
+    """A save that came back: what was posted, what was found, and (stale) what someone else saved meanwhile, or (`closed`) why nothing
+    is saved here, with what was typed."""
 
     posted: Posted
     findings: tuple[Finding, ...] = ()
     document: Document | None = None
     version: int | None = None
-    compared: tuple[tuple[str, tuple[Sayable | str, ...], tuple[Sayable | str, ...]], ...] = ()
+    compared: tuple[Beside, ...] = ()
+    closed: Message | None = None
     saved: bool = False
 
 
@@ -94,11 +100,16 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
             document, _ = enter.preview(tx, g.place.published, which, key, typed_of(posted), g.now)
         return _page(key, Tried(posted, (), document)), 200
     sent = typed_of(posted)
+    with guard.read() as tx:
+        shut = closing.of_form(tx, which, key, opened.stored).whole
+    if shut is not None:  # Before anything is judged: the page was drawn before it was closed.
+        return _closed(key, opened, posted, shut.refused), 409
     try:
         with guard.write(guard.acting(f"{opened.form.access}.enter")) as tx:
             if sent.version is None and opened.form.repeating:
                 key = _free(tx, which, key, sent)
             saved = enter.save_form(tx, g.place.published, which, key, sent, g.now)
+            marked = late.mark(tx, which, key, saved.form_id, g.now)
     except Refused as refused:
         if all(finding.check == BLANK for finding in refused.findings):
             following = visit.following(key, opened) if posted.act == "next" else None
@@ -112,18 +123,19 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
         beside = (one for one in soft if one.severity is not Severity.HARD and not (one.check == "mandatory" and one.place in stopped))
         told = (*refused.findings, *beside)
         return _page(key, Tried(posted, told, document)), 422
+    except late.Unclear as unclear:
+        return _page(key, Tried(posted, closed=unclear.message)), 422
     except StaleSave as stale:
         return _stale(key, opened, posted, stale), 409
+    except Locked as locked:
+        return _closed(key, opened, posted, locked), 409
     except Impossible as problem:
         abort(409, description=problem.message)
-    open_now = {(query.place, query.check) for query in saved.decision.opened if not query.confirmed}
-    if open_now:
+    if any(not query.confirmed for query in saved.decision.opened):
         return redirect(form_url(which, key, done="queries"), 303)
-    if posted.act == "next":
-        following = visit.following(key, opened)
-        if following is not None:
-            return redirect(form_url(which, following, done="saved"), 303)
-    return redirect(form_url(which, key, done="same" if saved.decision.empty else "saved"), 303)
+    if posted.act == "next" and (following := visit.following(key, opened)) is not None:
+        return redirect(form_url(which, following, done="saved"), 303)
+    return redirect(form_url(which, key, done="same" if saved.decision.empty and not marked else "saved"), 303)
 
 
 @page(blueprint, RULE + "/error", "form.error", methods=["POST"])
@@ -187,6 +199,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
             tried = Tried(begun.posted, (), begun.document)
         document = (tried.document if tried and tried.document else None) or (stored.document if stored else Document())
         held = queries.of_form(tx, stored.id) if stored else []
+        checked = verifications.of_forms(tx, [stored.id])[stored.id] if stored else {}
         standing = forms.standings(tx, [which.id])
         gone = forms.standings(tx, [which.id], in_error=True)
         chosen = _chosen(opened.form, document)
@@ -200,17 +213,22 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         lung = compare_lung.compare(tx, opened, which, key, document)
         labs = labview.judged(tx, opened, which)
         dosing = infusion.dose_of_form(tx, opened.published.study, opened.form, document)
+        seal = on_form(tx, opened, which, key)
+        shut = closing.of_form(tx, which, key, stored)
+        from_paper = late.late(tx, stored.id if stored else None)
+        talk = threads.panel(tx, opened, which, key, chosen, held)
         serious = (
             _cases(cases.of_form(tx, stored.id).values()) if stored and may(g.session.actor, "case.read", which.site.study_oid) else []
         )
-    study, editable = opened.published.study, may_form(opened.form, "enter") and not which.error and not (stored and stored.error)
+    study = opened.published.study
+    editable = may_form(opened.form, "enter") and not which.error and not (stored and stored.error) and shut.whole is None
     around = Around(
         applies=applies,
         answered=confirmed(study, held),
         references=references,
         before=before_of(opened.form, earlier) | (labs.beside if labs else {}) | (begun.beside if begun else {}),
         earlier=earlier,
-        marks=marks(document, held) if stored else {},
+        marks=proven(marks(document, held), checked) if stored else {},
         url=lambda place: form_url(which, key, field=key_of(place)) + "#history",
         chosen=chosen,
         reasons=study.reasons,
@@ -218,6 +236,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         zone=which.site.zone,
         lookup=lookups.lookup,
         graded=lookups.graded,
+        closed=shut.items,
     )
     it = view(
         opened.form,
@@ -255,6 +274,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         next_step=visit.has_next(key, opened),
         acts=[
             *ways(study, which, opened.form),
+            *(_verifications(which, key, stored.id) if stored and guard.may_here("verification.read") else []),
             *([*serious, Chip(Message(N_("History of the form")), url_for("history.form", **_address(which, key)))] if stored else []),
         ],
         compared=tried.compared if tried else (),
@@ -262,6 +282,13 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         # Without the address's own fragment and notice: the one would take the focus from the summary, the other would still say "Saved".
         action=form_url(which, key, **({"field": key_of(chosen)} if chosen else {}), **(begun.kept if begun else {})),
         error_url=url_for("entry.mark_error", **_address(which, key)),
+        seal=seal,
+        talk=talk,
+        closed=shut.whole,
+        not_saved=tried.closed if tried else None,
+        late=from_paper,
+        lock_url=closing.link(item_address(stored.id, chosen) if chosen else Address(Level.FORM, stored.id)) if stored else "",
+        erase_url=redaction.link(which, key, chosen) if stored and chosen else "",
         in_error=(stored.error if stored else "") or which.error,
         reason=ReasonForm(request.form if problem else None),
         problem=problem,
@@ -272,6 +299,12 @@ def _cases(held: Iterable[Case]) -> list[Chip]:
     """Links to the cases of the serious events of a form."""
     said = N_("Serious event no. %(number)s")
     return [Chip(Message(said, {"number": one.number}), url_for("cases.one", study=one.study_oid, number=one.number)) for one in held]
+
+
+def _verifications(which: Subject, key: FormKey, form_id: int) -> list[Chip]:
+    """The link to where the values of this form are held against their sources."""
+    address = {"study": which.site.study_oid, "subject": which.key, "event": key.event_oid, "repeat": key.event_repeat, "form": form_id}
+    return [Chip(Message(N_("Verification")), url_for("verification.visit", **address))]  # type: ignore[arg-type]
 
 
 def _address(which: Subject, key: FormKey) -> dict[str, Any]:
@@ -310,6 +343,15 @@ def _status(opened: Opened) -> Message | str:
     return Message(N_("Last saved %(at)s"), {"at": at})
 
 
+def _closed(key: FormKey, opened: Opened, posted: Posted, refused: Locked) -> str:
+    """What was tried on a closed form goes into the trail; what was typed stands on the page beside what is stored."""
+    with guard.read() as tx:
+        typed = enter.read_typed(tx, g.place.published, g.place.subject, key, typed_of(posted), g.now)
+    closing.note(refused, key)
+    lost = unsaved(opened.form, posted, typed, opened.stored.document if opened.stored else Document())
+    return _page(key, Tried(posted, compared=lost, closed=refused.message))
+
+
 def _stale(key: FormKey, opened: Opened, posted: Posted, stale: StaleSave) -> str:
     """Three-way: what both pages began from, what was typed here, what stands now. Only what was typed here is kept as typed."""
     theirs = stale.theirs
@@ -322,17 +364,11 @@ def _stale(key: FormKey, opened: Opened, posted: Posted, stale: StaleSave) -> st
         typed_places = enter.read_typed(tx, g.place.published, which, key, typed_of(posted), g.now)
     changed = {place for place in posted.raws if is_new(place.row) or typed_places.get(place, ...) != base.at(place)}
     kept = {place: raw for place, raw in posted.raws.items() if place in changed}
-    language = g.language.code
     compared = []
     for place in posted.raws:
         now, answer = theirs.document.at(place), typed_places.get(place)
         if place in changed and not is_new(place.row) and now != answer:
-            label = opened.form.items[place.item][1].label.in_(language)
-            raw = posted.raws[place]
-            said = tuple(text for text in (*raw.parts.values(), *raw.choices) if text)
-            compared.append(
-                (label, said or (Message(N_("blank")),), value_for_reading(opened.form, place, now.canonical() if now else None))
-            )
+            compared.append(beside(opened.form, posted, place, now))
     again = replace(posted, raws=kept, present=frozenset(kept))
     document = theirs.document
     for place in kept:

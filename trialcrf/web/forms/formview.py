@@ -13,7 +13,7 @@ from trialcrf.core.checks import Finding
 from trialcrf.core.definition.codes import CodeList
 from trialcrf.core.definition.model import DataType, FormDef, ItemDef, ItemGroupDef, Range, Severity
 from trialcrf.core.document import Answer, Document, Place, Row
-from trialcrf.core.values import MISSING_CODES, Raw, asks_day
+from trialcrf.core.values import MISSING_CODES, MISSING_WORDS, Raw, asks_day
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.web.forms.bodymap import Earlier, body_map
 from trialcrf.web.forms.drawn import (
@@ -58,6 +58,7 @@ class Around:
     `applies` says whether an item is asked with the answers so far; an item that does not apply but holds a value is drawn all the same.
     `answered` are the confirmations given before. `references` are the records that an item may name, as (text, label).
     `before` are sentences such as the value of the visit before, `earlier` the whole form of then (for a body map).
+    `closed` are questions that are frozen or locked by themselves, each with the word for it: they are shown, not asked.
     `zone` is the site's. `lookup` says of a place that it is coded by a dictionary, `graded` of one that it grades such a term.
     """
 
@@ -74,6 +75,7 @@ class Around:
     zone: tzinfo | None = None
     lookup: Callable[[Place], Lookup | None] = _nothing
     graded: Callable[[Place], Graded | None] = _nothing
+    closed: Mapping[Place, Message] = field(default_factory=dict)
 
 
 def view(
@@ -140,7 +142,7 @@ class _Drawing:
             fields = tuple(self.field(place, item) for place, item in drawn)
             later = len(places) - len(drawn)
         columns = tuple(choice for choice in fields[0].choices if choice.value) if group.layout != "list" and fields else ()
-        around, mapped = self.around, group.layout == LAYOUT and fields
+        around, mapped = self.around, group.layout == LAYOUT and fields and not any(one.place in self.around.closed for one in fields)
         return GroupView(
             oid=group.oid,
             id="g-" + group.oid,
@@ -167,7 +169,7 @@ class _Drawing:
         key = f"{group.oid}.{row.id}"
         places = [(Place(item.oid, group.oid, row.id), item) for item in group.items]
         fields = () if row.error else tuple(self.field(place, item) for place, item in places if self.drawn(place))
-        removable = self.editable and not row.error and not is_new(row.id)
+        removable = self.editable and not row.error and not is_new(row.id) and not any(place in self.around.closed for place, _ in places)
         chosen = self.posted.gone.get((group.oid, row.id), "")
         gone = self.coded("gone." + key, "gone." + key, self.around.reasons, chosen) if removable else None
         # A row is taken out with a coded reason: it is shown in words, as every coded answer is.
@@ -183,7 +185,8 @@ class _Drawing:
         name = ("r." if place.row else "i.") + key
         ident = name.replace(".", "-")
         raw = self.posted.raws.get(place) or raw_of(item, answer, self.language, self.around.zone)
-        widget = widget_of(item) if self.editable or item.type is DataType.DERIVED else "shown"
+        asked = self.editable and place not in self.around.closed
+        widget = widget_of(item) if asked or item.type is DataType.DERIVED else "shown"
         if widget == "reference":
             widget = "select" if item.oid in self.around.references else "text"
         boxes = _boxes(item, widget, ident, name, raw)
@@ -208,7 +211,7 @@ class _Drawing:
             errors=errors,
             doubts=doubts,
             notes=notes,
-            why=self.reason(place, key) if place in self.asked else None,
+            why=self.reason(place, key) if place in self.asked and asked else None,
             optional=not item.mandatory and widget not in ("shown", "derived"),
             shown=self.shown(item, answer) if widget in ("shown", "derived") else (),
             absent=answer is not None and bool(answer.missing),
@@ -244,10 +247,12 @@ class _Drawing:
 
     def said(self, place: Place, key: str, ident: str) -> tuple[tuple[Said, ...], tuple[Said, ...], tuple[Said, ...]]:
         found: dict[Severity, list[Said]] = {severity: [] for severity in Severity}
+        if place in self.around.closed:
+            found[Severity.NOTE].append(Said(f"{ident}-closed", "closed", self.around.closed[place]))
         for number, finding in enumerate(self.findings.get(place, ()), 1):
             confirmed = self.around.answered.get((place, finding.check), "")
             confirm = None
-            if finding.severity is Severity.SOFT and self.editable and not confirmed:
+            if finding.severity is Severity.SOFT and self.editable and place not in self.around.closed and not confirmed:
                 name = f"ok.{key}.{finding.check}"
                 confirm = self.coded(name, name, self.around.confirmations, self.posted.confirmations.get((place, finding.check), ""))
             found[finding.severity].append(Said(f"{ident}-m{number}", finding.check, finding.message, confirm, confirmed))
@@ -270,7 +275,7 @@ class _Drawing:
         if answer is None:
             return ()
         if answer.missing:
-            said: Sayable | str = Message(MISSING_CODES[answer.missing]) if answer.missing in MISSING_CODES else answer.missing
+            said: Sayable | str = Message(MISSING_WORDS[answer.missing]) if answer.missing in MISSING_WORDS else answer.missing
             return (said, answer.note) if answer.note else (said,)
         raw = raw_of(item, answer, self.language, self.around.zone)
         picked = set(raw.choices) | {raw.parts.get("", "")}

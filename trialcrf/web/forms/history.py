@@ -1,20 +1,25 @@
-"""History: of a field, beside the form; and of a whole form, refused attempts and errors with it."""
+"""History: of a field, beside the form; of a whole form; and the threads in which values, comments and queries stand together."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
 from typing import Any
 
 from flask import Blueprint, abort, g, render_template, url_for
 
-from trialcrf.actions import Impossible, enter
+from trialcrf.actions import Impossible, enter, late_entry
 from trialcrf.core.access import ROLES
 from trialcrf.core.boxes import raw_of
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Answer, FormKey, Place
-from trialcrf.core.values import MISSING_CODES
+from trialcrf.core.personal import WITHHELD
+from trialcrf.core.values import MISSING_WORDS
 from trialcrf.core.wording import N_, Message, Sayable
-from trialcrf.store import audit, queries
+from trialcrf.store import audit, comments, queries
+from trialcrf.store.queries import Query
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
@@ -22,6 +27,8 @@ from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Crumb, Past
+from trialcrf.web.paging import asked_page, pages
+from trialcrf.web.queries.lines import place_label
 
 blueprint = Blueprint("history", __name__)
 
@@ -37,7 +44,27 @@ _OPS = {
     "accept": N_("Answer accepted"),
     "reject": N_("Answer not accepted"),
     "resolve": N_("Query closed: the value is now right"),
+    "cancel": N_("Query cancelled"),
+    "reopen": N_("Query opened again"),
+    "modify": N_("Changed after the query was closed"),
+    "comment": N_("Comment"),
+    "late_entry": N_("Entered late, from paper of"),
 }
+_MOVES = frozenset({"open", "answer", "accept", "reject", "resolve", "cancel", "reopen", "modify", "assign", "due"})
+ON_A_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A record about a form or visit, with the place that it is about and the query that it belongs to.
+
+    `also` are those that were written with it: who is to answer a query, and until when.
+    """
+
+    past: audit.Past
+    place: Place | None
+    query: Query | None = None
+    also: tuple[audit.Past, ...] = ()
 
 
 RULE = "/studies/<study>/subjects/<subject>/<event>/<int:repeat>/<form>/<int:n>/history"
@@ -56,7 +83,10 @@ def form(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
         if opened.stored is None or not guard.may_here(f"{opened.form.access}.read"):
             abort(404)
         definition = opened.published.study
-        lines = lines_of(tx, definition, opened.form, which, opened.stored.id, None)
+        told = gather(tx, which, opened.stored.id, None)
+        number = asked_page(len(told), ON_A_PAGE)
+        shown = list(reversed(told))[(number - 1) * ON_A_PAGE : number * ON_A_PAGE]
+        lines = [_line(definition, opened.form, one, True) for one in shown]
     address: dict[str, Any] = {"study": study, "subject": subject, "event": event, "repeat": repeat, "form": form, "n": n}
     return render_template(
         "form/history.html",
@@ -68,27 +98,102 @@ def form(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
         ],
         label=opened.form.label,
         lines=lines,
+        pages=pages(number, len(told), ON_A_PAGE),
     )
 
 
 def lines_of(tx: Transaction, study: Study, form_def: FormDef, which: Subject, form_id: int, at: Place | None) -> tuple[Past, ...]:
-    """The history of one place of a form (`at` None: of all of it) for reading, newest first: values, refusals and queries together."""
-    found: list[tuple[audit.Past, Place | None]] = []
+    """The history of one place of a form (`at` None: of all of it) for reading, newest first: values, refusals, queries and comments."""
+    return tuple(_line(study, form_def, one, at is None) for one in reversed(gather(tx, which, form_id, at)))
+
+
+def thread_of(tx: Transaction, study: Study, form_def: FormDef, which: Subject, form_id: int, at: Place) -> tuple[Past, ...]:
+    """What was said and done at a place of a form, oldest first. Of the whole form, everything that was said at any place of it."""
+    if at.item or at.row:
+        return tuple(_line(study, form_def, one, not at.item) for one in gather(tx, which, form_id, at))
+    said = (one for one in gather(tx, which, form_id, None) if one.query is not None or one.past.entity == comments.ENTITY)
+    return tuple(_line(study, form_def, one, True) for one in said)
+
+
+def thread_of_visit(tx: Transaction, study: Study, which: Subject, key: FormKey) -> tuple[Past, ...]:
+    """What was said about a visit as a whole, oldest first."""
+    found = [Told(past, None) for past in comments.of_visit(tx, which.id, key)]
+    found += _of_queries(tx, queries.of_visit(tx, which.id, key.event_oid, key.event_repeat))
+    return tuple(_line(study, None, one, False) for one in _in_order(found))
+
+
+def of_query(tx: Transaction, study: Study, form_def: FormDef | None, which: Subject, query: Query) -> tuple[Past, ...]:
+    """The thread in which a query stands: everything at its place, and every change that it led to elsewhere."""
+    if query.form_id is None or form_def is None:
+        return thread_of_visit(tx, study, which, query.form_key)
+    found = gather(tx, which, query.form_id, query.place)
+    known = {(one.past.chain, one.past.seq) for one in found}
+    for past in audit.history(tx.connection, "form", str(query.form_id)) if not query.place.item else ():
+        if past.prompted_by == f"query/{query.id}" and (past.chain, past.seq) not in known:
+            found.append(Told(past, Place.parse(past.place)))
+    lines = [_line(study, form_def, one, not query.place.item) for one in _in_order(found)]
+    own = Message(N_("Query %(number)s"), {"number": str(query.id)})
+    return tuple(replace(one, link="", link_url="") if one.link == own else one for one in lines)
+
+
+def gather(tx: Transaction, which: Subject, form_id: int, at: Place | None) -> list[Told]:
+    """Every record of a form at a place (None: at all of them; a row: at all of its items), oldest first.
+
+    Of the whole form (a place of nothing) it is what was said about it, when it was begun, and whether it was in error.
+    """
+    found = [Told(past, place) for past, place in _values(tx, form_id, at)]
+    key = _key_of_form(tx, form_id)
+    for past in audit.history(tx.connection, "refusal", str(which.id)) if at is None or at.item else ():
+        place = Place.parse(past.place)
+        if json.loads(past.new or "{}").get("form") == key and (at is None or (place.item, place.group) == (at.item, at.group)):
+            found.append(Told(past, place))
+    for past in comments.of_form(tx, form_id):
+        if _belongs(at, Place.parse(past.place)):
+            found.append(Told(past, Place.parse(past.place)))
+    found += _of_queries(tx, [one for one in queries.of_form(tx, form_id) if _belongs(at, one.place)])
+    if at is None or not (at.item or at.row):
+        found += [Told(past, None) for past in audit.history(tx.connection, late_entry.ENTITY, str(form_id))]
+    return _in_order(found)
+
+
+def _values(tx: Transaction, form_id: int, at: Place | None) -> Iterator[tuple[audit.Past, Place | None]]:
+    """Its own records; of one item they are asked for alone, because a form may have a thousand."""
+    if at is not None and at.item:
+        for past in audit.history(tx.connection, "form", str(form_id), str(at)):
+            yield past, at
+        for past in audit.history(tx.connection, "form", str(form_id), f"{at.group}/{at.row}/") if at.row else ():
+            yield past, None
+        return
     for past in audit.history(tx.connection, "form", str(form_id)):
         place = Place.parse(past.place) if past.op == "set" else None
-        if at is None or place == at or (past.op == "row_error" and at.row and past.place == f"{at.group}/{at.row}/"):
-            found.append((past, place))
-    key = _key_of_form(tx, form_id)
-    for past in audit.history(tx.connection, "refusal", str(which.id)):
-        said = json.loads(past.new or "{}")
-        place = Place.parse(past.place)
-        if said.get("form") == key and (at is None or (place.item, place.group) == (at.item, at.group)):
-            found.append((past, place))
-    for query in queries.of_form(tx, form_id):
-        if at is None or query.place == at:
-            found.extend((past, query.place) for past in audit.history(tx.connection, "query", str(query.id), "state"))
-    found.sort(key=lambda pair: (pair[0].at, pair[0].seq), reverse=True)
-    return tuple(_line(study, form_def, past, place, at is None) for past, place in found)
+        whole = at is not None and not at.row and past.op in ("create", "error")
+        if at is None or whole or (at.row and past.place.startswith(f"{at.group}/{at.row}/")):
+            yield past, place
+
+
+def _belongs(at: Place | None, place: Place) -> bool:
+    if at is None:
+        return True
+    return place == at if at.item or not at.row else (place.group, place.row) == (at.group, at.row)
+
+
+def _of_queries(tx: Transaction, held: Sequence[Query]) -> list[Told]:
+    by_id = {str(one.id): one for one in held}
+    ids = list(by_id)
+    found: list[Told] = []
+    for start in range(0, len(ids), 500):
+        for past in audit.of_things(tx.connection, "query", ids[start : start + 500]):
+            query = by_id[past.entity_id]
+            with_it = found and found[-1].query is query and found[-1].past.op == "open" and found[-1].past.at == past.at
+            if past.op in ("assign", "due") and with_it:
+                found[-1] = replace(found[-1], also=(*found[-1].also, past))
+            elif past.op in _MOVES:
+                found.append(Told(past, query.place if query.form_id is not None else None, query))
+    return found
+
+
+def _in_order(found: list[Told]) -> list[Told]:
+    return sorted(found, key=lambda one: (one.past.at, one.past.seq))
 
 
 def _key_of_form(tx: Transaction, form_id: int) -> list[object]:
@@ -98,24 +203,61 @@ def _key_of_form(tx: Transaction, form_id: int) -> list[object]:
     return []
 
 
-def _line(study: Study, form_def: FormDef, past: audit.Past, place: Place | None, with_label: bool) -> Past:
-    op = "create" if past.op == "set" and past.old is None else past.op
-    what: Sayable = Message(_OPS[op], {"check": past.prompted_by}) if op in ("refused", "open") else Message(_OPS.get(op, past.op))
-    if op == "create" and past.op == "set":
-        what = Message(N_("Entered"))
-    item = form_def.items.get(place.item, (None, None))[1] if place else None
-    if with_label and item is not None and place is not None:
-        label: Sayable | str = item.label if not place.row else Message(N_("%(item)s, row %(row)s"), {"item": item.label, "row": place.row})
-        what = Message(N_("%(field)s: %(what)s"), {"field": label, "what": what})
+def _line(study: Study, form_def: FormDef | None, told: Told, with_label: bool) -> Past:
+    past, place = told.past, told.place
+    what = _what(told)
+    if with_label and form_def is not None and place is not None and (place.item in form_def.items or not place.item):
+        what = Message(N_("%(field)s: %(what)s"), {"field": place_label(form_def, place), "what": what})
     now: tuple[Sayable | str, ...] = ()
     was: tuple[Sayable | str, ...] = ()
-    if past.op == "set":
+    said: Sayable | str = ""
+    if past.op == "set" and form_def is not None:
         now = value_for_reading(form_def, place, past.new)
         was = value_for_reading(form_def, place, past.old) if past.old is not None else ()
-    elif past.op == "refused":
-        now = (json.loads(past.new or "{}").get("typed", ""),)
+    elif past.op == "refused" and past.prompted_by != "lock":
+        refused = json.loads(past.new or "{}")
+        now = (Message(WITHHELD) if refused.get("withheld") else refused.get("typed", ""),)
+    elif past.op == late_entry.ENTITY:
+        now = (Message("%(day)s", {"day": date.fromisoformat(json.loads(past.new or "{}")["paper_on"])}),)
+    elif past.op == "comment":
+        said = past.new if past.new is not None else Message(N_("Taken out: it told who somebody is."))
+    elif past.op == "open" and told.query is not None and told.query.by_person:
+        said = told.query.message
     role = Message(ROLES[past.role]) if past.role in ROLES else Message(N_("the program"))
-    return Past(what, past.actor, role, past.at, now, was, reason_for_reading(study, past.reason))
+    number = str(told.query.id) if told.query else past.prompted_by.removeprefix("query/") if past.prompted_by.startswith("query/") else ""
+    link: Sayable | str = ""
+    if number:
+        link = Message(N_("Query %(number)s") if told.query else N_("because of query %(number)s"), {"number": number})
+    url = url_for("queries.one", study=g.place.published.study.oid, query=int(number)) if number and guard.may_here("query.read") else ""
+    why = reason_for_reading(study, past.reason)
+    return Past(
+        what, past.actor, role, past.at, now, was, why, _kind(told), said, link, url, tuple(_what(Told(one, None)) for one in told.also)
+    )
+
+
+def _kind(told: Told) -> str:
+    if told.query is not None:
+        return "query"
+    return {"comment": "comment", "refused": "refusal", "set": "change", "row_error": "change"}.get(told.past.op, "form")
+
+
+def _what(told: Told) -> Sayable:
+    past = told.past
+    if past.op == "set" and past.old is None:
+        return Message(N_("Entered"))
+    if past.op == "refused" and past.prompted_by == "lock":
+        return Message(N_("Refused: it is frozen or locked"))
+    if past.op == "open" and told.query is not None and told.query.by_person:
+        return Message(N_("Query asked"))
+    if past.op == "assign":
+        named = Message(N_("Query to be answered by %(name)s"), {"name": past.new})
+        return named if past.new else Message(N_("Query to be answered by anybody at the site"))
+    if past.op == "due":
+        due = Message(N_("Query to be answered until %(day)s"), {"day": date.fromisoformat(past.new)}) if past.new else None
+        return due or Message(N_("Query to be answered by no particular day"))
+    if past.op in ("refused", "open"):
+        return Message(_OPS[past.op], {"check": past.prompted_by})
+    return Message(_OPS.get(past.op, past.op))
 
 
 def reason_for_reading(study: Study, reason: str) -> Sayable | str:
@@ -133,7 +275,7 @@ def value_for_reading(form_def: FormDef, place: Place | None, value: str | None)
         return (Message(N_("blank")),)
     answer = Answer.from_plain(json.loads(value))
     if answer.missing:
-        said = Message(MISSING_CODES[answer.missing]) if answer.missing in MISSING_CODES else answer.missing
+        said = Message(MISSING_WORDS[answer.missing]) if answer.missing in MISSING_WORDS else answer.missing
         return (said, answer.note) if answer.note else (said,)
     item = form_def.items.get(place.item, (None, None))[1] if place else None
     if item is None:

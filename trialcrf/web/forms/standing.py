@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from trialcrf.actions.enter import Opened
 from trialcrf.actions.safety import coding
@@ -14,6 +15,7 @@ from trialcrf.core.wording import Sayable
 from trialcrf.core.workflow import QueryState
 from trialcrf.store.queries import Query
 from trialcrf.store.transaction import Transaction
+from trialcrf.store.verifications import Verified
 from trialcrf.web.forms.drawn import Mark
 
 
@@ -21,7 +23,7 @@ def standing_findings(tx: Transaction, opened: Opened, document: Document, held:
     """What a stored form has still to be told: its doubts, its notes, and what is missing. A blank form is not scolded."""
     if opened.stored is None:
         return ()
-    accepted = {(one.place, one.check) for one in held if one.state is QueryState.CLOSED}
+    accepted = {(one.place, one.check) for one in held if one.state in (QueryState.CLOSED, QueryState.CANCELLED)}
     coded = coding.findings(tx, opened.published.study, opened.form, document, opened.stored.document)
     return tuple(
         finding
@@ -40,8 +42,14 @@ def confirmed(study: Study, held: Sequence[Query]) -> dict[tuple[Place, str], Sa
 
 def marks(document: Document, held: Sequence[Query]) -> dict[Place, Mark]:
     found = {place: Mark("history") for place, _ in document.places()}
-    for state in (QueryState.CLOSED, QueryState.ANSWERED, QueryState.OPEN):
+    for state in (QueryState.CLOSED, QueryState.MODIFIED, QueryState.ANSWERED, QueryState.OPEN):
         for one in held:
             if one.state is state:
                 found[one.place] = Mark(state.value, sum(1 for other in held if other.place == one.place))
     return found
+
+
+def proven(found: Mapping[Place, Mark], checked: Mapping[Place, Verified]) -> dict[Place, Mark]:
+    """The same markers, with what became of the verification of each value."""
+    said = {place: "verified" if one.standing else "changed" for place, one in checked.items()}
+    return {**found, **{place: replace(found.get(place, Mark()), verified=state) for place, state in said.items()}}

@@ -8,7 +8,7 @@ from flask import g
 
 from trialcrf.actions.enter import Opened
 from trialcrf.core import schedule
-from trialcrf.core.definition.model import EventType
+from trialcrf.core.definition.model import EventType, Study
 from trialcrf.core.document import FormKey
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import forms, subjects
@@ -21,7 +21,7 @@ from trialcrf.web.subjects import form_url, key_for, may_form
 
 def following(key: FormKey, opened: Opened) -> FormKey | None:
     """The next form of the visit."""
-    refs = [ref.form_oid for ref in opened.event.forms if may_form(opened.published.study.form[ref.form_oid], "enter")]
+    refs = [ref.form_oid for ref in opened.event.forms if may_form(_around(opened).form[ref.form_oid], "enter")]
     after = refs[refs.index(key.form_oid) + 1 :] if key.form_oid in refs else []
     if not after or opened.form.repeating:
         return None
@@ -29,6 +29,12 @@ def following(key: FormKey, opened: Opened) -> FormKey | None:
         standing = forms.standings(tx, [g.place.subject.id])
         gone = forms.standings(tx, [g.place.subject.id], in_error=True)
     return key_for(opened.event, after[0], key.event_repeat, standing, gone)
+
+
+def _around(opened: Opened) -> Study:
+    """The version that the visit itself is of: the one in force for the subject, or the form's own where it is asked there no longer."""
+    study: Study = g.place.published.study
+    return study if study.event.get(opened.event.oid) is opened.event else opened.published.study
 
 
 def context(opened: Opened, which: Subject) -> list[Message]:
@@ -39,7 +45,7 @@ def context(opened: Opened, which: Subject) -> list[Message]:
     with guard.read() as tx:
         record = subjects.records(tx, [which])[0]
     today = which.site.today(g.now)
-    visit = next((one for one in schedule.plan(opened.published.study, record, today) if one.event.oid == event.oid), None)
+    visit = next((one for one in schedule.plan(_around(opened), record, today) if one.event.oid == event.oid), None)
     if visit is None:
         return []
     state = Message(schedule.STATES[visit.state])
@@ -51,7 +57,7 @@ def context(opened: Opened, which: Subject) -> list[Message]:
 
 def steps(opened: Opened, which: Subject, key: FormKey, standing: Sequence[Standing], gone: Sequence[Standing]) -> list[Step]:
     """The forms of the visit that the person may read, in their order, each with how far it is."""
-    event, study = opened.event, opened.published.study
+    event, study = opened.event, _around(opened)
     refs = [ref.form_oid for ref in event.forms if may_form(study.form[ref.form_oid], "read")]
     if len(refs) < 2:
         return []
@@ -73,5 +79,5 @@ def steps(opened: Opened, which: Subject, key: FormKey, standing: Sequence[Stand
 
 def has_next(key: FormKey, opened: Opened) -> bool:
     """Whether another form of the visit that the person enters comes after this one."""
-    refs = [ref.form_oid for ref in opened.event.forms if may_form(opened.published.study.form[ref.form_oid], "enter")]
+    refs = [ref.form_oid for ref in opened.event.forms if may_form(_around(opened).form[ref.form_oid], "enter")]
     return key.form_oid in refs[:-1] and not opened.form.repeating

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -12,6 +12,7 @@ from flask import Response, g, redirect, render_template, request, stream_with_c
 from werkzeug.wrappers import Response as AnyResponse
 
 from trialcrf.core import schedule
+from trialcrf.core.access import may
 from trialcrf.core.definition.codes import CodeListItem
 from trialcrf.core.definition.model import EventType, Study, SubjectType
 from trialcrf.core.facts import SubjectRecord
@@ -19,7 +20,7 @@ from trialcrf.core.schedule import STATES, State, Visit
 from trialcrf.core.values import interval
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.tables import harmless
-from trialcrf.store import forms, sites, subjects, visits
+from trialcrf.store import definitions, forms, queries, sites, subjects, visits
 from trialcrf.store.forms import Standing
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
@@ -68,6 +69,7 @@ def matrix(study: str) -> str | AnyResponse:
         shown = visits.subjects_matching(tx, view.asked, view.order, (number - 1) * ON_A_PAGE, ON_A_PAGE)
         plans = _plans(tx, definition, shown)
         standing = _by_event(forms.standings(tx, [one.id for one in shown]))
+        of_visits = queries.open_at_visits(tx, [one.id for one in shown]) if may(g.session.actor, "query.read", study) else {}
         counts = {one: visits.count(tx, _only(view, one)) for one in CHIPS}
     asked = view.asked
     filtered = bool(asked.state or asked.containing or view.site or asked.cohort)
@@ -94,7 +96,7 @@ def matrix(study: str) -> str | AnyResponse:
         orders=[(code, Message(said)) for code, said in ORDERS.items()],
         late=view.asked.late_by,
         events=[event.label for event in definition.events_for(view.kind.oid) if event.type is EventType.SCHEDULED],
-        rows=[_row(definition, study, plan, standing) for plan in plans],
+        rows=[_row(definition, study, plan, standing, of_visits) for plan in plans],
         pages=_pages(number, total),
         acts=acts,
         note=Message(N_("No subject is enrolled yet: enrol the first one above.")) if not filtered and len(acts) > 1 else "",
@@ -181,9 +183,10 @@ def _cohorts(definition: Study, kind: SubjectType) -> tuple[CodeListItem, ...]:
 
 
 def _plans(tx: Transaction, study: Study, shown: Sequence[Subject]) -> list[Planned]:
+    records = subjects.records(tx, shown, schedule.bearing(study))
     return [
-        (one, record, schedule.plan(study, record, one.site.today(g.now)))
-        for one, record in zip(shown, subjects.records(tx, shown, schedule.bearing(study)), strict=True)
+        (one, record, schedule.plan(at.study, record, one.site.today(g.now)))
+        for one, record, at in zip(shown, records, definitions.for_each(tx, shown), strict=True)
     ]
 
 
@@ -194,12 +197,26 @@ def _by_event(standings: Sequence[Standing]) -> dict[tuple[int, str], list[Stand
     return found
 
 
-def _row(study: Study, oid: str, plan: Planned, standing: dict[tuple[int, str], list[Standing]]) -> MatrixRow:
+def _row(
+    study: Study,
+    oid: str,
+    plan: Planned,
+    standing: dict[tuple[int, str], list[Standing]],
+    of_visits: Mapping[tuple[int, str, int], int],
+) -> MatrixRow:
     one, record, planned = plan
-    cells = tuple(_cell(study, one, visit, standing.get((one.id, visit.event.oid), [])) for visit in planned)
+    of_event = {
+        visit.event.oid: _cell(
+            study, one, visit, standing.get((one.id, visit.event.oid), []), of_visits.get((one.id, visit.event.oid, 1), 0)
+        )
+        for visit in planned
+    }
+    # A site that a version has not reached, or a subject who is asked as before, has no visit in some of the columns.
+    columns = (event.oid for event in study.events_for(one.subject_type) if event.type is EventType.SCHEDULED)
+    cells = tuple(of_event.get(event_oid) for event_oid in columns)
     end = schedule.ending(record)
     ended = Message(schedule.ENDINGS[end.code]) if end else None
-    started = [cell for cell in cells if cell.state in ("done", "done_out", "due", "overdue")]
+    started = [cell for cell in cells if cell is not None and cell.state in ("done", "done_out", "due", "overdue")]
     return MatrixRow(
         one.key,
         url_for("subjects.one", study=oid, subject=one.key),
@@ -215,7 +232,7 @@ _WORDS = {**STATES, State.DONE_OUT: N_("done"), State.NOT_PLANNABLE: N_("not pla
 """The words of a narrow cell: what is left out stands in its second line."""
 
 
-def _cell(study: Study, one: Subject, visit: Visit, standing: Sequence[Standing]) -> Cell:
+def _cell(study: Study, one: Subject, visit: Visit, standing: Sequence[Standing], of_visit: int) -> Cell:
     needed = {ref.form_oid for ref in visit.event.forms if ref.mandatory and may_form(study.form[ref.form_oid], "read")}
     complete = {form.key.form_oid for form in standing if form.complete} & needed
     return Cell(
@@ -228,7 +245,7 @@ def _cell(study: Study, one: Subject, visit: Visit, standing: Sequence[Standing]
         why=visit.reason,
         complete=len(complete),
         forms=len(needed),
-        queries=sum(form.open_queries for form in standing),
+        queries=of_visit + sum(form.open_queries for form in standing),
     )
 
 

@@ -18,8 +18,7 @@ from trialcrf.core.safety.clock import ClockState
 from trialcrf.core.schedule import State, Visit
 from trialcrf.core.signature import Standing
 from trialcrf.core.wording import N_, Message, Sayable
-from trialcrf.core.workflow import QueryState
-from trialcrf.store import cases, definitions, forms, queries, signatures, sites, subjects, visits, worklists
+from trialcrf.store import cases, definitions, forms, queries, seals, signatures, sites, subjects, visits, worklists
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
@@ -27,9 +26,11 @@ from trialcrf.store.visits import Asked, Line
 from trialcrf.web import guard
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
+from trialcrf.web.oversight.waiting import asked_for
 from trialcrf.web.page import Chip, Crumb
 from trialcrf.web.paging import asked_page, pages
-from trialcrf.web.queries import guarded_forms
+from trialcrf.web.queries import guarded_forms, waiting_for
+from trialcrf.web.queries.lines import line_of, study_of
 from trialcrf.web.safety import stopping
 from trialcrf.web.safety.case_view import left_in_words
 from trialcrf.web.subjects import first_form_url, form_url, may_form
@@ -167,8 +168,10 @@ def _visit_lines(tx: Transaction, study: Study, found: Sequence[Line]) -> dict[t
     people = list({one.subject.id: one.subject for one in found}.values())
     planned = {
         (one.id, visit.event.oid): visit
-        for one, record in zip(people, subjects.records(tx, people, schedule.bearing(study)), strict=True)
-        for visit in schedule.plan(study, record, one.site.today(g.now))
+        for one, record, at in zip(
+            people, subjects.records(tx, people, schedule.bearing(study)), definitions.for_each(tx, people), strict=True
+        )
+        for visit in schedule.plan(at.study, record, one.site.today(g.now))
     }
     standing = forms.standings(tx, [one.id for one in people], event_oids={one.event_oid for one in found})
     deviations = worklists.deviations(tx, [one.id for one in people])
@@ -201,6 +204,7 @@ def _tasks(tx: Transaction, study: Study, places: Sequence[Site]) -> list[TaskLi
         found.append(_serious(tx, study, places))
     if may(actor, "signature.sign", study.oid):
         found.append(_signatures(tx, study, places))
+        found.append(_to_sign(tx, study, places))
     if may(actor, "query.read", study.oid):
         found.append(_queries(tx, study, places))
     if may(actor, "form.enter", study.oid):
@@ -254,21 +258,38 @@ def _signatures(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskLi
     )
 
 
+def _to_sign(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
+    """Forms that bear no seal, by subject: what changed since it was signed comes first."""
+    signed_at = guard.my_sites("signature.sign")
+    asked = asked_for(tx, study, [one for one in places if signed_at is None or one.code in signed_at])
+    tasks = []
+    for one in seals.by_subject(tx, asked, 0, SHOWN):
+        said = Message(N_("%(broken)s changed since they were signed, %(never)s never signed"), {"broken": one.broken, "never": one.never})
+        url = url_for("signing.queue", study=study.oid, show=one.subject.key)
+        tasks.append(Task(url, one.subject.key, said, None, bool(one.broken)))
+    total = sum(people for people, _, _ in seals.by_site(tx, asked).values())
+    empty = Message(N_("Nothing waits for a signature."))
+    label = Message(N_("Subjects with forms to sign"))
+    return TaskList("to_sign", label, total, tasks, empty, url_for("signing.queue", study=study.oid))
+
+
 def _verdict_url(study: Study, one: Subject) -> str:
     return url_for("eligibility.criteria", study=study.oid, subject=one.key)
 
 
 def _queries(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
+    """What waits for the person: open queries for who answers them, answers and values changed since for who judges them."""
     answers = may(g.session.actor, "query.answer", study.oid)
-    state = QueryState.OPEN if answers else QueryState.ANSWERED
+    states = waiting_for(answers)
     at = {one.code: one for one in places}
     only_at = guarded_forms(tx, study.oid, at)
-    total = queries.count(tx, study.oid, at.keys(), [state], only_at)
+    total = queries.count(tx, study.oid, at.keys(), states, only_at)
     tasks = []
-    for one in queries.all_of(tx, study.oid, at.keys(), [state], 0, SHOWN, only_at):
-        form = definitions.read(tx, one.definition_id).study.form[one.form_key.form_oid]
-        said = Message("%(subject)s · %(form)s", {"subject": one.subject, "form": form.label})
-        tasks.append(Task(url_for("queries.one", study=study.oid, query=one.id), said, one.message, one.opened_at))
+    for one in queries.all_of(tx, study.oid, at.keys(), states, 0, SHOWN, only_at):
+        line = line_of(one, study_of(tx, one), at[one.site])
+        where = line.form or line.visit
+        said = Message("%(subject)s · %(form)s", {"subject": one.subject, "form": where})
+        tasks.append(Task(line.url, said, one.message, one.opened_at, line.late))
     label = Message(N_("Queries to answer")) if answers else Message(N_("Answers to review"))
     return TaskList("queries", label, total, tasks, Message(N_("No query waits for you.")), url_for("queries.listed", study=study.oid))
 

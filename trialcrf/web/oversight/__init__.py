@@ -1,0 +1,1 @@
+"""Pages of oversight: what is queried, verified, signed, locked and reviewed."""
