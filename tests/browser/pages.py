@@ -83,7 +83,7 @@ def signed_for(person: Person) -> None:
 
 
 def refused(person: Person) -> None:
-    person.press(person.page.locator("main form[method=post] button").last)
+    person.press(person.page.locator("main form[method=post] button:visible").last)
 
 
 def enrolled_with_errors(person: Person) -> None:
@@ -230,7 +230,7 @@ def cancelled_together(person: Person) -> None:
     person.page.locator('input[name="query"]').last.check()
     person.page.locator("#act").select_option("cancel")
     person.page.locator("#text").fill("1 2")
-    person.press(person.page.locator("main form[method=post] button").last)
+    person.press(person.page.locator("main form[method=post] button:visible").last)
     assert person.page.locator("#done-title").count() == 1
 
 

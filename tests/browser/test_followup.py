@@ -10,7 +10,7 @@ from email.message import EmailMessage
 import pytest
 
 from tests.browser.conftest import AtBrowser
-from tests.browser.person import Person
+from tests.browser.person import PASSWORD, Person
 from tests.browser.program import STUDY, Program, form_address, subject_address
 from trialcrf.core.calendar import add
 
@@ -250,9 +250,15 @@ def test_a_subject_in_error_leaves_every_list(at_browser: AtBrowser, program: Pr
     cora.open(subject_address(subject.key))
     cora.page.get_by_text("This subject was entered in error").click()
     cora.page.locator("#reason").fill("Enrolled twice")
-    cora.press(cora.page.get_by_role("button", name=f"Mark {subject.key} entered in error"))
-    assert "done=error" in cora.path()
-    assert subject.key not in cora.page.locator("table.matrix").inner_text()
+    cora.press(cora.page.get_by_role("button", name=f"Ask to mark {subject.key} entered in error"))
+    assert "done=requested" in cora.path()
+    cora.open(f"/studies/{STUDY}/subjects?q={subject.key}")
+    assert subject.key in cora.page.locator("table.matrix").inner_text(), "one person alone takes nobody out of the lists"
+    ivan = at_browser("ivan")
+    ivan.open(f"/studies/{STUDY}/requests")
+    ivan.press(ivan.page.locator("main tr", has_text=subject.key).get_by_role("link").first)
+    ivan.page.locator("#password").fill(PASSWORD)
+    ivan.press(ivan.page.get_by_role("button", name="Grant"))
     cora.open(f"/studies/{STUDY}/subjects?q={subject.key}")
     assert cora.page.locator("table.matrix").count() == 0
     cora.open(subject_address(subject.key))

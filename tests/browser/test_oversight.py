@@ -25,14 +25,14 @@ def button(person: Person, name: str) -> None:
     person.press(person.page.get_by_role("button", name=name).first)
 
 
-def verify_with_exceptions(mona: Person, key: str) -> None:
+def verify_with_exceptions(mona: Person, key: str, form_id: int) -> None:
     """The monitor holds the visit against its sources: two values are left out, over one of them she asks."""
     mona.open(f"{subject_address(key)}/M3/1/verification?show=all")
-    mona.page.locator('input[name="x.M3.1.VITALS.1.WT"], input[name$=".WT"][type=checkbox]').first.check()
-    mona.page.locator('input[name$=".PULSE"][type=checkbox]').first.check()
-    mona.page.locator('input[name^="q."][name$=".WT"]').first.fill(ASKED)
+    for item in ("WT", "PULSE"):
+        mona.page.locator(f'[name="x.{form_id}:{item}"]').check()
+    mona.page.locator(f'[name="q.{form_id}:WT"]').fill(ASKED)
     mona.press(mona.page.locator(".verify-bar button.main"))
-    assert "Take back" in mona.reads() and mona.page.locator(".sdv.verified").count() > 0, mona.reads()
+    assert mona.page.locator(".sdv.verified").count() > 0, mona.reads()
     assert mona.page.locator('input[name^="x."]').count() == 2, "the two exceptions stay as they were"
 
 
@@ -84,7 +84,7 @@ def test_a_visit_goes_from_its_monitor_to_the_locked_database_and_its_archive(
     for one in (mona, cora, ivan, dana):
         one.page.set_default_timeout(30_000)
 
-    verify_with_exceptions(mona, key)
+    verify_with_exceptions(mona, key, held.id)
     correct(cora, key)
     assert program.ask("SELECT state FROM query WHERE form_id = :id AND check_oid = ''", id=held.id) == [("answered",)]
 

@@ -179,6 +179,7 @@ def lost(known: Known) -> bool:
 def test_no_mail_says_a_word_that_was_not_translated(kind: str, count: int) -> None:
     values = {"study": "MSC-SSC", "site": "01", "name": "CORA", "username": "CORA", "count": count, "days": 7, "link": "http://127.0.0.1/"}
     values |= {"number": 7, "obligation": "", "over": count > 1, "at_once": False, "hours": count}
+    values |= {"hour": "2026-11-22T10", "address": "192.0.2.1"}
     values |= {"stop": "http://127.0.0.1/", "text": "", "sites": [Tally("01", "7", count, count, count)], "checkpoint": "0" * 64}
     for state in ("due_soon", "due", "overdue"):
         letter = mail.write(kind, PSEUDO, "cora@example.org", "<a@b>", {**values, "state": state, "known_at": "2026-11-22"})

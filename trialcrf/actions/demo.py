@@ -177,13 +177,17 @@ class _Centre:
         return found
 
     def corrections(self, first: Subject, second: Subject, third: Subject) -> None:
-        """A form and a row in error, a corrected value, a question answered and one settled: what a monitor finds on the first day."""
+        """A form and a row in error, a value corrected after its question was settled, questions answered, settled and cancelled: what a
+        monitor finds on the first day."""
         self.act(self.coordinator, "form.error")
         mark_form_error(self.tx, first, self.standing(first, FormKey("AE", "ADVERSE", form_repeat=3)), "Saisi deux fois")
         self.act(self.coordinator, "form.enter")
         self.change(first, FormKey("CM", "CONMEDS"), Typed(removed={("MEDS", "2"): "Traitement d’un autre sujet"}))
-        height = Place("HT")
-        self.change(third, FormKey("SCR", "VITALS"), Typed({height: Raw({"": "171,5"})}, reasons={height: "SOURCE"}))
+        height, vitals = Place("HT"), FormKey("SCR", "VITALS")
+        self.asked(third, vitals, Place("WT"), "Poids mesuré ou déclaré ?", "cancel", "La source le dit.")
+        self.asked(third, vitals, height, "La source dit-elle bien cette taille ?", "accept", "Vu au dossier.")
+        self.act(self.coordinator, "form.enter")
+        self.change(third, vitals, Typed({height: Raw({"": "171,5"})}, reasons={height: "SOURCE"}))
         self.answered(first, FormKey("M6", "VITALS"), "REPEATED", accepted_by="mona")
         self.answered(second, FormKey("M3", "VITALS"), "CHECKED")
 
@@ -195,6 +199,14 @@ class _Centre:
         stored = forms.read(self.tx, subject.id, key)
         assert stored is not None
         return stored
+
+    def asked(self, subject: Subject, key: FormKey, place: Place, text: str, move: str, said: str) -> None:
+        """A question of the monitor that is settled at once."""
+        self.act("mona", "query.review")
+        number = review.ask(self.tx, subject, key, self.standing(subject, key).id, place, text)
+        query = queries.find(self.tx, number)
+        assert query is not None
+        (review.cancel if move == "cancel" else review.accept)(self.tx, self.site, query, said)
 
     def answered(self, subject: Subject, key: FormKey, code: str, accepted_by: str = "") -> None:
         for query in queries.of_form(self.tx, self.standing(subject, key).id):

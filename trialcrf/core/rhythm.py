@@ -225,7 +225,7 @@ RHYTHMS: Mapping[str, Rhythm] = {
             "clock-check",
             N_("Hold the clock of this machine against that of another server, where one is set: every record has its time."),
             _HOURLY,
-            N_("The clocks differ by %(seconds)s seconds."),
+            N_("Other clocks asked: %(count)s; this one differs by %(seconds)s seconds."),
             _TEN_MINUTES,
             hourly,
         ),

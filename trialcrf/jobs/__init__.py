@@ -104,7 +104,7 @@ def _checkpoint(means: Means, now: datetime) -> Message:
 def _clock_check(means: Means, now: datetime) -> Message:
     address = means.settings.time_url
     if address is None:
-        return Message(N_("No other clock is set: nothing is compared."))
+        return _said("clock-check", count=0, seconds=0)
     try:
         seconds = skew(address)
     except NoOtherClock as silent:
@@ -112,7 +112,7 @@ def _clock_check(means: Means, now: datetime) -> Message:
     if abs(seconds) > MOST_SKEW:
         said = N_("The clock of this machine differs by %(seconds)s seconds: set it, and say so in the study's file.")
         raise NotClean(Message(said, {"seconds": round(seconds)}))
-    return _said("clock-check", seconds=round(seconds, 1))
+    return _said("clock-check", count=1, seconds=round(seconds, 1))
 
 
 def _backup(means: Means, now: datetime) -> Message:
