@@ -218,6 +218,11 @@ def a_remark(program: Program) -> str:
     return str(program.ask("SELECT max(seq) FROM audit_record WHERE entity = 'comment' AND chain = 'msc_ssc/01'")[0][0])
 
 
+def a_newcomer(program: Program) -> str:
+    """The key of a recipient of whom little is recorded yet."""
+    return program.recipient().key
+
+
 def a_question(program: Program) -> str:
     """The number of an open query of a monitor, assigned and with a day, about a consent."""
     subject, key = program.world.subject("R-01-001"), FormKey("SCR", "RENROL")
@@ -321,7 +326,7 @@ PAGES = (
     Known("signing.queue", "ivan", LIST + "/signing"),
     Known("signing.queue", "mona", LIST + "/signing"),
     Known("signing.queue", "ivan", LIST + "/signing?show=R-01-001"),
-    Known("signing.casebook", "ivan", subject_address("R-01-001") + "/sign"),
+    Known("signing.casebook", "ivan", f"{LIST}/subjects/{{}}/sign", made=a_newcomer),
     Known("signing.visit", "ivan", subject_address("R-01-001") + "/SCR/1/sign", then=refused),
     Known("signing.form", "ivan", form_address("R-01-001", "SCR", "LABS") + "/sign", then=signed_for),
     Known("certificates.shown", "mona", subject_address("R-01-001") + "/signatures"),

@@ -15,7 +15,7 @@ from tests.browser.conftest import AtBrowser
 from tests.browser.person import PASSWORD, Person
 from tests.browser.program import ROOT, STUDY, Program, form_address, free_port, subject_address
 from tests.browser.test_followup import wait_until
-from trialcrf.actions import amend, publish
+from trialcrf.actions import administer, amend, publish, sign_in
 from trialcrf.store import definitions, sites
 
 ASKED = "The source says 71 kg"
@@ -52,6 +52,15 @@ def sign(ivan: Person, key: str) -> None:
     ivan.page.locator("#password").fill(PASSWORD)
     ivan.press(ivan.page.locator("form.in button.main"))
     ivan.open(form_address(key, "M3", "VITALS"))
+
+
+def second_manager(program: Program, at_browser: AtBrowser) -> Person:
+    """Nobody unlocks a study alone, and only data managers do: another one."""
+    with program.world.write("trialcrf", datetime.now(UTC)) as tx:
+        account = administer.create_account(tx, "dirk", "Dirk", "dirk@example.org", "Sponsor", "en", demo=True)
+        sign_in.set_password(tx, account, "dirk", PASSWORD)
+        administer.give_role(tx, account, "data_manager", STUDY, "", program.today)
+    return at_browser("dirk", own=True)
 
 
 def sealed(program: Program, form_id: int) -> bool:
@@ -139,9 +148,10 @@ def test_a_visit_goes_from_its_monitor_to_the_locked_database_and_its_archive(
     dana.open(f"/studies/{STUDY}/locks/on/study/{study_id}")
     dana.page.locator("#reason").fill("One answer comes late")
     button(dana, "Ask to unlock it")
-    ivan.open(f"/studies/{STUDY}/requests")
-    ivan.press(ivan.page.locator("main a.go").first)
-    ivan.page.locator("#password").fill(PASSWORD)
-    button(ivan, "Grant")
+    other = second_manager(program, at_browser)
+    other.open(f"/studies/{STUDY}/requests")
+    other.press(other.page.locator("main a.go").first)
+    other.page.locator("#password").fill(PASSWORD)
+    button(other, "Grant")
     cora.open(form_address(key, "M3", "VITALS"))
     assert cora.page.locator("[data-save]").count() > 0

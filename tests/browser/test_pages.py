@@ -76,6 +76,9 @@ _STRUCTURE = """() => {
   return wrong;
 }"""
 
+_SHORTENED = "() => document.querySelectorAll('tbody > tr:nth-child(n+16)').forEach((row) => row.remove())"
+"""The rows of a long table are all built alike: the first ones are looked at closely, which takes its time."""
+
 
 def test_every_page_of_the_program_is_in_the_list(program: Program) -> None:
     """A new page fails here until it is in `pages.py`, and so is looked at by every test of this file."""
@@ -93,6 +96,7 @@ def test_a_page_is_accessible_well_built_and_quiet(at_browser: AtBrowser, progra
     reader = at_browser(known.name, same_page=known.then is None)
     known.open(reader, program)
     assert reader.page.evaluate(_STRUCTURE) == []
+    reader.page.evaluate(_SHORTENED)
     assert reader.violations() == []
     reader.page.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
     assert reader.violations("color-contrast") == []

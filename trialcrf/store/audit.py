@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime
 from operator import attrgetter
@@ -273,19 +274,22 @@ def broken(connection: Connection) -> Break | None:
     if headless:
         return Break(headless, 1, "cut")
     for chain, size, head in known:
-        found = verify(records(connection, chain), (size, head))
+        with closing(records(connection, chain)) as told:
+            found = verify(told, (size, head))
         if found:
             return found if found.chain else Break(chain, found.seq, found.kind)
     return None
 
 
-def records(connection: Connection, chain: str, upto: int | None = None) -> Iterator[tuple[Leaf, str, Held]]:
+def records(connection: Connection, chain: str, upto: int | None = None) -> Generator[tuple[Leaf, str, Held]]:
     """Every record of a chain with its stored hash and what is kept of its value, by position, up to one of them; none is kept."""
     asked = _RECORDS.where(audit_record.c.chain == chain)
     if upto is not None:
         asked = asked.where(audit_record.c.seq <= upto)
-    for row in connection.execute(asked):
-        yield Leaf(*row[:_WIDTH]), row[_WIDTH], None if row.held is None else (row.salt, row.value)
+    # Whoever stops reading in the middle leaves no cursor open on the server.
+    with connection.execute(asked) as rows:
+        for row in rows:
+            yield Leaf(*row[:_WIDTH]), row[_WIDTH], None if row.held is None else (row.salt, row.value)
 
 
 _WIDTH = len(Leaf.__slots__)
