@@ -184,7 +184,7 @@ def test_an_unforeseen_error_is_a_sentence_too_unless_its_trace_is_asked_for(cli
     def broken(_tx):
         raise ZeroDivisionError("by zero")
 
-    monkeypatch.setattr("trialcrf.cli.reports.verify", broken)
+    monkeypatch.setattr(sys.modules["trialcrf.cli.audit"], "verify", broken)  # Its name in the package is that of the command.
     assert cli("audit", "verify", code=1) == "This was not foreseen: ZeroDivisionError: by zero\n"
     result = CliRunner(env=cli.env).invoke(main, ["--trace", "audit", "verify"])
     assert isinstance(result.exception, ZeroDivisionError)
