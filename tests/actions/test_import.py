@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections import Counter
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -13,15 +14,17 @@ from sqlalchemy import text
 
 from tests.actions import pilot
 from tests.actions.pilot import OUTCOMES, PILOT, ZONE, whole_pilot
-from tests.actions.world import NOW, ROOT, open_world, typed
+from tests.actions.world import NOW, ROOT, open_world, study_of, typed
 from tests.actions.world import filling as filling_of
 from tests.conftest import KINDS
-from trialcrf.actions import Impossible, enrol, enter
+from trialcrf.actions import Impossible, enrol, enter, publish
 from trialcrf.actions.importing import ImportProblems
 from trialcrf.core import schedule
+from trialcrf.core.definition.amendment import Amendment
 from trialcrf.core.definition.source import in_english
 from trialcrf.core.document import Answer, FormKey, Place
 from trialcrf.core.lock import Address, Level, Locked
+from trialcrf.core.wording import Words
 from trialcrf.store import audit, forms, locks, queries, replay, sites, subjects, visits
 
 SMALL = ROOT / "tests/data/sdtm"
@@ -417,3 +420,27 @@ def test_the_pilots_trail_is_whole_and_a_second_run_writes_nothing(imported):
     again = run(world, PILOT)
     assert size(world) == before
     assert (again.forms_same, again.records, again.refused) == (outcome.forms_new, 0, [])
+
+
+def test_a_version_that_is_not_approved_at_a_site_is_not_filled_there(pilot_world):
+    later = replace(study_of("cdisc_pilot"), amendment=Amendment(Words({"fr": "Amendement 1", "en": "Amendment 1"})))
+    with pilot_world.write("trialcrf") as tx:
+        second, _ = publish.publish(tx, later)
+    outcome = run(pilot_world)
+    assert (outcome.subjects_new, outcome.refused) == (3, [])
+    with pilot_world.read() as tx:
+        filled = tx.read(text("SELECT DISTINCT definition_id FROM form")).scalars().all()
+        assert len(filled) == 1 and filled != [second.id]
+    clean(pilot_world)
+
+
+def test_nothing_is_imported_where_no_version_is_released(pilot_world):
+    first = replace(study_of("cdisc_pilot"), oid="other_pilot", amendment=Amendment(Words({"fr": "Version 1", "en": "Version 1"})))
+    with pilot_world.write("trialcrf") as tx:
+        publish.publish(tx, first)
+    there = replace(pilot_world, study="other_pilot")
+    outcome = run(there)
+    assert outcome.subjects_new == 0 and {in_english(one.message).split(": ", 1)[1] for one in outcome.refused} == {
+        "No version of the study is released to site 801 yet.", "No version of the study is released to site 802 yet.",
+    }  # fmt: skip
+    clean(there)

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import text
 
+from tests.actions.amendments import amended
 from tests.actions.world import NOW, TRAINED, World, study_of
 from trialcrf.actions import Impossible, administer, judge, publish
 from trialcrf.actions.simulate import Simulated, simulate
@@ -241,3 +242,13 @@ def test_any_study_can_be_simulated_without_a_script(two_trials):
         assert [one.code for one in sites.all_of(tx, trial.world.published.study.oid)] == ["01", "02"]
         assert queries.count(tx, trial.world.published.study.oid, None, []) == 0
     clean(trial)
+
+
+def test_a_version_that_waits_for_approvals_is_not_simulated(two_trials):
+    trial = two_trials("sqlite")
+    with trial.begin() as tx:
+        waiting, _ = publish.publish(tx, amended(1))
+    with pytest.raises(Impossible, match="not in force"):
+        simulate(trial.begin, waiting, 2, 7, NOW, at_sites=2, processes=1)
+    with trial.world.read() as tx:
+        assert subjects.count(tx, STUDY) == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from html import unescape
 
@@ -12,10 +13,12 @@ from icalendar import Calendar
 from tests.actions.world import TRAINED
 from tests.web.calendar_world import at_noon, consented, held, infused
 from tests.web.site import Browser, House, text
-from trialcrf.actions import administer, feed
+from trialcrf.actions import administer, feed, publish
 from trialcrf.actions.sign_in import hash_of
 from trialcrf.core import schedule
+from trialcrf.core.definition.amendment import Amendment
 from trialcrf.core.schedule import State
+from trialcrf.core.wording import Words
 from trialcrf.store import accounts, audit, feeds, subjects
 
 STUDY = "msc_ssc"
@@ -65,6 +68,24 @@ def test_a_calendar_program_reads_the_visits_that_wait_to_the_day_of_the_plan(ea
     assert answer.content_type == "text/calendar; charset=utf-8"
     assert answer.headers["Cache-Control"].startswith("private")
     assert "Set-Cookie" not in answer.headers
+
+
+def test_a_visit_that_an_amendment_takes_away_stays_with_those_whose_version_asks_for_it(each_house: House) -> None:
+    world = each_house.world
+    infused(world, today() - timedelta(days=25))
+    path = made(each_house.client("cora"))
+    before = entries(read(each_house, path))
+    month_1 = next(event.label.in_("fr") for event in world.published.study.events if event.oid == "M1")
+    assert any(summary.endswith(month_1) for summary in before)
+    study = world.published.study
+    without = replace(
+        study,
+        events=tuple(event for event in study.events if event.oid != "M1"),
+        amendment=Amendment(Words({"fr": "Sans M1", "en": "Without M1"})),
+    )
+    with world.write("trialcrf") as tx:
+        publish.publish(tx, without)
+    assert entries(read(each_house, path)) == before
 
 
 def test_the_subjects_of_another_site_are_not_in_it(house: House) -> None:

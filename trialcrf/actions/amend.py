@@ -34,6 +34,7 @@ from trialcrf.store.unique_codes import Taken
 VERB = "version.release"
 LONGEST_REFERENCE = 200
 CONSENTED, CONSENTED_AGAIN = "RFICDAT", "RECONDAT"
+NOT_RELEASED = N_("No version of the study is released to site %(site)s yet.")
 AT_ONCE = 200
 """Subjects whose records are held in memory together."""
 
@@ -73,6 +74,14 @@ def release(tx: Transaction, where: Site, version: Published, reference: str, ap
         return False
     _take_effect(tx, definitions.releases(tx, [where])[where.id, version.id])
     return True
+
+
+def released(tx: Transaction, where: Site) -> Published:
+    """The version under which a site enrols now. Raises Impossible where none is released to it."""
+    found = definitions.at_site(tx, where)
+    if found is None:
+        raise Impossible(Message(NOT_RELEASED, {"site": where.code}))
+    return found
 
 
 def scan(tx: Transaction, now: datetime) -> int:

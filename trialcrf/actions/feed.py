@@ -73,7 +73,7 @@ def opened(tx: Transaction, token: str, keys_allowed: bool) -> Opened | None:
     account = accounts.by_id(tx, feed.account_id) if feed else None
     if feed is None or account is None or not account.active:
         return None
-    published, actor = definitions.current(tx, feed.study), accounts.actor(tx, account)
+    published, actor = definitions.everywhere(tx, feed.study), accounts.actor(tx, account)
     if published is None or not may(actor, VERB, feed.study):
         return None
     mine = sites_of(actor, VERB, feed.study)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import available_timezones
 
-from trialcrf.actions import Impossible, administer
+from trialcrf.actions import Impossible, administer, amend
 from trialcrf.actions.enrol import enrol
 from trialcrf.actions.enter import StaleSave, Typed, save_form
 from trialcrf.actions.lock import note_refusal
@@ -129,10 +129,13 @@ def _import_subject(begin: Begin, published: Published, site: Site, person: Sour
             subject = subjects.find(tx, published.study.oid, person.key)
             if subject is not None and subject.error:
                 raise Impossible(Message(N_("This was marked entered in error: it can be read and no longer changed.")))
+            # What is imported is asked there as it is asked of people: a version that is not released to the site is not filled.
+            published = definitions.for_subject(tx, subject) if subject is not None else amend.released(tx, site)
             stored = _Stored(tx, subject)
             for saving in person.forms:
                 if subject is None:
                     subject = _enrol(tx, published, site, person, saving, now, counted)
+                    published = definitions.for_subject(tx, subject)
                 else:
                     _save(tx, published, subject, saving, stored, now, counted)
             if subject is not None and counted.forms_new + counted.forms_changed:
@@ -212,7 +215,8 @@ class _Stored:
         if source.mark is None:
             return FormKey(*at)
         number = self._taken[at] = self._taken.get(at, 0) + 1
-        return FormKey(*at, event_repeat=number) if published.study.event[at[0]].repeating else FormKey(*at, form_repeat=number)
+        event = published.study.event.get(at[0])
+        return FormKey(*at, event_repeat=number) if event is not None and event.repeating else FormKey(*at, form_repeat=number)
 
 
 def _keys(event_oid: str, form_oid: str, last: int) -> Iterator[FormKey]:

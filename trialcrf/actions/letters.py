@@ -274,6 +274,6 @@ def _place(tx: Transaction, params: Mapping[str, Any]) -> tuple[Study, Site]:
 
 
 def _study(tx: Transaction, params: Mapping[str, Any]) -> Study:
-    published = definitions.current(tx, params["study"])
+    published = definitions.everywhere(tx, params["study"])
     assert published is not None  # Nor is a study.
     return published.study

@@ -359,8 +359,8 @@ def _subject_of(value: Any, file: str) -> str:
 
 def discard_file(ordered: Report, folder: Path) -> None:
     """Take away what was written of a report that nobody wants any more."""
-    archive.discard(folder / file_of(ordered), folder / folder_of_annexes(file_of(ordered)))
-    (folder / (file_of(ordered) + seal.ENDING)).unlink(missing_ok=True)
+    name = file_of(ordered)
+    archive.discard((folder / name, folder / (name + seal.ENDING)), folder / folder_of_annexes(name))
 
 
 def keep(tx: Transaction, ordered: Report, value: Drawable, sha256: str, annexes: Sequence[Annex] = ()) -> bool:

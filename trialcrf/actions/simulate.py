@@ -10,7 +10,7 @@ from multiprocessing import get_context
 from threading import BoundedSemaphore
 from zoneinfo import ZoneInfo
 
-from trialcrf.actions import Impossible, administer
+from trialcrf.actions import Impossible, administer, amend
 from trialcrf.actions.enrol import enrol
 from trialcrf.actions.enter import Typed, save_form
 from trialcrf.actions.lock import note_refusal
@@ -101,6 +101,9 @@ def simulate(
         _refuse_real_data(tx, published.study.oid)
         places = _places(tx, published.study.oid, at_sites)
         free = {place.code: subjects.last_numbers(tx, place) for place in places}
+        for place in places:
+            if amend.released(tx, place).id != published.id:
+                raise Impossible(Message(N_("The newest version is not in force at site %(site)s."), {"site": place.code}))
         closed = [(place, found) for place in places if (found := locks.closed(tx, locks.over_site(place))) is not None]
     for place, found in closed[:1]:
         with begin() as tx:

@@ -6,6 +6,8 @@ import hashlib
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -30,9 +32,11 @@ def keep(path: Path, content: bytes, mode: int = 0o640) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def discard(file: Path, folder: Path) -> None:
-    """Take away a kept file and a folder of kept files, where they are."""
-    file.unlink(missing_ok=True)
+def discard(files: Iterable[Path], folder: Path) -> None:
+    """Take away kept files and a folder of kept files, where they are."""
+    for file in files:
+        with suppress(FileNotFoundError, NotADirectoryError):
+            file.unlink()
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -70,9 +70,9 @@ def draw_report(engine: Engine, folder: Path, who: Who, report_id: int, stopping
         return False
     except Exception as error:
         log.exception("report %s was not drawn", report_id)
-        report.discard_file(ordered, folder)
         with writing(engine, clock.now(), who) as tx:
             reports.failed(tx, report_id, error.message.msgid if isinstance(error, Impossible) else report.NOT_DRAWN)
+        report.discard_file(ordered, folder)  # Said first: a folder that cannot be written to may not let go either.
         return False
 
 

@@ -27,7 +27,7 @@ def open_door() -> AnyResponse | None:
     g.session = None
     g.place = guard.Place()
     chosen = request.args.get("lang", "")
-    g.language = Language(chosen if chosen in ("fr", "en") else guard._preferred())
+    g.language = Language(chosen if chosen in ("fr", "en") else guard.preferred())
     if request.host.rpartition(":")[0] not in HOSTS and request.host not in HOSTS:
         abort(403, description=Message(N_("An archive is only read on the machine on which it was opened.")))
     if request.method not in guard.SAFE:
@@ -41,7 +41,7 @@ def open_door() -> AnyResponse | None:
     g.session = Session(0, "", g.now, inspector, g.language.code, "auto", False)
     if needed not in (guard.PUBLIC, guard.SELF):
         with guard.read() as tx:
-            guard._find_place(tx, needed)
+            guard.find_place(tx, needed)
     return None
 
 

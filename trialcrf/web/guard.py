@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 from werkzeug.wrappers import Response as AnyResponse
 
 from trialcrf.actions import sign_in, who
+from trialcrf.actions.amend import NOT_RELEASED
 from trialcrf.core.access import VERBS, may, sites_of
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import clock
@@ -180,7 +181,7 @@ def open_door() -> AnyResponse | None:
     g.now = clock.now()
     g.session = None
     g.place = Place()
-    g.language = Language(_preferred())
+    g.language = Language(preferred())
     if request.endpoint is None or request.endpoint == "static":
         return None
     if request.endpoint in LARGER:
@@ -216,7 +217,7 @@ def _let_in(tx: Transaction, needed: str) -> None:
         return
     if request.method not in SAFE and not _same(request.form.get("token", ""), g.session.csrf):
         abort(400, description=Message(N_("This page is from another session: open it again. Nothing was changed.")))
-    _find_place(tx, needed)
+    find_place(tx, needed)
 
 
 def _same(sent: str, token: str) -> bool:
@@ -224,7 +225,7 @@ def _same(sent: str, token: str) -> bool:
     return hmac.compare_digest(sent.encode("utf-8", "replace"), token.encode())
 
 
-def _preferred() -> str:
+def preferred() -> str:
     """Before anyone signed in: the language that was chosen on this browser, else the one it asks for, else French."""
     pseudo: str = current_app.config["PSEUDO"]
     chosen = request.cookies.get("language", "")
@@ -250,7 +251,7 @@ def _sign_in_and_go_on() -> AnyResponse | None:
             with read() as tx:
                 g.session = sessions.find(tx, sign_in.hash_of(signed_in.token), g.now)
                 g.language = Language(current_app.config["PSEUDO"] or g.session.language)
-                _find_place(tx, needed_by(request.endpoint or ""))
+                find_place(tx, needed_by(request.endpoint or ""))
             return None
     fields = [(name, value) for name, values in request.form.lists() for value in values if name not in (*CARRIED_NAMES, "token")]
     page = render_template(
@@ -275,7 +276,7 @@ def check_and_begin(username: str, password: str) -> sign_in.SignedIn:
         return sign_in.begin(tx, account_id, address())
 
 
-def _find_place(tx: Transaction, needed: str) -> None:
+def find_place(tx: Transaction, needed: str) -> None:
     """Find the study, site and subject of the address. What the person may do nowhere is 403; what is another site's does not exist."""
     g.place.verb = needed
     if needed == SELF:
@@ -320,7 +321,7 @@ def _in_force(tx: Transaction, newest: Published, site: Site, subject: Subject |
     except LookupError:
         found = None
     if found is None:
-        abort(409, description=Message(N_("No version of the study is released to site %(site)s yet."), {"site": site.code}))
+        abort(409, description=Message(NOT_RELEASED, {"site": site.code}))
     return found
 
 
