@@ -6,6 +6,8 @@ SHELL := /bin/bash
 PORT ?= 8000
 DATA ?= var
 PYTEST_ARGS ?=
+# One more than processors: the tests in a browser often wait for it.
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 BIN := .venv/bin
 LOCK := $(abspath .venv/lock-tools/bin/pip-compile) --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
@@ -27,7 +29,7 @@ run: setup ## Start the program with a synthetic trial on http://127.0.0.1:PORT;
 	@TRIALCRF_DATA="$(DATA)" PORT="$(PORT)" TRIALCRF_DEMO=yes exec $(BIN)/trialcrf run
 
 test: dev lint types ## Check everything: lint, types, and all tests on SQLite, PostgreSQL and in a browser
-	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses 2 --dist loadfile $(PYTEST_ARGS)
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 fast: lint ## The tests that need nothing but Python, in seconds, and lint
 	@$(BIN)/python -m pytest tests/core $(PYTEST_ARGS)

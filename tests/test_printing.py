@@ -22,8 +22,8 @@ from trialcrf.core.specification import edition
 from trialcrf.core.wording import Words
 
 KEYS = {"msc_ssc": "msc_ssc", "cdisc_pilot": "cdisc_pilot", "salt": str(STUDIES["salt"])}
-LANGUAGES = {"msc_ssc": ("fr",), "cdisc_pilot": ("en",), "salt": ("fr", "en")}
-"""In which languages each study is printed here: the two large ones in one each, because a minute goes into every language of them."""
+LANGUAGES = {"msc_ssc": ("fr",), "cdisc_pilot": ("en",), "salt": ("fr",)}
+"""In which language each study is printed here: a minute goes into every language of a large one."""
 
 
 def run(data: Path, *arguments: str) -> Result:

@@ -79,9 +79,13 @@ class Grid(NamedTuple):
 
 
 class Printed:
-    """The report: its lines in order, and by title the lines of every table (a title may come twice)."""
+    """The report: its lines in order, and by title the lines of every table (a title may come twice).
 
-    def __init__(self, file: Path) -> None:
+    Where it is not `whole`, the numbers of the tables that stand in annexes are missing.
+    """
+
+    def __init__(self, file: Path, whole: bool = True) -> None:
+        numbers: list[int] = []
         self.lines = [line for line in _lines(_words(file)) if not FURNITURE.fullmatch(line.text)]
         self.tables: list[tuple[str, list[Line]]] = []
         self.sections: dict[str, list[Line]] = {}
@@ -91,13 +95,14 @@ class Printed:
             if line.text in HEADINGS:
                 into = [self.sections.setdefault(line.text.split(" ", 1)[1], [])]
             elif caption:
-                assert int(caption[1]) == len(self.tables) + 1
+                numbers.append(int(caption[1]))
                 self.tables.append((caption[2], []))
                 into = [*into[:1], self.tables[-1][1]]
             for lines in into:
                 lines.append(line)
         for _, lines in self.tables:
             del lines[0]
+        assert numbers == (list(range(1, len(numbers) + 1)) if whole else sorted(set(numbers)))
 
     def text(self, section: str) -> str:
         return " ".join(line.text for line in self.sections[section])

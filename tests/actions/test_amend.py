@@ -11,8 +11,9 @@ import pytest
 from tests.actions.amendments import amended
 from tests.actions.screening import RECIPIENT
 from tests.actions.world import NOW, typed
-from trialcrf.actions import Impossible, amend, enrol, enter, publish
-from trialcrf.actions.amend import Outcome
+from trialcrf.actions import Impossible, enrol, enter, publish
+from trialcrf.actions.oversight import amend
+from trialcrf.actions.oversight.amend import Outcome
 from trialcrf.core.definition.amendment import Amendment
 from trialcrf.core.document import Answer, FormKey, Place
 from trialcrf.core.entry import Refused

@@ -21,8 +21,9 @@ from tests.actions.world import filling as filling_of
 from tests.conftest import KINDS
 from tests.store.make_rows import ROWS
 from tests.store.test_migrations import old_database
-from trialcrf.actions import Impossible, administer, archive_study, checkpoint, publish, sign_in
-from trialcrf.actions.archive_study import Made
+from trialcrf.actions import Impossible, administer, publish, sign_in
+from trialcrf.actions.records import archive_study, checkpoint
+from trialcrf.actions.records.archive_study import Made
 from trialcrf.core.chain import Checkpoint
 from trialcrf.external import archive as files
 from trialcrf.external import bundle, checkpoints

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.actions.world import CAST, NOW, World, typed
-from trialcrf.actions import Impossible, NotAllowed, enrol, enter, letters
+from trialcrf.actions import Impossible, NotAllowed, enrol, enter
+from trialcrf.actions.reminding import letters
 from trialcrf.actions.safety import case, escalate
 from trialcrf.actions.safety.follow_case import Followed, followed
 from trialcrf.core.document import FormKey
@@ -16,7 +17,7 @@ from trialcrf.core.safety.case import CaseState, Kind
 from trialcrf.core.safety.clock import ClockState
 from trialcrf.core.workflow import NotPossible
 from trialcrf.store import accounts, audit, cases, forms, outbox, replay
-from trialcrf.store.cases import StaleCase
+from trialcrf.store.ledgers import Stale
 
 SERIOUS = {"AE_WORDS": "Sepsis", "AE_GRADE": "4", "AE_ONSET": (20, 11, 2026), "AE_SERIOUS": "Y", "AE_HOSPITAL": "Y"}
 AWARE = {"AE_AWARE": (21, 11, 2026, "08:00")}  # NOW is 10:00 at the site
@@ -158,7 +159,7 @@ def test_two_sponsors_at_once_do_not_overwrite_each_other(world):
     opened(world)
     both_saw = of(world)
     act(world, "sam", case.assess, JUDGED, False, "first", seen=both_saw)
-    with pytest.raises(StaleCase):
+    with pytest.raises(Stale):
         act(world, "sam", case.assess, {"AERELPRD": "NOT RELATED"}, True, "second", seen=both_saw)
     assert [one.content["comment"] for one in of(world).case.all_of(Kind.ASSESSED)] == ["first"]
 

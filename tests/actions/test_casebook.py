@@ -14,9 +14,11 @@ from sqlalchemy import select
 from tests.actions.screening import screen_donor
 from tests.actions.test_sign_data import KEY, WEIGHING, signs, ward  # noqa: F401 (a fixture)
 from tests.actions.world import NOW, World, typed
-from trialcrf.actions import Impossible, enter, late_entry, recognise, report, review, verify
-from trialcrf.actions.recognise import Sealed
-from trialcrf.actions.report import Asked
+from trialcrf.actions import Impossible, enter
+from trialcrf.actions.oversight import late_entry, review, verify
+from trialcrf.actions.records import recognise, report
+from trialcrf.actions.records.recognise import Sealed
+from trialcrf.actions.records.report import Asked
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import Address, Level, Locked
 from trialcrf.core.packs.casebook_parts import Answered, Casebook

@@ -10,7 +10,8 @@ from sqlalchemy import event, select, text
 from sqlalchemy.exc import DBAPIError
 
 from tests.actions.world import NOW, World, study_of, typed
-from trialcrf.actions import Impossible, NotAllowed, publish, remind, sign, sign_in
+from trialcrf.actions import Impossible, NotAllowed, publish, sign, sign_in
+from trialcrf.actions.reminding import remind
 from trialcrf.actions.safety import case, decide
 from trialcrf.actions.safety.follow_case import followed
 from trialcrf.actions.sign import WrongPassword

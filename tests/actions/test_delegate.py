@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.actions.world import NOW, World
-from trialcrf.actions import Impossible, NotAllowed, delegate, sign, sign_in
-from trialcrf.core.delegation import TASKS, Task, known, stands
+from trialcrf.actions import Impossible, NotAllowed, sign, sign_in
+from trialcrf.actions.oversight import delegate
+from trialcrf.core.oversight.delegation import TASKS, Task, known, stands
 from trialcrf.store import accounts, audit, delegations, replay, sites
 
 TODAY = NOW.date()

@@ -10,7 +10,8 @@ from sqlalchemy import select
 
 from tests.actions.test_remind import BASE, choose_, deliver_all, deliver_next, recipient, remind_by, utc
 from tests.actions.world import World, typed
-from trialcrf.actions import administer, remind
+from trialcrf.actions import administer
+from trialcrf.actions.reminding import remind
 from trialcrf.store import accounts, audit, choices, outbox, sites
 from trialcrf.store.models import outbox as outbox_table
 

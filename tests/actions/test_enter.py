@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import text
 
 from tests.actions.world import NOW, World, make_world, raw, typed
-from trialcrf.actions import Impossible, enrol, enter, publish, review
+from trialcrf.actions import Impossible, enrol, enter, publish
 from trialcrf.actions.enter import StaleSave, Typed
+from trialcrf.actions.oversight import review
 from trialcrf.core.definition.model import DataType, ItemDef
 from trialcrf.core.document import Answer, FormKey, Place
 from trialcrf.core.entry import Refused

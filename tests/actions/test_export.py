@@ -17,7 +17,7 @@ from tests.actions.test_enter import CONSENT
 from tests.actions.world import NOW, study_of, typed
 from trialcrf.actions import Impossible, enrol, enter, publish
 from trialcrf.actions.enter import Typed
-from trialcrf.actions.export import export_csv, export_zip
+from trialcrf.actions.records.export import export_csv, export_zip
 from trialcrf.core.definition.model import ACCESS, FormDef, ItemGroupDef
 from trialcrf.core.document import FormKey
 from trialcrf.external.tables import harmless

@@ -19,8 +19,9 @@ from sqlalchemy import select
 from tests.actions.test_enter import CONSENT
 from tests.actions.world import NOW, typed
 from trialcrf import verify_audit
-from trialcrf.actions import Impossible, checkpoint
-from trialcrf.actions.export_trail import CSV, JSONL, MANIFEST, SCRIPT, export_trail
+from trialcrf.actions import Impossible
+from trialcrf.actions.records import checkpoint
+from trialcrf.actions.records.export_trail import CSV, JSONL, MANIFEST, SCRIPT, export_trail
 from trialcrf.core import chain
 from trialcrf.core.chain import Leaf
 from trialcrf.core.document import FormKey

@@ -10,13 +10,14 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from tests.actions.world import NOW, World, typed
-from trialcrf.actions import Impossible, NotAllowed, enrol, enter, lock, lock_database, review, second, sign, sign_in, verify
+from trialcrf.actions import Impossible, NotAllowed, enrol, enter, sign, sign_in
 from trialcrf.actions.enter import Typed
-from trialcrf.actions.sign_data import Scope, gather, sign_data
-from trialcrf.core.database_lock import Line
+from trialcrf.actions.oversight import lock, lock_database, review, second, verify
+from trialcrf.actions.oversight.sign_data import Scope, gather, sign_data
 from trialcrf.core.document import FormKey, Place
-from trialcrf.core.four_eyes import RequestKind, RequestState
 from trialcrf.core.lock import Address, Level, Locked, LockState, item_address, visit_address
+from trialcrf.core.oversight.database_lock import Line
+from trialcrf.core.oversight.four_eyes import RequestKind, RequestState
 from trialcrf.core.safety.decision import DecisionKind
 from trialcrf.core.signature import fingerprint
 from trialcrf.store import accounts, audit, bulk, decisions, forms, locks, queries, replay, requests, sites, subjects

@@ -8,8 +8,9 @@ from sqlalchemy import text
 
 from tests.actions.world import NOW as LATER
 from tests.actions.world import World, raw, typed
-from trialcrf.actions import remind, report
 from trialcrf.actions.enter import Typed
+from trialcrf.actions.records import report
+from trialcrf.actions.reminding import remind
 from trialcrf.core import schedule
 from trialcrf.core.document import Place
 from trialcrf.core.packs import report as safety

@@ -9,7 +9,8 @@ import pytest
 
 from tests.actions.test_case import JUDGED, act, correct, opened
 from tests.actions.world import NOW, typed
-from trialcrf.actions import Impossible, report
+from trialcrf.actions import Impossible
+from trialcrf.actions.records import report
 from trialcrf.actions.safety import case
 from trialcrf.core.safety.measurement import asked
 from trialcrf.store import replay, reports

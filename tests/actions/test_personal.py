@@ -11,8 +11,9 @@ from tests.actions.test_enter import CONSENT, recipient, stored
 from tests.actions.test_import import document, edit, folder, run  # noqa: F401 (a fixture)
 from tests.actions.world import filling as filling_of
 from tests.actions.world import open_world, typed
-from trialcrf.actions import Impossible, enter, personal, plain
+from trialcrf.actions import Impossible, enter, plain
 from trialcrf.actions.enter import Typed
+from trialcrf.actions.oversight import personal
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.entry import Refused
 from trialcrf.core.workflow import QueryState

@@ -12,7 +12,7 @@ import pytest
 from tests.actions.pilot import PILOT, STUDY, whole_pilot
 from tests.actions.pilot_count import SEVERITIES, Count, latest, percent, subjects
 from tests.actions.world import NOW, open_world
-from trialcrf.actions import report
+from trialcrf.actions.records import report
 from trialcrf.core.packs.dsmb import DsmbReport, board_pack
 from trialcrf.core.packs.dsur import DsurReport, update
 from trialcrf.core.packs.figure import Figure

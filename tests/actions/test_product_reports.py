@@ -14,8 +14,9 @@ import pytest
 
 from tests.actions.cells_world import BAGS, LOT, Cells, cells_filling, later, open_cells
 from tests.actions.world import NOW, typed
-from trialcrf.actions import Impossible, export, quality, report
+from trialcrf.actions import Impossible
 from trialcrf.actions.cells import bedside
+from trialcrf.actions.records import export, quality, report
 from trialcrf.actions.safety import case_documents
 from trialcrf.core.access import Actor, Grant, may
 from trialcrf.core.packs.dsmb import DsmbReport

@@ -9,7 +9,9 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from tests.actions.world import World, typed
-from trialcrf.actions import Impossible, enrol, enter, quality, report, review
+from trialcrf.actions import Impossible, enrol, enter
+from trialcrf.actions.oversight import review
+from trialcrf.actions.records import quality, report
 from trialcrf.core.document import FormKey
 from trialcrf.core.quality import QualityReport, SiteQuality
 from trialcrf.core.workflow import QueryState

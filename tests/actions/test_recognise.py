@@ -13,8 +13,9 @@ from sqlalchemy import update
 
 from tests.actions.test_report import EVENING, MORNING, NOON, complain, order, volunteer
 from tests.actions.world import ROOT, World, study_of, typed
-from trialcrf.actions import Impossible, recognise, report
-from trialcrf.actions.recognise import Standing
+from trialcrf.actions import Impossible
+from trialcrf.actions.records import recognise, report
+from trialcrf.actions.records.recognise import Standing
 from trialcrf.store import reports
 from trialcrf.store.models import report as report_table
 
@@ -42,7 +43,7 @@ def found(world: World, content: bytes) -> recognise.Recognised:
 
 AGAIN = """
 import sys
-from trialcrf.actions import report
+from trialcrf.actions.records import report
 from trialcrf.store import reports
 from trialcrf.store.transaction import open_engine, reading
 with reading(open_engine(sys.argv[1])) as tx:

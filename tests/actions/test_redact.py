@@ -10,14 +10,15 @@ from sqlalchemy import select, text
 from tests.actions.test_enter import CONSENT
 from tests.actions.world import NOW, typed
 from trialcrf import verify_audit
-from trialcrf.actions import Impossible, enter, redact
-from trialcrf.actions.export_trail import export_trail
+from trialcrf.actions import Impossible, enter
+from trialcrf.actions.oversight import redact
+from trialcrf.actions.records.export_trail import export_trail
 from trialcrf.core.chain import Break
 from trialcrf.core.definition.model import Severity
 from trialcrf.core.document import REDACTED, FormKey, Place
 from trialcrf.core.entry import Refused
-from trialcrf.core.four_eyes import RequestKind
 from trialcrf.core.lock import Locked
+from trialcrf.core.oversight.four_eyes import RequestKind
 from trialcrf.store import audit, comments, forms, locks, replay, requests
 from trialcrf.store.models import audit_value, fact
 from trialcrf.store.models.base import moment_text

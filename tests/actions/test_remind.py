@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import select
 
 from tests.actions.world import TRAINED, World, study_of, typed
-from trialcrf.actions import administer, choose, enrol, enter, publish, remind
+from trialcrf.actions import administer, enrol, enter, publish
 from trialcrf.actions.enter import Typed
+from trialcrf.actions.reminding import choose, remind
 from trialcrf.actions.sign_in import hash_of
 from trialcrf.core.definition.model import ReminderStep
 from trialcrf.core.document import FormKey

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from tests.actions.world import World, typed
-from trialcrf.actions import Impossible, enter, publish, report
+from trialcrf.actions import Impossible, enter, publish
+from trialcrf.actions.records import report
 from trialcrf.core.definition.model import Study
 from trialcrf.core.document import FormKey
 from trialcrf.external.archive import keep

@@ -8,7 +8,9 @@ import pytest
 from sqlalchemy import select
 
 from tests.actions.world import NOW, study_of, typed
-from trialcrf.actions import Impossible, comment, enter, lock, quality, review
+from trialcrf.actions import Impossible, enter
+from trialcrf.actions.oversight import comment, lock, review
+from trialcrf.actions.records import quality
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.cut import Cut
 from trialcrf.core.document import Answer, Document, FormKey, Place

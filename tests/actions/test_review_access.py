@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from tests.actions.world import CAST, NOW, TRAINED, World
-from trialcrf.actions import Impossible, NotAllowed, administer, review_access, sign, sign_in
+from trialcrf.actions import Impossible, NotAllowed, administer, sign, sign_in
+from trialcrf.actions.oversight import review_access
 from trialcrf.core.access import Grant
 from trialcrf.core.safety.decision import DecisionKind
 from trialcrf.store import accesses, accounts, audit, decisions, replay

@@ -10,17 +10,18 @@ import pytest
 from tests.actions.test_sign import ADDRESS, PASSWORD, actor, faults
 from tests.actions.test_sign_data import signs
 from tests.actions.world import NOW, World, typed
-from trialcrf.actions import Impossible, NotAllowed, administer, enter, review_trail, sign, sign_in
+from trialcrf.actions import Impossible, NotAllowed, administer, enter, sign, sign_in
 from trialcrf.actions.enter import Typed
-from trialcrf.actions.review_trail import Looked, Period
+from trialcrf.actions.oversight import review_trail
+from trialcrf.actions.oversight.review_trail import Looked, Period
+from trialcrf.actions.oversight.sign_data import Scope
 from trialcrf.actions.safety import decide
-from trialcrf.actions.sign_data import Scope
 from trialcrf.core.access import Grant
 from trialcrf.core.definition.oversight import Oversight, ReviewPlan
 from trialcrf.core.document import FormKey
 from trialcrf.core.lock import Address, Level
+from trialcrf.core.oversight.trail_review import Signal
 from trialcrf.core.safety.decision import STOPPING, DecisionKind
-from trialcrf.core.trail_review import Signal
 from trialcrf.store import accounts, decisions, forms, locks
 from trialcrf.store.audit import Entry, Who
 

@@ -11,9 +11,10 @@ from sqlalchemy import func, insert, select, update
 from tests.actions.screening import screen_donor
 from tests.actions.test_sign import ADDRESS, LATER, PASSWORD, actor, faults, unguarded
 from tests.actions.world import NOW, World, typed
-from trialcrf.actions import Impossible, NotAllowed, enter, sign, sign_data, sign_in
+from trialcrf.actions import Impossible, NotAllowed, enter, sign, sign_in
 from trialcrf.actions.enter import Typed
-from trialcrf.actions.sign_data import Scope, Sheet
+from trialcrf.actions.oversight import sign_data
+from trialcrf.actions.oversight.sign_data import Scope, Sheet
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import Address, Level, Locked, visit_address
 from trialcrf.core.signature import SealState, Standing, fingerprint

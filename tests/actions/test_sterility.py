@@ -10,9 +10,10 @@ from tests.actions.cells_world import BAGS, LOT, Cells, cells_filling, later, ma
 from tests.actions.screening import put, screen_donor
 from tests.actions.world import NOW, TRAINED, typed
 from tests.mailbox import mailbox
-from trialcrf.actions import Impossible, administer, enter, review
+from trialcrf.actions import Impossible, administer, enter
 from trialcrf.actions.cells import gather, look_back
 from trialcrf.actions.cells.bedside import Stopped
+from trialcrf.actions.oversight import review
 from trialcrf.core.document import FormKey
 from trialcrf.core.product.bedside import Stop
 from trialcrf.core.product.stock import BagState, Stock

@@ -9,13 +9,14 @@ import pytest
 
 from tests.actions.test_sign import faults
 from tests.actions.world import NOW, World, typed
-from trialcrf.actions import Impossible, lock, monitor, verify
-from trialcrf.actions.verify import Asked, Changed, Done, Sheet, Value
+from trialcrf.actions import Impossible
+from trialcrf.actions.oversight import lock, monitor, verify
+from trialcrf.actions.oversight.verify import Asked, Changed, Done, Sheet, Value
 from trialcrf.core.definition.oversight import Oversight, SamplingRule
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import Locked
-from trialcrf.core.monitoring import EntryKind, Monitoring
-from trialcrf.core.sampling import Coverage
+from trialcrf.core.oversight.monitoring import EntryKind, Monitoring
+from trialcrf.core.oversight.sampling import Coverage
 from trialcrf.store import forms, monitoring, queries, sites, verifications
 
 LATER = NOW + timedelta(hours=3)

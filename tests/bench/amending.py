@@ -12,7 +12,8 @@ from tests.actions.amendments import amended
 from tests.bench.figures import Figure, at_most, plain
 from tests.bench.places import place
 from tests.bench.registry import NOW, PROPORTION, STUDY, fill
-from trialcrf.actions import amend, publish
+from trialcrf.actions import publish
+from trialcrf.actions.oversight import amend
 from trialcrf.store import audit, sites
 from trialcrf.store.audit import Who
 from trialcrf.store.transaction import Transaction, open_engine, reading, writing

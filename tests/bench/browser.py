@@ -28,7 +28,10 @@ class Browser:
         self._port = port
         self._cookie = b""
         self.token = ""
-        self._connection = socket.create_connection(("127.0.0.1", port), timeout=60)
+        self._connect()
+
+    def _connect(self) -> None:
+        self._connection = socket.create_connection(("127.0.0.1", self._port), timeout=60)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def close(self) -> None:
@@ -57,8 +60,20 @@ class Browser:
         if body:
             told["Content-Length"] = str(len(body))
         head = line + "".join(f"{name}: {value}\r\n" for name, value in told.items())
+        if self._left():
+            self._connection.close()
+            self._connect()
         self._connection.sendall(head.encode() + self._cookie + b"\r\n" + body)
         return self._answer()
+
+    def _left(self) -> bool:
+        """Whether the server has closed the connection, as it does with one on which nobody asks for half a minute."""
+        try:
+            return self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+        except BlockingIOError:
+            return False
+        except ConnectionError:
+            return True
 
     def _answer(self) -> Answer:
         received = b""

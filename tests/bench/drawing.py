@@ -19,7 +19,7 @@ from pathlib import Path
 from config import ROOT
 from tests.bench.figures import Figure, at_most, plain, skipped
 from tests.core.safety_cases import CUT, invented_trial, study
-from trialcrf.actions import report
+from trialcrf.actions.records import report
 from trialcrf.core.packs.report import SafetyReport, tabulate
 from trialcrf.external import markup
 

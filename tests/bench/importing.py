@@ -14,8 +14,9 @@ from config import ROOT, STUDIES
 from tests.bench import drawing
 from tests.bench.figures import Figure, at_most, exactly, plain, skipped
 from tests.bench.places import place
-from trialcrf.actions import publish, report
+from trialcrf.actions import publish
 from trialcrf.actions.importing import import_sdtm
+from trialcrf.actions.records import report
 from trialcrf.core.definition.load import load
 from trialcrf.core.packs.report import SafetyReport
 from trialcrf.core.sdtm import DOMAINS, file_of

@@ -21,7 +21,8 @@ from tests.bench.browser import Browser
 from tests.bench.figures import Figure, at_most, exactly, plain
 from tests.bench.places import place
 from tests.bench.server import serving
-from trialcrf.actions import administer, judge, publish, remind, sign_in, simulate
+from trialcrf.actions import administer, judge, publish, sign_in, simulate
+from trialcrf.actions.reminding import remind
 from trialcrf.core.definition.load import load
 from trialcrf.external.files import read_study
 from trialcrf.store import audit, definitions, subjects

@@ -22,7 +22,7 @@ from tests.bench.figures import Figure, at_most, plain
 from tests.bench.places import Place, place
 from tests.bench.registry import NAME, NOW, PASSWORD, STUDY, fill
 from tests.bench.server import serving
-from trialcrf.actions.export_trail import JSONL, SCRIPT, export_trail
+from trialcrf.actions.records.export_trail import JSONL, SCRIPT, export_trail
 from trialcrf.core.document import FormKey
 from trialcrf.store import audit, forms, subjects
 from trialcrf.store.audit import Entry, Who

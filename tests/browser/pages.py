@@ -12,12 +12,13 @@ from tests.actions.cells_world import GOOD_QC
 from tests.actions.world import typed
 from tests.browser.person import PASSWORD, Person
 from tests.browser.program import STUDY, Program, form_address, subject_address
-from trialcrf.actions import choose, lock, monitor, second
+from trialcrf.actions.oversight import lock, monitor, second
+from trialcrf.actions.reminding import choose
 from trialcrf.actions.safety import keep_limits
-from trialcrf.core.delegation import Task
 from trialcrf.core.document import FormKey, Place
-from trialcrf.core.four_eyes import RequestState
 from trialcrf.core.lock import LockState
+from trialcrf.core.oversight.delegation import Task
+from trialcrf.core.oversight.four_eyes import RequestState
 from trialcrf.store import accounts, comments, definitions, delegations, lab_ranges, locks, monitoring, outbox, queries, requests, sites
 from trialcrf.store.models import outbox as outbox_table
 
@@ -403,8 +404,8 @@ PAGES = (
     Known("coverage.shown", "cora", f"{LIST}/verification?site=01"),
     Known("verification.subject", "mona", subject_address("R-01-001") + "/verification"),
     Known("verification.visit", "mona", subject_address("R-01-001") + "/SCR/1/verification", made=a_monitored_site),
-    Known("verification.visit", "mona", subject_address("R-01-001") + "/SCR/1/verification?show=all", then=all_verified),
-    Known("verification.visit", "ivan", subject_address("R-01-001") + "/SCR/1/verification?show=all"),
+    Known("verification.visit", "mona", subject_address("R-01-001") + "/D1/1/verification?show=all", then=all_verified),
+    Known("verification.visit", "ivan", subject_address("R-01-001") + "/D1/1/verification?show=all"),
     Known("monitoring.listed", "mona", f"{LIST}/monitoring"),
     Known("monitoring.listed", "mona", f"{LIST}/monitoring", then=refused),
     Known("monitoring.one", "mona", f"{LIST}/monitoring/01/{{}}", made=a_monitoring_visit),

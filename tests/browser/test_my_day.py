@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from tests.browser.conftest import AtBrowser
 from tests.browser.program import STUDY, Program, subject_address
-from trialcrf.actions import remind
+from trialcrf.actions.reminding import remind
 from trialcrf.store import outbox
 
 MATRIX = f"/studies/{STUDY}/subjects"

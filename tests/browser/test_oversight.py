@@ -15,7 +15,8 @@ from tests.browser.conftest import AtBrowser
 from tests.browser.person import PASSWORD, Person
 from tests.browser.program import ROOT, STUDY, Program, form_address, free_port, subject_address
 from tests.browser.test_followup import wait_until
-from trialcrf.actions import administer, amend, publish, sign_in
+from trialcrf.actions import administer, publish, sign_in
+from trialcrf.actions.oversight import amend
 from trialcrf.store import definitions, sites
 
 ASKED = "The source says 71 kg"
@@ -57,7 +58,7 @@ def sign(ivan: Person, key: str) -> None:
 def second_manager(program: Program, at_browser: AtBrowser) -> Person:
     """Nobody unlocks a study alone, and only data managers do: another one."""
     with program.world.write("trialcrf", datetime.now(UTC)) as tx:
-        account = administer.create_account(tx, "dirk", "Dirk", "dirk@example.org", "Sponsor", "en", demo=True)
+        account = administer.create_account(tx, "dirk", "Dirk", "dirk@example.org", "Promoteur (démo)", "en", demo=True)
         sign_in.set_password(tx, account, "dirk", PASSWORD)
         administer.give_role(tx, account, "data_manager", STUDY, "", program.today)
     return at_browser("dirk", own=True)

@@ -76,8 +76,17 @@ _STRUCTURE = """() => {
   return wrong;
 }"""
 
-_SHORTENED = "() => document.querySelectorAll('tbody > tr:nth-child(n+16)').forEach((row) => row.remove())"
+_SHORTENED = "() => document.querySelectorAll('tbody > tr:nth-child(n+9)').forEach((row) => row.remove())"
 """The rows of a long table are all built alike: the first ones are looked at closely, which takes its time."""
+
+
+def _kind(known: Known) -> tuple[object, ...]:
+    """Pages of one kind in one state are painted alike; each form of a study is a kind of its own."""
+    return (known.endpoint, known.then, known.address if known.endpoint in ("entry.form", "enrolment.form") else "")
+
+
+_DARK = {id(known) for known in {_kind(one): one for one in reversed(PAGES)}.values()}
+"""One page of each kind is looked at in the dark too."""
 
 
 def test_every_page_of_the_program_is_in_the_list(program: Program) -> None:
@@ -98,8 +107,9 @@ def test_a_page_is_accessible_well_built_and_quiet(at_browser: AtBrowser, progra
     assert reader.page.evaluate(_STRUCTURE) == []
     reader.page.evaluate(_SHORTENED)
     assert reader.violations() == []
-    reader.page.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
-    assert reader.violations("color-contrast") == []
+    if id(known) in _DARK:
+        reader.page.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
+        assert reader.violations("color-contrast") == []
 
 
 @pytest.mark.parametrize("theme", ["dark", "light", "auto"])

@@ -14,7 +14,7 @@ from trialcrf.core.definition.canonical import canonical, from_canonical
 from trialcrf.core.definition.compare import What, compare
 from trialcrf.core.document import Answer, Document, Place, Row
 from trialcrf.core.entry import Refused
-from trialcrf.core.migration import carried, new_questions
+from trialcrf.core.oversight.migration import carried, new_questions
 from trialcrf.core.wording import Words
 
 CONTEXT = Context(date(2026, 11, 21), UTC, {"type": "recipient", "site": "01", "key": "R-01-001"})

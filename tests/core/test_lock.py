@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from trialcrf.core.access import VERBS
-from trialcrf.core.database_lock import Checklist, Line, Unexplained, explained
 from trialcrf.core.document import Place
-from trialcrf.core.four_eyes import ASK, DECIDE, RequestKind, RequestState, SamePerson, decided
 from trialcrf.core.lock import (
     MOVE_VERBS,
     Address,
@@ -20,6 +18,8 @@ from trialcrf.core.lock import (
     strongest,
     visit_address,
 )
+from trialcrf.core.oversight.database_lock import Checklist, Line, Unexplained, explained
+from trialcrf.core.oversight.four_eyes import ASK, DECIDE, RequestKind, RequestState, SamePerson, decided
 
 OPEN, FROZEN, LOCKED = LockState
 MOVES = {

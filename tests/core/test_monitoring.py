@@ -9,7 +9,7 @@ import pytest
 
 from tests.core.safety_cases import CUT, study
 from tests.plain_values import as_sample
-from trialcrf.core.monitoring import (
+from trialcrf.core.oversight.monitoring import (
     ENTRY_KINDS,
     MONITORING_MOVES,
     MONITORING_STATES,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from trialcrf.core.personal import REFUSED, Personal, found_in, may_be_names, names_listed, refusal
+from trialcrf.core.oversight.personal import REFUSED, Personal, found_in, may_be_names, names_listed, refusal
 
 
 def keyed(number: str) -> str:

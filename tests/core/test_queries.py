@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.core.sample_study import SIGNS
-from trialcrf.core.ageing import BUCKETS, Aged, add_up, bucket_of
 from trialcrf.core.checks import Context
 from trialcrf.core.document import Answer, Document, Place, Row
 from trialcrf.core.entry import Decision, StandingQuery, Submitted, decide
+from trialcrf.core.oversight.ageing import BUCKETS, Aged, add_up, bucket_of
 from trialcrf.core.workflow import QUERY_MOVES, UNSETTLED, NotPossible, QueryState, may_move, moved
 
 

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from trialcrf.actions import report
+from trialcrf.actions.records import report
 from trialcrf.core.rhythm import RHYTHMS, WESTMOST, Standing, health, hourly, late, monthly, nightly
 
 NOW = datetime(2026, 12, 3, 6, 30, tzinfo=UTC)

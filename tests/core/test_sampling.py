@@ -10,7 +10,7 @@ import pytest
 from trialcrf.core.definition.model import DataType, FormDef, ItemDef, ItemGroupDef
 from trialcrf.core.definition.oversight import Oversight, SamplingRule
 from trialcrf.core.document import Answer, Document, Place, Row
-from trialcrf.core.sampling import Coverage, asks, coverage, drawn, recorded, required, rules_for, sampled
+from trialcrf.core.oversight.sampling import Coverage, asks, coverage, drawn, recorded, required, rules_for, sampled
 from trialcrf.core.wording import Words
 
 KEYS = [f"R-0{site}-{number:03d}" for site in range(1, 5) for number in range(1, 501)]

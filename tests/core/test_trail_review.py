@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from trialcrf.core.definition.oversight import ReviewPlan
-from trialcrf.core.trail_review import SHOWN, SIGNALS, Save, Signal, at_night, looked_for, next_due, review, signals_of
+from trialcrf.core.oversight.trail_review import SHOWN, SIGNALS, Save, Signal, at_night, looked_for, next_due, review, signals_of
 
 PLAN = ReviewPlan(late_days=30, night=(22, 6), before_lock_days=14, same_reason=3, every_days=90)
 NOON = datetime(2026, 6, 1, 12, 0, tzinfo=ZoneInfo("Europe/Paris"))

@@ -23,7 +23,7 @@ from typing import Any
 
 from sqlalchemy import Engine
 
-from trialcrf.actions import remind
+from trialcrf.actions.reminding import remind
 from trialcrf.external.mail import Server
 from trialcrf.jobs import JOBS, WHO, Means, ledger, run
 from trialcrf.store import definitions, outbox, runs

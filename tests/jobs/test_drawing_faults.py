@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.actions.world import ROOT, World
-from trialcrf.actions import report
+from trialcrf.actions.records import report
 from trialcrf.external import clock
 from trialcrf.jobs import WHO, Means
 from trialcrf.jobs.work import draw_report

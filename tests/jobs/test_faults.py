@@ -20,7 +20,8 @@ from sqlalchemy import make_url, select
 from tests.actions.world import ROOT, TRAINED, World
 from tests.jobs.launcher import POINTS
 from tests.mailbox import Mailbox
-from trialcrf.actions import administer, remind
+from trialcrf.actions import administer
+from trialcrf.actions.reminding import remind
 from trialcrf.external.mail import Server, message_id
 from trialcrf.jobs import WHO
 from trialcrf.jobs.deliver import deliver

@@ -20,7 +20,8 @@ from sqlalchemy import select, text
 
 from tests.actions.world import ROOT, World
 from tests.external.test_clock import telling
-from trialcrf.actions import remind, report
+from trialcrf.actions.records import report
+from trialcrf.actions.reminding import remind
 from trialcrf.core.rhythm import RHYTHMS, Period
 from trialcrf.core.wording import Message
 from trialcrf.external import clock

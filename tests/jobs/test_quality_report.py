@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import date
 
-from trialcrf.actions import report
+from trialcrf.actions.records import report
 from trialcrf.external import clock
 from trialcrf.jobs import WHO
 from trialcrf.jobs.work import draw_report

@@ -13,8 +13,9 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, MetaData, select
 
 from tests.actions.world import make_world, typed
-from trialcrf.actions import enrol, enter, report, sign_in
+from trialcrf.actions import enrol, enter, sign_in
 from trialcrf.actions.enter import Typed
+from trialcrf.actions.records import report
 from trialcrf.core.document import FormKey
 from trialcrf.store import accounts, forms, migrations
 

@@ -11,11 +11,11 @@ from sqlalchemy import text
 from tests.actions.test_sign import faults
 from tests.actions.world import NOW, World, filling, open_world, typed
 from tests.conftest import Databases
-from trialcrf.actions import monitor, verify
-from trialcrf.actions.verify import Asked
-from trialcrf.core.monitoring import EntryKind
+from trialcrf.actions.oversight import monitor, verify
+from trialcrf.actions.oversight.verify import Asked
+from trialcrf.core.oversight.monitoring import EntryKind
 from trialcrf.store import audit, monitoring, sites, verifications
-from trialcrf.store.monitoring import StaleVisit
+from trialcrf.store.ledgers import Stale
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_a_ledger_is_not_written_on_from_an_older_reading(ward: World) -> None:
     finding = {"severity": "minor", "subject": "", "text": "x"}
     with ward.write("mona") as tx:
         monitoring.add(tx, where, old, EntryKind.FINDING, finding)
-    with pytest.raises(StaleVisit), ward.write("mona") as tx:
+    with pytest.raises(Stale), ward.write("mona") as tx:
         monitoring.add(tx, where, old, EntryKind.FINDING, finding)
 
 

@@ -19,7 +19,7 @@ from tests.actions.world import World, make_world, open_world
 from tests.conftest import Filling
 from trialcrf.actions import administer, sign_in
 from trialcrf.core.access import Grant
-from trialcrf.core.four_eyes import RequestState
+from trialcrf.core.oversight.four_eyes import RequestState
 from trialcrf.store import accounts, requests
 from trialcrf.store.transaction import Transaction, open_engine
 from trialcrf.web import create_app

@@ -11,7 +11,8 @@ import pytest
 from icalendar import Calendar
 
 from tests.web.site import House
-from trialcrf.actions import remind, simulate
+from trialcrf.actions import simulate
+from trialcrf.actions.reminding import remind
 from trialcrf.core import schedule
 from trialcrf.core.schedule import State
 from trialcrf.store import outbox, sites, subjects

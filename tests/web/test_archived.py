@@ -16,7 +16,8 @@ from flask import Flask, request
 
 from tests.actions.world import typed
 from tests.web.site import Browser, House, filling_of, open_house, settings_for, text
-from trialcrf.actions import administer, archive_study
+from trialcrf.actions import administer
+from trialcrf.actions.records import archive_study
 from trialcrf.external import archive as files
 from trialcrf.external import clock
 from trialcrf.store import audit, reports

@@ -12,7 +12,8 @@ import pytest
 from tests.actions.world import NOW, TRAINED, World, typed
 from tests.web.site import House, text
 from tests.web.test_dictionaries import GENERAL, english, load
-from trialcrf.actions import Impossible, administer, enter, report
+from trialcrf.actions import Impossible, administer, enter
+from trialcrf.actions.records import report
 from trialcrf.actions.safety import case, case_documents
 from trialcrf.actions.safety.follow_case import Followed, followed
 from trialcrf.core.access import Grant

@@ -12,7 +12,8 @@ import pytest
 from tests.actions.screening import DONOR, RECIPIENT
 from tests.actions.world import NOW
 from tests.web.site import House, text
-from trialcrf.actions import late_entry, report
+from trialcrf.actions.oversight import late_entry
+from trialcrf.actions.records import report
 from trialcrf.core.document import FormKey
 from trialcrf.external import seal
 from trialcrf.store import forms, reports

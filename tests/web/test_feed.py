@@ -13,7 +13,8 @@ from icalendar import Calendar
 from tests.actions.world import TRAINED
 from tests.web.calendar_world import at_noon, consented, held, infused
 from tests.web.site import Browser, House, text
-from trialcrf.actions import administer, feed, publish
+from trialcrf.actions import administer, publish
+from trialcrf.actions.reminding import feed
 from trialcrf.actions.sign_in import hash_of
 from trialcrf.core import schedule
 from trialcrf.core.definition.amendment import Amendment

@@ -14,10 +14,10 @@ from tests.actions.world import CAST
 from tests.web.site import PASSWORD, House, text
 from tests.web.test_entry_pages import CONSENT, STUDY, VITALS, enrol, stored, weight
 from trialcrf.core.access import VERBS
-from trialcrf.core.database_lock import Line
 from trialcrf.core.document import Place
-from trialcrf.core.four_eyes import RequestState
 from trialcrf.core.lock import Address, Level, LockState, item_address, visit_address
+from trialcrf.core.oversight.database_lock import Line
+from trialcrf.core.oversight.four_eyes import RequestState
 from trialcrf.core.safety.decision import DecisionKind
 from trialcrf.store import audit, decisions, locks, replay, requests, sites
 

@@ -10,7 +10,7 @@ import pytest
 
 from tests.web.site import Browser, House, text
 from tests.web.test_verification import CONSENT, VISIT, form_id, seen
-from trialcrf.actions import report
+from trialcrf.actions.records import report
 from trialcrf.core.packs.monitoring import MonitoringLetter
 from trialcrf.store import audit, monitoring, replay, reports, sites
 

@@ -9,7 +9,7 @@ import pytest
 
 from tests.actions.cells_world import cells_filling
 from tests.web.cells_site import cells_house
-from trialcrf.actions import report
+from trialcrf.actions.records import report
 from trialcrf.store import reports
 
 LIST = "/studies/msc_ssc/reports"

@@ -10,7 +10,7 @@ from datetime import date, datetime, timedelta
 from tests.actions.world import NOW
 from tests.web.site import Browser, House, text
 from tests.web.test_queries import CONSENT, LIST
-from trialcrf.actions import review
+from trialcrf.actions.oversight import review
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.workflow import QueryState
 from trialcrf.store import forms, queries, replay, sites

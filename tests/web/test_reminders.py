@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.web.site import House, text
-from trialcrf.actions import choose
+from trialcrf.actions.reminding import choose
 from trialcrf.external import links
 from trialcrf.store import accounts, audit, choices, replay, secrets
 

@@ -8,7 +8,8 @@ from tests.actions.screening import DONOR
 from tests.actions.world import typed
 from tests.web.site import Browser, House, text
 from tests.web.test_queries import CONSENT, LIST
-from trialcrf.actions import enrol, lock, review
+from trialcrf.actions import enrol
+from trialcrf.actions.oversight import lock, review
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import Address, Level
 from trialcrf.core.workflow import QueryState

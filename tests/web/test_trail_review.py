@@ -9,7 +9,7 @@ import pytest
 
 from tests.actions.screening import put, screen_recipient
 from tests.web.site import PASSWORD, text
-from trialcrf.actions import review_trail
+from trialcrf.actions.oversight import review_trail
 from trialcrf.core.access import Grant
 from trialcrf.store import accounts
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.actions.world import typed
 from tests.web.site import Browser, House, text
-from trialcrf.actions import lock
+from trialcrf.actions.oversight import lock
 from trialcrf.core.document import FormKey
 from trialcrf.core.workflow import QueryState
 from trialcrf.store import audit, forms, queries, replay, verifications

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trialcrf.core.access import Actor, role_for
-from trialcrf.core.personal import refusal
+from trialcrf.core.oversight.personal import refusal
 from trialcrf.core.wording import N_, Message
 from trialcrf.store.audit import Who
 

@@ -7,8 +7,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from trialcrf.actions import Impossible, administer, demo_cells, judge, review, sign, who
+from trialcrf.actions import Impossible, administer, demo_cells, judge, sign, who
 from trialcrf.actions.enter import Typed, mark_form_error, save_form
+from trialcrf.actions.oversight import review
 from trialcrf.actions.sign_in import set_password
 from trialcrf.actions.simulate import Case, Simulated, add, cases_for, pack_case, script_of
 from trialcrf.core.access import may

@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 
-from trialcrf.actions import Impossible, personal, plain
+from trialcrf.actions import Impossible, plain
 from trialcrf.actions.cells import follow, rules, scanning
+from trialcrf.actions.oversight import personal
 from trialcrf.actions.safety import coding, gate
 from trialcrf.actions.safety.decide import check_after_save
 from trialcrf.actions.safety.follow_case import nullify, on_save

@@ -9,10 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from zoneinfo import available_timezones
 
-from trialcrf.actions import Impossible, administer, amend
+from trialcrf.actions import Impossible, administer
 from trialcrf.actions.enrol import enrol
 from trialcrf.actions.enter import StaleSave, Typed, save_form
-from trialcrf.actions.lock import note_refusal
+from trialcrf.actions.oversight import amend
+from trialcrf.actions.oversight.lock import note_refusal
 from trialcrf.core import sdtm
 from trialcrf.core.definition.model import Study
 from trialcrf.core.definition.source import Problem, in_english

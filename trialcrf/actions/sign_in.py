@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from trialcrf.actions import Impossible
-from trialcrf.actions.notify import queue_misuse
+from trialcrf.actions.reminding.notify import queue_misuse
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import passwords
 from trialcrf.store import accounts, sessions

@@ -10,10 +10,11 @@ from multiprocessing import get_context
 from threading import BoundedSemaphore
 from zoneinfo import ZoneInfo
 
-from trialcrf.actions import Impossible, administer, amend
+from trialcrf.actions import Impossible, administer
 from trialcrf.actions.enrol import enrol
 from trialcrf.actions.enter import Typed, save_form
-from trialcrf.actions.lock import note_refusal
+from trialcrf.actions.oversight import amend
+from trialcrf.actions.oversight.lock import note_refusal
 from trialcrf.actions.safety.follow_case import on_save
 from trialcrf.core.boxes import raw_of
 from trialcrf.core.definition.canonical import canonical, from_canonical

@@ -20,8 +20,8 @@ from types import FrameType
 import click
 
 from config import ROOT, environment_with
-from trialcrf.actions import archive_study
-from trialcrf.actions.archive_study import Proof
+from trialcrf.actions.records import archive_study
+from trialcrf.actions.records.archive_study import Proof
 from trialcrf.cli.serve import end_with_parent, refuse_taken_port
 from trialcrf.cli.terminal import Terminal, _, here, terminal
 from trialcrf.core.wording import N_, Message

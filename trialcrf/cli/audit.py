@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from trialcrf.actions.export_trail import export_trail
+from trialcrf.actions.records.export_trail import export_trail
 from trialcrf.cli.terminal import Terminal, _, terminal
 from trialcrf.jobs.verify import verify
 

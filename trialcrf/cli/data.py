@@ -7,8 +7,8 @@ from pathlib import Path
 
 import click
 
-from trialcrf.actions.export import export_csv
 from trialcrf.actions.importing import ImportProblems, import_sdtm
+from trialcrf.actions.records.export import export_csv
 from trialcrf.cli.terminal import Plain, Terminal, _, here, terminal
 from trialcrf.core.definition.model import ACCESS
 from trialcrf.core.definition.source import Problem

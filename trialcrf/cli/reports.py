@@ -9,10 +9,11 @@ from pathlib import Path
 
 import click
 
-from trialcrf.actions import Impossible, recognise
-from trialcrf.actions import report as reporting
-from trialcrf.actions.recognise import Sealed, Standing
-from trialcrf.actions.report import About
+from trialcrf.actions import Impossible
+from trialcrf.actions.records import recognise
+from trialcrf.actions.records import report as reporting
+from trialcrf.actions.records.recognise import Sealed, Standing
+from trialcrf.actions.records.report import About
 from trialcrf.cli.terminal import DAY, MOMENT, Terminal, _, terminal
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import archive, seal

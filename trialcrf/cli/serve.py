@@ -15,8 +15,9 @@ from types import FrameType
 
 import click
 
-from trialcrf.actions import demo, report
+from trialcrf.actions import demo
 from trialcrf.actions.publish import plan_where_missing, publish
+from trialcrf.actions.records import report
 from trialcrf.cli.study import study_of
 from trialcrf.cli.terminal import Terminal, _, here, stop, terminal
 from trialcrf.core.access import ROLES

@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 
 from config import STUDIES
-from trialcrf.actions import amend
+from trialcrf.actions.oversight import amend
 from trialcrf.actions.publish import effect, publish
 from trialcrf.cli.terminal import Terminal, _, here, stop, terminal
 from trialcrf.core.definition.amendment import POLICIES

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from trialcrf.actions import NotClean, amend, checkpoint, remind, report
+from trialcrf.actions import NotClean
+from trialcrf.actions.oversight import amend
+from trialcrf.actions.records import checkpoint, report
+from trialcrf.actions.reminding import remind
 from trialcrf.actions.safety import decide, escalate
 from trialcrf.core.rhythm import MOST_SKEW, RHYTHMS
 from trialcrf.core.wording import N_, Message

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
-from trialcrf.actions import remind
+from trialcrf.actions.reminding import remind
 from trialcrf.external import clock
 from trialcrf.external.mail import Letter, NotTaken, Post, Unsure
 from trialcrf.store import outbox

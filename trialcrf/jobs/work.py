@@ -9,8 +9,9 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from trialcrf.actions import Impossible, report
-from trialcrf.actions.report import Workshop
+from trialcrf.actions import Impossible
+from trialcrf.actions.records import report
+from trialcrf.actions.records.report import Workshop
 from trialcrf.external import archive, clock, seal
 from trialcrf.external.child import Cancelled
 from trialcrf.external.drawing import ANNEX, PAGES, TABLES

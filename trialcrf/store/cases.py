@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, func, select
 
 from trialcrf.core.chain import Checkpoint
-from trialcrf.core.safety.case import Case, CaseEntry, Kind, moved
+from trialcrf.core.safety.case import Case, Kind, moved
 from trialcrf.core.signature import canonical
+from trialcrf.store import ledgers
 from trialcrf.store.audit import Entry, Who
-from trialcrf.store.models import account, attachment, audit_record, audit_value, case_entry, form, safety_case, site, study, subject
+from trialcrf.store.ledgers import Ledger
+from trialcrf.store.models import attachment, audit_record, case_entry, form, safety_case, site, study, subject
 from trialcrf.store.models.base import moment_text
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-
-
-class StaleCase(Exception):
-    """Somebody wrote into the ledger since it was read: nothing was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +50,7 @@ _COLUMNS = (
     safety_case.c.opened_at,
 )  # fmt: skip
 _CASES = select(*_COLUMNS).select_from(_JOINED).order_by(safety_case.c.number)
-_LINES = select(
-    case_entry.c.case_id, case_entry.c.number, case_entry.c.kind, case_entry.c.at, case_entry.c.actor, case_entry.c.name,
-    case_entry.c.role, case_entry.c.organisation, case_entry.c.content,
-).order_by(case_entry.c.case_id, case_entry.c.number)  # fmt: skip
+LEDGER = Ledger(case_entry, "case_id", safety_case, Kind)
 
 
 def find(tx: Transaction, study_oid: str, number: int) -> Case | None:
@@ -111,26 +105,11 @@ def open_(tx: Transaction, which: Subject, form_id: int, row: str, content: Mapp
     return add(tx, made, chain, Kind.OPENED, content)
 
 
-def add(tx: Transaction, case: Case, chain: str, kind: Kind, content: Mapping[str, Any], who: Who | None = None, attached: int = 0) -> Case:
-    """Write the next line of the ledger; returns the case with it. Raises NotPossible, and StaleCase where it was not the next."""
-    tx.read(select(safety_case.c.id).where(safety_case.c.id == case.id).with_for_update(key_share=True))
-    written = tx.read(select(func.count()).select_from(case_entry).where(case_entry.c.case_id == case.id)).scalar_one()
-    if written != len(case.entries):
-        raise StaleCase
+def add(tx: Transaction, case: Case, chain: str, kind: Kind, content: Mapping[str, Any], who: Who | None = None) -> Case:
+    """Write the next line of the ledger; returns the case with it. Raises NotPossible, and Stale where it was not the next."""
     moved(case.state if case.entries else None, kind)
-    by = who or tx.who
-    name = tx.read(select(account.c.name).where(account.c.username == by.actor)).scalar() or by.actor
-    line = CaseEntry(written + 1, kind, tx.at, by.actor, name, by.role, by.organisation, dict(content))
-    values = {
-        "case_id": case.id, "number": line.number, "kind": kind.value, "at": line.at, "actor": line.actor, "name": line.name,
-        "role": line.role, "organisation": line.organisation, "content": canonical(dict(content)),
-    }  # fmt: skip
-    told = _line_said(values)
-
-    def entries(id_: int) -> list[Entry]:
-        return [Entry(chain, "create", "case_entry", str(id_), "", told, subject=case.subject, first=True, who=who)]
-
-    tx.create(case_entry, values, entries)
+    LEDGER.hold(tx, case.id)
+    line = LEDGER.write(tx, chain, case.id, case.entries, kind, content, case.subject, who)
     return Case(
         case.id, case.number, case.study_oid, case.site, case.subject, case.form_id, case.row, case.opened_at, (*case.entries, line)
     )
@@ -162,33 +141,21 @@ _PAPER = (attachment.c.id, attachment.c.case_id, attachment.c.name, attachment.c
 
 def differences(tx: Transaction) -> Iterator[tuple[str, str, str]]:
     """(entity, id, column) where a case, a line or a paper is not what the trail tells: altered, added or lost."""
-    told: dict[tuple[str, str], Any] = {}
-    joined = audit_record.outerjoin(audit_value, and_(audit_value.c.chain == audit_record.c.chain, audit_value.c.seq == audit_record.c.seq))
-    columns = (*(audit_record.c[name] for name in ("entity", "entity_id", "at", "actor", "role", "organisation")), audit_value.c.value)
-    for row in tx.read(select(*columns).select_from(joined).where(audit_record.c.entity.in_(("attachment", "case_entry", "safety_case")))):
-        told[row.entity, row.entity_id] = row
-    for entity, id_, wrong in _compared(tx, told):
-        if wrong:
-            yield entity, id_, wrong
+    told = ledgers.told(tx, ("attachment", "case_entry", "safety_case"))
+    yield from ((entity, id_, wrong) for entity, id_, wrong in _compared(tx, told) if wrong)
+    yield from LEDGER.differences(tx, told)
     for entity, id_ in sorted(told):
         yield entity, id_, ""
 
 
 def _compared(tx: Transaction, told: dict[tuple[str, str], Any]) -> Iterator[tuple[str, str, str]]:
-    """Every stored row with the column in which it differs, empty where it does not; what was found is taken out of `told`."""
+    """Every case and paper with the column in which it differs, empty where it does not; what was found is taken out of `told`."""
     for row in tx.read(select(safety_case)):
         record = told.pop(("safety_case", str(row.id)), None)
         faults = [] if record and record.value == _case_said(row._asdict()) else ["number"]
         if record and record.at != moment_text(row.opened_at):
             faults.append("opened_at")
         yield "safety_case", str(row.id), faults[0] if faults else ""
-    for row in tx.read(select(case_entry)):
-        record = told.pop(("case_entry", str(row.id)), None)
-        faults = [] if record and _says(record.value, row._asdict()) else ["content"]
-        if record and record.at != moment_text(row.at):
-            faults.append("at")
-        faults += [column for column in ("actor", "role", "organisation") if record and record._mapping[column] != row._mapping[column]]
-        yield "case_entry", str(row.id), faults[0] if faults else ""
     for id_ in tx.read(select(attachment.c.id).order_by(attachment.c.id)).scalars().all():
         row = tx.read(select(*_PAPER, attachment.c.content).where(attachment.c.id == id_)).one()
         record = told.pop(("attachment", str(id_)), None)
@@ -203,20 +170,6 @@ def _case_said(values: Mapping[str, Any]) -> str:
     return canonical({name: values[name] for name in ("study_id", "site_id", "subject_id", "form_id", "row", "number")})
 
 
-def _line_said(values: Mapping[str, Any]) -> str:
-    told = {name: values[name] for name in ("case_id", "number", "kind", "name")}
-    return canonical({**told, "content": json.loads(values["content"])})
-
-
-def _says(told: str | None, values: Mapping[str, Any]) -> bool:
-    """Whether the trail tells of this line; an altered content need not even be JSON."""
-    if told is None:
-        return False
-    plain = json.loads(told)
-    same = canonical(plain.pop("content")) == values["content"]
-    return same and bool(plain == {name: values[name] for name in plain})
-
-
 def _one(tx: Transaction, asked: Select[Any]) -> Case | None:
     return next(iter(_made(tx, asked)), None)
 
@@ -224,19 +177,5 @@ def _one(tx: Transaction, asked: Select[Any]) -> Case | None:
 def _made(tx: Transaction, asked: Select[Any], lines: Collection[int] | None = None) -> list[Case]:
     """The cases with their ledgers; of these lines only, where they are given by their ids."""
     rows: Sequence[Any] = tx.read(asked).all()
-    held: dict[int, list[CaseEntry]] = {row.id: [] for row in rows}
-    wanted = _LINES if lines is None else _LINES.add_columns(case_entry.c.id)
-    for ids in _parts(held):
-        for line in tx.read(wanted.where(case_entry.c.case_id.in_(ids))):
-            if lines is None or line.id in lines:
-                held[line.case_id].append(_line(line))
-    return [Case(one.id, one.number, one.oid, one.code, one.key, one.form_id, one.row, one.opened_at, tuple(held[one.id])) for one in rows]
-
-
-def _line(row: Any) -> CaseEntry:
-    return CaseEntry(row.number, Kind(row.kind), row.at, row.actor, row.name, row.role, row.organisation, json.loads(row.content))
-
-
-def _parts(ids: Iterable[int], size: int = 500) -> Iterator[list[int]]:
-    listed = list(ids)
-    return (listed[start : start + size] for start in range(0, len(listed), size))
+    held = LEDGER.read(tx, (row.id for row in rows), lines)
+    return [Case(one.id, one.number, one.oid, one.code, one.key, one.form_id, one.row, one.opened_at, held[one.id]) for one in rows]

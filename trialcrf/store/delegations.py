@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Select, select, update
 
-from trialcrf.core.delegation import Task, known
+from trialcrf.core.oversight.delegation import Task, known
 from trialcrf.core.signature import canonical
 from trialcrf.store.audit import Entry
 from trialcrf.store.models import account, delegation, site, study

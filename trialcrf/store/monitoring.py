@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, and_, func, select
+from sqlalchemy import Select, func, select
 
 from trialcrf.core.chain import Checkpoint
-from trialcrf.core.monitoring import EntryKind, Monitoring, MonitoringEntry, check
+from trialcrf.core.oversight.monitoring import EntryKind, Monitoring, check
 from trialcrf.core.signature import canonical
-from trialcrf.store import audit, reports
+from trialcrf.store import audit, ledgers, reports
 from trialcrf.store.audit import Entry
-from trialcrf.store.models import account, audit_record, audit_value, monitoring, monitoring_entry, report, site, study
+from trialcrf.store.ledgers import Ledger
+from trialcrf.store.models import monitoring, monitoring_entry, report, site, study
 from trialcrf.store.models.base import moment_text
 from trialcrf.store.reports import Report
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
 
 VISIT, LINE = "monitoring", "monitoring_entry"
-
-
-class StaleVisit(Exception):
-    """Somebody wrote into the ledger since it was read: nothing was written."""
 
 
 _COLUMNS = (
@@ -35,11 +31,7 @@ _VISITS = (
     .select_from(monitoring.join(site, site.c.id == monitoring.c.site_id).join(study, study.c.id == site.c.study_id))
     .order_by(site.c.code, monitoring.c.number.desc())
 )
-_LINES = select(
-    monitoring_entry.c.id, monitoring_entry.c.monitoring_id, monitoring_entry.c.number, monitoring_entry.c.kind, monitoring_entry.c.at,
-    monitoring_entry.c.actor, monitoring_entry.c.name, monitoring_entry.c.role, monitoring_entry.c.organisation,
-    monitoring_entry.c.content,
-).order_by(monitoring_entry.c.monitoring_id, monitoring_entry.c.number)  # fmt: skip
+LEDGER = Ledger(monitoring_entry, "monitoring_id", monitoring, EntryKind)
 
 
 def find(tx: Transaction, where: Site, number: int) -> Monitoring | None:
@@ -65,7 +57,7 @@ def known_at(tx: Transaction, where: Site, number: int, upto: Checkpoint) -> Mon
 
 def hold(tx: Transaction, visit: Monitoring) -> None:
     """Nobody else writes into the ledger of this visit until this transaction ends."""
-    tx.read(select(monitoring.c.id).where(monitoring.c.id == visit.id).with_for_update(key_share=True))
+    LEDGER.hold(tx, visit.id)
 
 
 def letters(tx: Transaction, visit: Monitoring, kind: str) -> list[Report]:
@@ -89,25 +81,14 @@ def create(tx: Transaction, where: Site, purpose: str, planned_on: date, content
 
 
 def add(tx: Transaction, where: Site, visit: Monitoring, kind: EntryKind, content: Mapping[str, Any]) -> Monitoring:
-    """Write the next line of the ledger; returns the visit with it. Raises NotNow, and StaleVisit where it was not the next."""
+    """Write the next line of the ledger; returns the visit with it. Raises NotNow, and Stale where it was not the next."""
     check(visit, kind, content)
     return _write(tx, where, visit, kind, content)
 
 
 def _write(tx: Transaction, where: Site, visit: Monitoring, kind: EntryKind, content: Mapping[str, Any]) -> Monitoring:
     hold(tx, visit)
-    written = tx.read(select(func.count()).select_from(monitoring_entry).where(monitoring_entry.c.monitoring_id == visit.id)).scalar_one()
-    if written != len(visit.entries):
-        raise StaleVisit
-    by = tx.who
-    name = tx.read(select(account.c.name).where(account.c.username == by.actor)).scalar() or by.actor
-    line = MonitoringEntry(written + 1, kind, tx.at, by.actor, name, by.role, by.organisation, dict(content))
-    values = {
-        "monitoring_id": visit.id, "number": line.number, "kind": kind.value, "at": line.at, "actor": line.actor, "name": line.name,
-        "role": line.role, "organisation": line.organisation, "content": canonical(dict(content)),
-    }  # fmt: skip
-    told, subject = _line_said(values), str(content.get("subject", ""))
-    tx.create(monitoring_entry, values, lambda id_: [Entry(where.chain, "create", LINE, str(id_), "", told, subject=subject, first=True)])
+    line = LEDGER.write(tx, where.chain, visit.id, visit.entries, kind, content, str(content.get("subject", "")))
     return Monitoring(
         visit.id, visit.study_oid, visit.site, visit.number, visit.purpose, visit.planned_on, visit.created_at, (*visit.entries, line)
     )
@@ -115,26 +96,14 @@ def _write(tx: Transaction, where: Site, visit: Monitoring, kind: EntryKind, con
 
 def differences(tx: Transaction) -> Iterator[tuple[str, str, str]]:
     """(entity, id, column) where a visit or a line is not what the trail tells: altered, added or lost."""
-    told: dict[tuple[str, str], Any] = {}
-    joined = audit_record.outerjoin(audit_value, and_(audit_value.c.chain == audit_record.c.chain, audit_value.c.seq == audit_record.c.seq))
-    columns = (*(audit_record.c[name] for name in ("entity", "entity_id", "at", "actor", "role", "organisation")), audit_value.c.value)
-    for row in tx.read(select(*columns).select_from(joined).where(audit_record.c.entity.in_((VISIT, LINE)))):
-        told[row.entity, row.entity_id] = row
+    told = ledgers.told(tx, (VISIT, LINE))
     for row in tx.read(select(monitoring).order_by(monitoring.c.id)):
         record = told.pop((VISIT, str(row.id)), None)
         if record is None or record.value != _visit_said(row._asdict()):
             yield VISIT, str(row.id), "number"
         elif record.at != moment_text(row.created_at):
             yield VISIT, str(row.id), "created_at"
-    for row in tx.read(select(monitoring_entry).order_by(monitoring_entry.c.id)):
-        record = told.pop((LINE, str(row.id)), None)
-        if record is None or not _says(record.value, row._asdict()):
-            yield LINE, str(row.id), "content"
-        elif record.at != moment_text(row.at):
-            yield LINE, str(row.id), "at"
-        else:
-            wrong = [name for name in ("actor", "role", "organisation") if record._mapping[name] != row._mapping[name]]
-            yield from ((LINE, str(row.id), name) for name in wrong[:1])
+    yield from LEDGER.differences(tx, told)
     for entity, id_ in sorted(told):
         yield entity, id_, ""
 
@@ -144,35 +113,8 @@ def _visit_said(values: Mapping[str, Any]) -> str:
     return canonical({**said, "planned_on": values["planned_on"].isoformat()})
 
 
-def _line_said(values: Mapping[str, Any]) -> str:
-    told = {name: values[name] for name in ("monitoring_id", "number", "kind", "name")}
-    return canonical({**told, "content": json.loads(values["content"])})
-
-
-def _says(told: str | None, values: Mapping[str, Any]) -> bool:
-    """Whether the trail tells of this line; an altered content need not even be JSON."""
-    if told is None:
-        return False
-    plain = json.loads(told)
-    same = canonical(plain.pop("content")) == values["content"]
-    return same and bool(plain == {name: values[name] for name in plain})
-
-
 def _made(tx: Transaction, asked: Select[Any], lines: Collection[int] | None = None) -> list[Monitoring]:
     """The visits with their ledgers; of these lines only, where they are given by their ids."""
     rows = tx.read(asked).all()
-    held: dict[int, list[MonitoringEntry]] = {row.id: [] for row in rows}
-    ids = sorted(held)
-    for start in range(0, len(ids), 500):
-        for line in tx.read(_LINES.where(monitoring_entry.c.monitoring_id.in_(ids[start : start + 500]))):
-            if lines is None or line.id in lines:
-                held[line.monitoring_id].append(_line(line))
-    return [
-        Monitoring(one.id, one.oid, one.code, one.number, one.kind, one.planned_on, one.created_at, tuple(held[one.id])) for one in rows
-    ]
-
-
-def _line(row: Any) -> MonitoringEntry:
-    return MonitoringEntry(
-        row.number, EntryKind(row.kind), row.at, row.actor, row.name, row.role, row.organisation, json.loads(row.content)
-    )
+    held = LEDGER.read(tx, (row.id for row in rows), lines)
+    return [Monitoring(one.id, one.oid, one.code, one.number, one.kind, one.planned_on, one.created_at, held[one.id]) for one in rows]

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Select, select, update
 
-from trialcrf.core.four_eyes import RequestKind, RequestState, decided
+from trialcrf.core.oversight.four_eyes import RequestKind, RequestState, decided
 from trialcrf.core.signature import canonical
 from trialcrf.store.audit import Entry
 from trialcrf.store.models import four_eyes, site, study, subject

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from sqlalchemy import delete, func, insert, select
 
-from trialcrf.core.personal import may_be_names
+from trialcrf.core.oversight.personal import may_be_names
 from trialcrf.store import secrets
 from trialcrf.store.audit import Entry
 from trialcrf.store.models import site, site_name

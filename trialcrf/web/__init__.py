@@ -177,7 +177,6 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     app.before_request(door.open_door)
     app.before_request(names.look)
     app.after_request(door.close_door)
-    app.after_request(names.note)
     app.teardown_request(guard.end_view)
     app.register_error_handler(Exception, _explain)
     app.register_error_handler(Locked, _closed)

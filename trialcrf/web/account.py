@@ -7,7 +7,8 @@ from urllib.parse import urlsplit
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, administer, choose, sign_in
+from trialcrf.actions import Impossible, administer, sign_in
+from trialcrf.actions.reminding import choose
 from trialcrf.core.access import ROLES, may
 from trialcrf.core.wording import Message
 from trialcrf.store import choices, definitions

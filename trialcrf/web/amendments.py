@@ -9,8 +9,9 @@ from datetime import date
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, amend
-from trialcrf.actions.amend import Migration, Outcome
+from trialcrf.actions import Impossible
+from trialcrf.actions.oversight import amend
+from trialcrf.actions.oversight.amend import Migration, Outcome
 from trialcrf.core.definition.amendment import POLICIES
 from trialcrf.core.definition.compare import WHATS
 from trialcrf.core.wording import N_, Message, Sayable, Words

@@ -15,7 +15,8 @@ from typing import Any
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, send_file, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, report
+from trialcrf.actions import Impossible
+from trialcrf.actions.records import report
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import ACCESS
 from trialcrf.core.wording import N_, Message

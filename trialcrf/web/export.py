@@ -7,7 +7,7 @@ from dataclasses import replace
 from flask import Blueprint, g, render_template, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import export
+from trialcrf.actions.records import export
 from trialcrf.core.access import sites_of
 from trialcrf.core.definition.model import ACCESS
 from trialcrf.core.wording import Message, Words

@@ -7,7 +7,7 @@ from datetime import UTC, date
 from wtforms import EmailField, Form, FormField, HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
 
 from trialcrf.actions import Impossible
-from trialcrf.actions.review_trail import Period
+from trialcrf.actions.oversight.review_trail import Period
 from trialcrf.core.definition.model import DataType, ItemDef
 from trialcrf.core.document import Answer
 from trialcrf.core.values import Raw, Unreadable, read

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from flask import current_app, g, request, url_for
 
 from trialcrf.core.access import ROLES, VERBS, may, role_for
 from trialcrf.core.rhythm import RHYTHMS, health
-from trialcrf.core.safety.stopping import rule_of
-from trialcrf.core.schedule import State
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import decisions, outbox, queries, runs, sites, visits
-from trialcrf.store.transaction import Transaction
-from trialcrf.store.visits import Asked
-from trialcrf.web import guard
-from trialcrf.web.oversight.deciding import to_decide
-from trialcrf.web.oversight.waiting import to_sign
-from trialcrf.web.page import NavLink, Shell
-from trialcrf.web.queries import guarded_forms, waiting_for
+from trialcrf.store import runs
+from trialcrf.web import guard, navigation
+from trialcrf.web.page import Shell
 
 DONE = {
     "saved": N_("Saved."),
@@ -107,7 +98,7 @@ def shell(alone: bool = False) -> Shell:
         site=place.site.code if place.site else "",
         person=session.actor.name or session.actor.username,
         role=role,
-        nav=() if alone else _navigation(study.oid if study else None),
+        nav=() if alone else navigation.shown(),
         banner=None if alone else _banner(),
         banner_url=url_for("jobs.listed"),
         language_url=language_url,
@@ -132,102 +123,6 @@ def _tongues() -> dict[str, str]:
         return {}
     asked = {**request.args.to_dict(), **(request.view_args or {})}
     return {code: url_for(request.endpoint, **{**asked, "lang": code}) for code in ("fr", "en")}
-
-
-def _navigation(study: str | None) -> tuple[NavLink, ...]:
-    actor = g.session.actor
-    links = []
-
-    def link(label: str, endpoint: str, count: int | None = None, means: str = "", **values: Any) -> None:
-        area, url = endpoint.partition(".")[0], url_for(endpoint, **values)
-        # People and sites are one area with two links: there the address says which of them is meant.
-        current = (request.endpoint or "").partition(".")[0] == area and (area != "admin" or request.path.startswith(url))
-        count_means = Message(means) if means else None
-        links.append(NavLink(Message(label), url, current, count, count_means, bool(count)))
-
-    if study:
-        if may(actor, "day.read", study):
-            with guard.read() as tx:
-                late = visits.count(tx, _overdue(tx)) if may(actor, "subject.list", study) else None
-            link(N_("My day"), "today.day", late, N_("visits are overdue"), study=study)
-        if may(actor, "subject.list", study):
-            link(N_("Subjects"), "subjects.matrix", study=study)
-            link(N_("Calendar"), "calendar.shown", study=study)
-        if may(actor, "casebook.print", study):
-            link(N_("Casebooks"), "casebook_files.listed", study=study)
-        if may(actor, "cell.read", study) and g.place.published.study.cells is not None:
-            link(N_("Batches of cells"), "batches.listed", study=study)
-        if may(actor, "query.read", study):
-            waiting = None  # Who only reads has nothing to do about them.
-            if may(actor, "query.answer", study) or may(actor, "query.review", study):
-                with guard.read() as tx:
-                    mine = guard.my_sites("query.read")
-                    places = [one.code for one in sites.all_of(tx, study) if mine is None or one.code in mine]
-                    states = waiting_for(may(actor, "query.answer", study))
-                    waiting = queries.count(tx, study, places, states, guarded_forms(tx, study, places))
-            link(N_("Queries"), "queries.listed", waiting, N_("waiting for you"), study=study)
-        if may(actor, "signature.read", study):
-            with guard.read() as tx:
-                unsigned = to_sign(tx, g.place.published.study) if may(actor, "signature.sign", study) else None
-            link(N_("To sign"), "signing.queue", unsigned, N_("forms wait for a signature"), study=study)
-        if may(actor, "lock.read", study):
-            link(N_("Locks"), "locks.listed", study=study)
-        if may(actor, "casebook.open", study):
-            with guard.read() as tx:
-                asked = to_decide(tx, study)
-            link(N_("Requests"), "requests.listed", asked or None, N_("wait for your decision"), study=study)
-        if may(actor, "verification.read", study):
-            link(N_("Verification"), "coverage.shown", study=study)
-        if may(actor, "monitoring.read", study):
-            link(N_("Monitoring visits"), "monitoring.listed", study=study)
-        if may(actor, "case.read", study):
-            link(N_("Serious events"), "cases.listed", study=study)
-        if may(actor, "study.read", study):
-            link(N_("Assumptions"), "specification.assumptions", study=study)
-        if may(actor, "version.read", study):
-            link(N_("Versions"), "amendments.listed", study=study)
-        if may(actor, "decision.read", study) and rule_of(g.place.published.study) is not None:
-            with guard.read() as tx:
-                holds = decisions.waiting(tx, study) if may(actor, "decision.sign", study) else None
-            link(N_("Stopping rule"), "stopping.shown", holds, N_("holds to be judged"), study=study)
-        if may(actor, "quality.read", study):
-            link(N_("Site quality"), "quality.shown", study=study)
-        if may(actor, "audit.export", study):
-            link(N_("Review of the audit trail"), "review.shown", study=study)
-        if may(actor, "audit.read", study):
-            link(N_("The audit trail"), "trail.shown", study=study)
-        elif may(actor, "access.read", study):
-            link(N_("Sign-ins and downloads"), "access_log.shown", study=study)
-        if may(actor, "lab.read", study):
-            link(N_("Laboratories"), "laboratory.listed", study=study)
-        if may(actor, "delegation.read", study):
-            link(N_("Delegation log"), "delegation.shown", study=study)
-        if may(actor, "names.keep", study):
-            link(N_("Names to be avoided"), "names.listed", study=study)
-        if may(actor, "report.read", study):
-            link(N_("Reports"), "reports.listed", study=study)
-        if may(actor, "data.export", study):
-            link(N_("Data"), "export.page", study=study)
-    if any(grant.role == "administrator" for grant in actor.grants):
-        link(N_("People"), "admin.people")
-        link(N_("Sites"), "admin.sites_page")
-    if study and may(actor, "access.read", study):
-        link(N_("Access"), "access.shown", study=study)
-    elif any(grant.role in VERBS["access.read"] and not grant.site for grant in actor.grants):
-        link(N_("Access"), "access.studies")
-    if may(actor, "job.administer", "*"):
-        link(N_("Jobs"), "jobs.listed")
-        with guard.read() as tx:
-            unsure = outbox.counts(tx).get(outbox.UNCERTAIN, 0)
-        link(N_("Mails"), "mails.listed", unsure, N_("to be judged by a person"))
-    return tuple(links)
-
-
-def _overdue(tx: Transaction) -> Asked:
-    """The overdue visits at the person's sites."""
-    study, mine = g.place.published.study, guard.my_sites("subject.list")
-    places = [one for one in sites.all_of(tx, study.oid) if mine is None or one.code in mine]
-    return Asked(places, g.now, study.due_soon, State.OVERDUE)
 
 
 def _banner() -> Message | None:

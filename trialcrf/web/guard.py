@@ -15,7 +15,7 @@ from sqlalchemy import Engine
 from werkzeug.wrappers import Response as AnyResponse
 
 from trialcrf.actions import sign_in, who
-from trialcrf.actions.amend import NOT_RELEASED
+from trialcrf.actions.oversight.amend import NOT_RELEASED
 from trialcrf.core.access import VERBS, may, sites_of
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import clock
@@ -120,10 +120,21 @@ def end_view(_error: BaseException | None = None) -> None:
 
 @contextmanager
 def write(by: Who | None = None) -> Iterator[Transaction]:
-    """A write transaction in the name of whoever asks, under the role that the route's verb needs; leaving it commits."""
+    """A write transaction in the name of whoever asks, under the role that the route's verb needs; leaving it commits.
+
+    What was asked `alongside` is written in the first of them that goes through: with it or not at all.
+    """
     end_view()
     with writing(engine(), g.now, by or acting()) as tx:
         yield tx
+        for also in g.get("alongside", ()):
+            also(tx)
+    g.pop("alongside", None)
+
+
+def alongside(also: Callable[[Transaction], None]) -> None:
+    """Ask for something to be written with whatever this request writes."""
+    g.setdefault("alongside", []).append(also)
 
 
 def acting(verb_: str | None = None) -> Who:

@@ -22,6 +22,14 @@ class NavLink:
 
 
 @dataclass(frozen=True, slots=True)
+class NavGroup:
+    """Links that belong together; the first group, of what is needed every day, bears no name."""
+
+    label: Message | None
+    links: tuple[NavLink, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Crumb:
     label: Sayable | str
     url: str = ""
@@ -44,7 +52,7 @@ class Shell:
     site: str = ""
     person: str = ""
     role: Message | None = None
-    nav: tuple[NavLink, ...] = ()
+    nav: tuple[NavGroup, ...] = ()
     language_url: str = ""
     account_url: str = ""
     sign_out_url: str = ""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from flask import Blueprint, g, render_template, request, url_for
 
-from trialcrf.actions import quality, report
+from trialcrf.actions.records import quality, report
 from trialcrf.core.quality import LONG, SiteQuality, together
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import sites, subjects

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from flask import Blueprint, abort, render_template
 
-from trialcrf.actions import choose
-from trialcrf.actions.choose import Linked
+from trialcrf.actions.reminding import choose
+from trialcrf.actions.reminding.choose import Linked
 from trialcrf.core.wording import Message
 from trialcrf.store import choices
 from trialcrf.store.audit import Who

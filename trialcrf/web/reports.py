@@ -13,8 +13,9 @@ from pathlib import Path
 from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, report
-from trialcrf.actions.report import OF_CASEBOOKS, folder_of_annexes
+from trialcrf.actions import Impossible
+from trialcrf.actions.records import report
+from trialcrf.actions.records.report import OF_CASEBOOKS, folder_of_annexes
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.queue import DRAW_REPORT, Queue
 from trialcrf.store import reports, sites

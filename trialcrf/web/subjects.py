@@ -9,8 +9,9 @@ from datetime import datetime
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, second
+from trialcrf.actions import Impossible
 from trialcrf.actions.judge import STATEMENT_ALIAS
+from trialcrf.actions.oversight import second
 from trialcrf.core import schedule
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import EventType, FormDef, Study, StudyEventDef

@@ -20,7 +20,7 @@ from trialcrf.core.cells import donation_numbers, donors_of
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Answer, FormKey, Place
 from trialcrf.core.entry import Refused
-from trialcrf.core.personal import found_in
+from trialcrf.core.oversight.personal import found_in
 from trialcrf.core.product import bedside
 from trialcrf.core.product.bedside import Scanned, Situation, Stop
 from trialcrf.core.product.identity import Kind, NotThisLabel, scanned

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from trialcrf.actions.cells.gather import chain_now
 from trialcrf.actions.cells.rules import INCIDENT, prompts
-from trialcrf.actions.notify import queue_incident
+from trialcrf.actions.reminding.notify import queue_incident
 from trialcrf.core.boxes import raw_of
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Answer, Document, FormKey, Place

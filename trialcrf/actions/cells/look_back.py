@@ -11,7 +11,7 @@ from datetime import date, datetime, time
 from trialcrf.actions import Impossible, enter, plain
 from trialcrf.actions.cells.follow import incident, tell
 from trialcrf.actions.cells.gather import chain_now
-from trialcrf.actions.lock import note_refusal
+from trialcrf.actions.oversight.lock import note_refusal
 from trialcrf.core.cells import LookBack, NodeId, NodeKind, look_back
 from trialcrf.core.entry import Refused
 from trialcrf.core.lock import Locked

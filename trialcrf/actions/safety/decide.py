@@ -9,7 +9,7 @@ from datetime import UTC, date, datetime
 from zoneinfo import ZoneInfo
 
 from trialcrf.actions import Impossible, NotAllowed, plain, sign_in, who
-from trialcrf.actions.notify import queue_hold
+from trialcrf.actions.reminding.notify import queue_hold
 from trialcrf.actions.sign import Proof
 from trialcrf.core.access import Actor
 from trialcrf.core.chain import Checkpoint

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
-from trialcrf.actions.notify import SERIOUS_ROLES
+from trialcrf.actions.reminding.notify import SERIOUS_ROLES
 from trialcrf.actions.safety.follow_case import Followed, followed
 from trialcrf.core.safety.case import CaseState
 from trialcrf.core.safety.clock import ESCALATED, Deadline, Step, reached

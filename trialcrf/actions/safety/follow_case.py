@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from trialcrf.actions.notify import queue_serious
+from trialcrf.actions.reminding.notify import queue_serious
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.definition.model import FormDef, ItemDef, Study
 from trialcrf.core.document import Answer, Document, FormKey

@@ -12,10 +12,10 @@ from typing import Any
 from trialcrf.core.access import ROLES
 from trialcrf.core.definition.model import FormDef, ItemDef, Study
 from trialcrf.core.document import Document, FormKey, Place
-from trialcrf.core.four_eyes import REQUEST_STATES
 from trialcrf.core.lock import LOCK_STATES, Address, Level
+from trialcrf.core.oversight.four_eyes import REQUEST_STATES
+from trialcrf.core.oversight.personal import WITHHELD
 from trialcrf.core.packs.reading import Said, read_canonical, read_reason
-from trialcrf.core.personal import WITHHELD
 from trialcrf.core.signature import MEANINGS
 from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.core.workflow import QUERY_STATES

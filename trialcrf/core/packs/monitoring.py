@@ -7,7 +7,7 @@ from datetime import date
 
 from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import Study
-from trialcrf.core.monitoring import OWNERS, PURPOSES, SEVERITIES, Action, EntryKind, Monitoring, MonitoringEntry
+from trialcrf.core.oversight.monitoring import OWNERS, PURPOSES, SEVERITIES, Action, EntryKind, Monitoring, MonitoringEntry
 from trialcrf.core.wording import N_, Message, Words
 
 NOT_HELD = N_("This visit was not held by then: there is nothing to write of.")

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from trialcrf.core.access import VERBS
 from trialcrf.core.definition.safety import ReferenceSafety, SafetySettings
+from trialcrf.core.ledger import Line
 from trialcrf.core.safety.event import FACTORS, related_by
 from trialcrf.core.typed import interval
 from trialcrf.core.wording import N_, Message
@@ -47,18 +47,7 @@ class Kind(StrEnum):
     NULLIFIED = "nullified"  # {"why": words}
 
 
-@dataclass(frozen=True, slots=True)
-class CaseEntry:
-    """One line of the ledger: never changed. `at` is when it was written (UTC), `name` the printed name, `role` the role it was done in."""
-
-    number: int
-    kind: Kind
-    at: datetime
-    actor: str
-    name: str
-    role: str
-    organisation: str
-    content: Mapping[str, Any] = field(default_factory=dict)
+CaseEntry = Line[Kind]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from trialcrf.core.ledger import Line
 from trialcrf.core.safety.stopping import Cause, Status, Wanted, rule_plain
 from trialcrf.core.wording import N_, Message
 
@@ -93,17 +94,9 @@ HOLD_MOVES: Mapping[tuple[HoldState, DecisionKind], HoldState] = {
 
 
 @dataclass(frozen=True, slots=True)
-class DecisionEntry:
-    """One line of the ledger: never changed. `at` is UTC; `name` the printed name, `role` the role it was decided in."""
+class DecisionEntry(Line[DecisionKind]):
+    """A line with its own hash."""
 
-    number: int
-    kind: DecisionKind
-    at: datetime
-    actor: str
-    name: str
-    role: str
-    organisation: str
-    content: Mapping[str, Any] = field(default_factory=dict)
     hash: str = ""
 
 

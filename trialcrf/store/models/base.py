@@ -1,11 +1,11 @@
-"""Column types of our own: moments and days are canonical text, so both databases give back what was hashed."""
+"""Column types of our own (canonical texts, so both databases give back what was hashed), and the columns of a ledger."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import MetaData, String
+from sqlalchemy import Column, Integer, MetaData, String, Text
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator
 
@@ -55,3 +55,17 @@ class Day(TypeDecorator[date]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> date | None:
         return None if value is None else date.fromisoformat(value)
+
+
+def line_of_ledger() -> list[Column[Any]]:
+    """The columns of every table of lines: the line's number in its ledger, what it is about, who wrote it and when."""
+    return [
+        Column("number", Integer, nullable=False),
+        Column("kind", String(20), nullable=False),
+        Column("at", Moment, nullable=False),
+        Column("actor", String(80), nullable=False),
+        Column("name", String(200), nullable=False),
+        Column("role", String(20), nullable=False),
+        Column("organisation", String(200), nullable=False),
+        Column("content", Text, nullable=False),
+    ]

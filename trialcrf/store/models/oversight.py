@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
-from trialcrf.store.models.base import Day, Moment, metadata
+from trialcrf.store.models.base import Day, Moment, line_of_ledger, metadata
 
 monitoring = Table(
     "monitoring",
@@ -21,14 +21,7 @@ monitoring_entry = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("monitoring_id", ForeignKey("monitoring.id"), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("kind", String(20), nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("actor", String(80), nullable=False),
-    Column("name", String(200), nullable=False),
-    Column("role", String(20), nullable=False),
-    Column("organisation", String(200), nullable=False),
-    Column("content", Text, nullable=False),
+    *line_of_ledger(),
     UniqueConstraint("monitoring_id", "number"),
 )
 

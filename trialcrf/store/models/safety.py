@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
 
-from trialcrf.store.models.base import Day, Moment, metadata
+from trialcrf.store.models.base import Day, Moment, line_of_ledger, metadata
 
 dictionary = Table(
     "dictionary",
@@ -71,14 +71,7 @@ case_entry = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("case_id", ForeignKey("safety_case.id"), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("kind", String(20), nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("actor", String(80), nullable=False),
-    Column("name", String(200), nullable=False),
-    Column("role", String(20), nullable=False),
-    Column("organisation", String(200), nullable=False),
-    Column("content", Text, nullable=False),
+    *line_of_ledger(),
     UniqueConstraint("case_id", "number"),
 )
 
@@ -99,14 +92,7 @@ study_decision = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("study_id", ForeignKey("study.id"), nullable=False),
-    Column("number", Integer, nullable=False),
-    Column("kind", String(20), nullable=False),
-    Column("at", Moment, nullable=False),
-    Column("actor", String(80), nullable=False),
-    Column("name", String(200), nullable=False),
-    Column("role", String(20), nullable=False),
-    Column("organisation", String(200), nullable=False),
-    Column("content", Text, nullable=False),
+    *line_of_ledger(),
     Column("hash", String(64), nullable=False),
     UniqueConstraint("study_id", "number"),
 )

@@ -9,8 +9,9 @@ from datetime import date
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, second
+from trialcrf.actions import Impossible
 from trialcrf.actions.cells.gather import chain_now
+from trialcrf.actions.oversight import second
 from trialcrf.core.access import may
 from trialcrf.core.cells import Chain, NodeId, NodeKind, batch_state
 from trialcrf.core.definition.cells import CellSettings

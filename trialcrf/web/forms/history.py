@@ -10,12 +10,13 @@ from typing import Any
 
 from flask import Blueprint, abort, g, render_template, url_for
 
-from trialcrf.actions import Impossible, enter, late_entry
+from trialcrf.actions import Impossible, enter
+from trialcrf.actions.oversight import late_entry
 from trialcrf.core.access import ROLES
 from trialcrf.core.boxes import raw_of
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Answer, FormKey, Place
-from trialcrf.core.personal import WITHHELD
+from trialcrf.core.oversight.personal import WITHHELD
 from trialcrf.core.values import MISSING_WORDS
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import audit, comments, queries

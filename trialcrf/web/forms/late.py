@@ -7,7 +7,8 @@ from datetime import datetime
 
 from flask import request
 
-from trialcrf.actions import Impossible, late_entry
+from trialcrf.actions import Impossible
+from trialcrf.actions.oversight import late_entry
 from trialcrf.core.document import FormKey
 from trialcrf.core.wording import N_, Message
 from trialcrf.store.subjects import Subject

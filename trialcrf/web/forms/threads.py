@@ -9,8 +9,9 @@ from typing import Any
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, comment, enter, review
+from trialcrf.actions import Impossible, enter
 from trialcrf.actions.enter import Opened
+from trialcrf.actions.oversight import comment, review
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Document, FormKey, Place
 from trialcrf.core.lock import Locked

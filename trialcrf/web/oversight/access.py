@@ -11,8 +11,9 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, review_access, sign
-from trialcrf.actions.review_access import KEEP, Line
+from trialcrf.actions import Impossible, sign
+from trialcrf.actions.oversight import review_access
+from trialcrf.actions.oversight.review_access import KEEP, Line
 from trialcrf.core.access import ROLES, STUDY_WIDE, VERBS, may
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import accesses, definitions, sites

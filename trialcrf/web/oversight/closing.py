@@ -9,10 +9,10 @@ from datetime import datetime
 from flask import g, request, url_for
 from sqlalchemy.exc import DBAPIError
 
-from trialcrf.actions.lock import note_refusal
+from trialcrf.actions.oversight.lock import note_refusal
 from trialcrf.core.document import FormKey, Place
-from trialcrf.core.four_eyes import RequestKind, RequestState
 from trialcrf.core.lock import LOCK_STATES, Address, Level, Locked, LockState, strongest
+from trialcrf.core.oversight.four_eyes import RequestKind, RequestState
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import locks, requests
 from trialcrf.store.forms import StoredForm

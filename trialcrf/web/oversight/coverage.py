@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 from flask import Blueprint, Response, abort, g, render_template, request, stream_with_context, url_for
 
-from trialcrf.actions import verify
-from trialcrf.actions.verify import Readable
+from trialcrf.actions.oversight import verify
+from trialcrf.actions.oversight.verify import Readable
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import FormDef
-from trialcrf.core.sampling import Coverage, drawn
+from trialcrf.core.oversight.sampling import Coverage, drawn
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.tables import harmless
 from trialcrf.store import sites, subjects

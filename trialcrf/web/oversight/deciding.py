@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import g
 
-from trialcrf.actions import second
+from trialcrf.actions.oversight import second
 from trialcrf.core.access import may
-from trialcrf.core.four_eyes import DECIDE, RequestState
+from trialcrf.core.oversight.four_eyes import DECIDE, RequestState
 from trialcrf.store import requests, subjects
 from trialcrf.store.requests import Request
 from trialcrf.store.transaction import Transaction

@@ -9,9 +9,10 @@ from datetime import date
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, delegate, sign
+from trialcrf.actions import Impossible, sign
+from trialcrf.actions.oversight import delegate
 from trialcrf.actions.sign import Proof
-from trialcrf.core.delegation import END_MEANING, MEANING, TASKS, stands
+from trialcrf.core.oversight.delegation import END_MEANING, MEANING, TASKS, stands
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import delegations, sites
 from trialcrf.store.delegations import Delegation

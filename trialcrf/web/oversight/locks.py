@@ -11,12 +11,13 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 from wtforms import Form, HiddenField, PasswordField, TextAreaField
 
-from trialcrf.actions import Impossible, lock, lock_database, second, sign
-from trialcrf.actions.lock import Thing, may_act
+from trialcrf.actions import Impossible, sign
+from trialcrf.actions.oversight import lock, lock_database, second
+from trialcrf.actions.oversight.lock import Thing, may_act
 from trialcrf.core.access import ROLES
-from trialcrf.core.database_lock import LINES, Checklist, Line
-from trialcrf.core.four_eyes import RequestKind, RequestState
 from trialcrf.core.lock import LOCK_MOVES, LOCK_STATES, MOVE_VERBS, WITH_CHECKLIST, Address, Level, LockState, visit_address
+from trialcrf.core.oversight.database_lock import LINES, Checklist, Line
+from trialcrf.core.oversight.four_eyes import RequestKind, RequestState
 from trialcrf.core.safety.decision import DECISIONS, DecisionEntry, DecisionKind
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import audit, decisions, forms, locks, requests, sites

@@ -10,10 +10,11 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 from wtforms import Form
 
-from trialcrf.actions import Impossible, monitor
-from trialcrf.actions.report_kinds import MONITORING
+from trialcrf.actions import Impossible
+from trialcrf.actions.oversight import monitor
+from trialcrf.actions.records.report_kinds import MONITORING
 from trialcrf.core.access import ROLES, may
-from trialcrf.core.monitoring import (
+from trialcrf.core.oversight.monitoring import (
     ENTRY_KINDS,
     MONITORING_STATES,
     OWNERS,
@@ -27,7 +28,7 @@ from trialcrf.core.monitoring import (
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.core.workflow import QUERY_STATES
 from trialcrf.store import monitoring, queries, reports, sites
-from trialcrf.store.monitoring import StaleVisit
+from trialcrf.store.ledgers import Stale
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
@@ -133,7 +134,7 @@ def write(study: str, site: str, number: int, act: str) -> Response | tuple[str,
             if request.form.get("seen") != str(len(visit.entries)):
                 raise Impossible(Message(N_("Somebody wrote into this visit meanwhile: read it again. Nothing was written.")))
             ordered = ACTS[act].do(tx, g.place.site, visit, form)
-    except StaleVisit:
+    except Stale:
         abort(409)
     except Impossible as problem:
         return _page(number, act, form, problem), 422 if problem.field else 409

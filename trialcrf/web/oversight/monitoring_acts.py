@@ -9,9 +9,11 @@ from datetime import timedelta
 from flask import g
 from wtforms import Form
 
-from trialcrf.actions import Impossible, monitor, report
-from trialcrf.actions.report_kinds import MONITORING
-from trialcrf.core.monitoring import MONITORING_MOVES, OWNERS, SEVERITIES, EntryKind, Monitoring
+from trialcrf.actions import Impossible
+from trialcrf.actions.oversight import monitor
+from trialcrf.actions.records import report
+from trialcrf.actions.records.report_kinds import MONITORING
+from trialcrf.core.oversight.monitoring import MONITORING_MOVES, OWNERS, SEVERITIES, EntryKind, Monitoring
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import monitoring, reports
 from trialcrf.store.reports import Report

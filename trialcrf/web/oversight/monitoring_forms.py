@@ -5,7 +5,7 @@ from __future__ import annotations
 from wtforms import Form, SelectField, StringField, TextAreaField
 
 from trialcrf.actions import Impossible
-from trialcrf.actions.monitor import LONGEST_LINE, LONGEST_TEXT
+from trialcrf.actions.oversight.monitor import LONGEST_LINE, LONGEST_TEXT
 from trialcrf.core.wording import N_, Message
 from trialcrf.web.fixed import DayForm
 

@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Blueprint, Response, g, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from trialcrf.actions import Impossible, personal, plain
+from trialcrf.actions import Impossible, plain
+from trialcrf.actions.oversight import personal
 from trialcrf.store import site_names, sites
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
@@ -100,10 +101,11 @@ def look() -> AnyResponse | None:
     reason = request.form.get(REASON, "")
     if reason.strip():
         try:
-            g.name_reason = plain(reason, LONGEST_REASON, REASON)
+            said = plain(reason, LONGEST_REASON, REASON)
         except Impossible as refused:
             problem = refused
         else:
+            guard.alongside(lambda tx: _note(tx, said))
             return None
     return make_response(_question([one for one in texts if one.text in named], reason, problem), 422)
 
@@ -127,16 +129,9 @@ def _question(doubted: Sequence[Carried], reason: str, problem: Impossible | Non
     )
 
 
-def note(response: Response) -> Response:
-    """After a write that went through with a listed name in it: that a person saw it and why it stays, without the name."""
-    reason = g.pop("name_reason", None)
-    if reason is not None and response.status_code < 400:
-        where: Site | None = g.place.site
-        with guard.write() as tx:
-            _note(tx, where.chain if where else g.place.published.study.oid, reason)
-    return response
-
-
-def _note(tx: Transaction, chain: str, reason: str) -> None:
+def _note(tx: Transaction, reason: str) -> None:
+    """Beside what is written: that a person saw the name in it and why it stays, without the name."""
+    where: Site | None = g.place.site
+    chain = where.chain if where else g.place.published.study.oid
     key = g.place.subject.key if g.place.subject else ""
     personal.confirm_names(tx, chain, request.endpoint or "", reason, key)

@@ -8,11 +8,12 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 from wtforms import Form, TextAreaField
 
-from trialcrf.actions import Impossible, redact, second
-from trialcrf.actions.redact import Wanted
+from trialcrf.actions import Impossible
+from trialcrf.actions.oversight import redact, second
+from trialcrf.actions.oversight.redact import Wanted
 from trialcrf.core.document import FormKey, Place
-from trialcrf.core.four_eyes import RequestKind
 from trialcrf.core.lock import Locked
+from trialcrf.core.oversight.four_eyes import RequestKind
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import definitions, forms, trails
 from trialcrf.store.forms import StoredForm

@@ -9,9 +9,11 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 from wtforms import Form, PasswordField, TextAreaField
 
-from trialcrf.actions import Impossible, lock, lock_database, redact, report, second, sign, who
+from trialcrf.actions import Impossible, sign, who
+from trialcrf.actions.oversight import lock, lock_database, redact, second
+from trialcrf.actions.records import report
 from trialcrf.core.access import may
-from trialcrf.core.four_eyes import DECIDE, REQUEST_KINDS, REQUEST_STATES, RequestKind, RequestState
+from trialcrf.core.oversight.four_eyes import DECIDE, REQUEST_KINDS, REQUEST_STATES, RequestKind, RequestState
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import accounts, requests, sites, subjects
 from trialcrf.store.requests import Request

@@ -9,14 +9,15 @@ from datetime import date, datetime, timedelta
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, review_trail, sign
-from trialcrf.actions.review_trail import Looked, Period
+from trialcrf.actions import Impossible, sign
+from trialcrf.actions.oversight import review_trail
+from trialcrf.actions.oversight.review_trail import Looked, Period
 from trialcrf.actions.safety.decide import today_of
 from trialcrf.core.access import ROLES, may
 from trialcrf.core.definition.model import Study
 from trialcrf.core.definition.oversight import ReviewPlan
+from trialcrf.core.oversight.trail_review import SIGNALS, Save, Signal, Tally, looked_for, next_due
 from trialcrf.core.safety.decision import DECISION_MEANINGS, DecisionEntry, DecisionKind
-from trialcrf.core.trail_review import SIGNALS, Save, Signal, Tally, looked_for, next_due
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import audit, definitions, forms, sites, subjects
 from trialcrf.store.transaction import Transaction

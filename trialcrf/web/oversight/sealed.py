@@ -10,7 +10,7 @@ from flask import url_for
 
 from trialcrf.actions import sign
 from trialcrf.actions.enter import Opened
-from trialcrf.actions.sign_data import OWN_ACT
+from trialcrf.actions.oversight.sign_data import OWN_ACT
 from trialcrf.core.definition.model import Study
 from trialcrf.core.document import FormKey
 from trialcrf.core.signature import SealState

@@ -9,8 +9,9 @@ from datetime import datetime
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, lock, sign, sign_data
-from trialcrf.actions.sign_data import Part, Scope, Sheet
+from trialcrf.actions import Impossible, sign
+from trialcrf.actions.oversight import lock, sign_data
+from trialcrf.actions.oversight.sign_data import Part, Scope, Sheet
 from trialcrf.core.access import ROLES, may
 from trialcrf.core.definition.model import Study
 from trialcrf.core.document import FormKey

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask import g, url_for
 
-from trialcrf.actions.lock import Thing, find, may_act
+from trialcrf.actions.oversight.lock import Thing, find, may_act
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import FormKey

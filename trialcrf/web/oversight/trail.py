@@ -14,7 +14,7 @@ from flask import Blueprint, abort, g, render_template, request, send_file, url_
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import export_trail
+from trialcrf.actions.records import export_trail
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import Study
 from trialcrf.core.packs.casebook_told import WORDS

@@ -13,8 +13,9 @@ from trialcrf.core.access import ROLES, may
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import LOCK_STATES
+from trialcrf.core.oversight.personal import WITHHELD
 from trialcrf.core.packs.casebook_told import WORDS
-from trialcrf.core.personal import WITHHELD
+from trialcrf.core.signature import MEANINGS
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.core.workflow import QUERY_STATES
 from trialcrf.store import definitions, trail_places
@@ -183,8 +184,9 @@ class Reader:
         said = _json(value)
         if said.get("withheld"):
             return (Message(WITHHELD),)
-        told = said.get("typed") or said.get("text") or said.get("paper_on") or said.get("meaning") or ""
-        return (str(told),) if told else ()
+        told = said.get("typed") or said.get("text") or said.get("paper_on") or ""
+        signed = MEANINGS.get(str(said.get("meaning")))
+        return (Message(signed),) if signed else (str(told),) if told else ()
 
     def _erase_url(self, past: Past) -> str:
         """Where a second person is asked to erase what the record says; a value is erased from its own history instead."""

@@ -9,14 +9,15 @@ from datetime import datetime
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, verify
-from trialcrf.actions.verify import Asked, Sheet, Value
-from trialcrf.core import sampling
+from trialcrf.actions import Impossible
+from trialcrf.actions.oversight import verify
+from trialcrf.actions.oversight.verify import Asked, Sheet, Value
 from trialcrf.core.definition.model import FormDef
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import Locked
-from trialcrf.core.monitoring import Monitoring, MonitoringState
-from trialcrf.core.sampling import Coverage
+from trialcrf.core.oversight import sampling
+from trialcrf.core.oversight.monitoring import Monitoring, MonitoringState
+from trialcrf.core.oversight.sampling import Coverage
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.core.workflow import NotPossible
 from trialcrf.store import monitoring, verifications

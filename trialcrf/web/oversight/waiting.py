@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from flask import g
 
 from trialcrf.actions import sign
-from trialcrf.actions.sign_data import OWN_ACT
+from trialcrf.actions.oversight.sign_data import OWN_ACT
 from trialcrf.core.definition.model import Study
 from trialcrf.core.signature import SEAL_STATES, SealState
 from trialcrf.core.wording import N_, Message

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from flask import Response, g, render_template, url_for
 
-from trialcrf.core.ageing import BUCKETS, Aged, Ages, add_up
+from trialcrf.core.oversight.ageing import BUCKETS, Aged, Ages, add_up
 from trialcrf.core.wording import N_, Message
 from trialcrf.core.workflow import QUERY_STATES, QueryState
 from trialcrf.external.tables import harmless

@@ -7,7 +7,8 @@ from datetime import date
 
 from flask import g, render_template, request, url_for
 
-from trialcrf.actions import Impossible, NotAllowed, plain, review
+from trialcrf.actions import Impossible, NotAllowed, plain
+from trialcrf.actions.oversight import review
 from trialcrf.core.lock import Locked
 from trialcrf.core.wording import N_, Message
 from trialcrf.core.workflow import NotPossible

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from flask import abort, g, render_template, request, url_for
 
-from trialcrf.actions import Impossible, review
+from trialcrf.actions import Impossible
+from trialcrf.actions.oversight import review
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.core.workflow import UNSETTLED, QueryState
 from trialcrf.store import queries, sites

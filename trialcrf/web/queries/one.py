@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from flask import abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, lock, review
+from trialcrf.actions import Impossible
+from trialcrf.actions.oversight import lock, review
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.lock import Locked
 from trialcrf.core.wording import N_, Message, Sayable

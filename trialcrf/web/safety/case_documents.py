@@ -9,7 +9,8 @@ from flask import Blueprint, abort, current_app, g, redirect, render_template, r
 from werkzeug.wrappers import Response
 from wtforms import Form, HiddenField, SelectField, StringField
 
-from trialcrf.actions import Impossible, report
+from trialcrf.actions import Impossible
+from trialcrf.actions.records import report
 from trialcrf.actions.safety import case_documents
 from trialcrf.actions.safety.case_documents import Told
 from trialcrf.core.packs import cioms, letter

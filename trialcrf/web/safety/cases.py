@@ -20,7 +20,7 @@ from trialcrf.core.safety.event import FACTORS
 from trialcrf.core.wording import N_, Message
 from trialcrf.core.workflow import NotPossible
 from trialcrf.store import cases, sites
-from trialcrf.store.cases import StaleCase
+from trialcrf.store.ledgers import Stale
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
@@ -177,9 +177,9 @@ def _write(number: int, act: str) -> Response | tuple[str, int]:
         with guard.write(guard.acting(verb)) as tx:
             of = _find(tx, number)
             if request.form.get(f"{act}-seen") != seen(of):
-                raise StaleCase
+                raise Stale
             _DO[act](tx, of, form)
-    except (StaleCase, NotPossible) as refused:
+    except (Stale, NotPossible) as refused:
         said = Message(N_("The case or its event changed since you opened this page. Nothing was written: look again."))
         return _page(number, act, form, Impossible(refused.message if isinstance(refused, NotPossible) else said)), 409
     except Impossible as problem:

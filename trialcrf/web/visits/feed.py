@@ -5,7 +5,8 @@ from __future__ import annotations
 from flask import Blueprint, Response, abort, current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from trialcrf.actions import Impossible, NotAllowed, feed
+from trialcrf.actions import Impossible, NotAllowed
+from trialcrf.actions.reminding import feed
 from trialcrf.core.access import may
 from trialcrf.external.ical import MEDIA_TYPE
 from trialcrf.store import definitions, feeds

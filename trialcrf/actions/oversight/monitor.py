@@ -6,17 +6,18 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from trialcrf.actions import Impossible, plain, verify
-from trialcrf.actions.verify import Readable
+from trialcrf.actions import Impossible, plain
+from trialcrf.actions.oversight import verify
+from trialcrf.actions.oversight.verify import Readable
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import Study
-from trialcrf.core.monitoring import OWNERS, PURPOSES, SEVERITIES, EntryKind, Monitoring, NotNow
+from trialcrf.core.oversight.monitoring import OWNERS, PURPOSES, SEVERITIES, EntryKind, Monitoring, NotNow
 from trialcrf.core.packs.monitoring import MonitoringLetter, NoVisit, monitoring_letter
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import monitoring, sites, subjects
 from trialcrf.store.definitions import Published
-from trialcrf.store.monitoring import StaleVisit
+from trialcrf.store.ledgers import Stale
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
 
@@ -114,7 +115,7 @@ def _write(tx: Transaction, where: Site, visit: Monitoring, kind: EntryKind, con
         return monitoring.add(tx, where, visit, kind, content)
     except NotNow as refused:
         raise Impossible(refused.message) from None
-    except StaleVisit:
+    except Stale:
         raise Impossible(Message(N_("Somebody wrote into this visit meanwhile: read it again. Nothing was written."))) from None
 
 

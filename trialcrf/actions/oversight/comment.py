@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from trialcrf.actions import Impossible, plain
-from trialcrf.actions.review import workable
+from trialcrf.actions.oversight.review import workable
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import comments

@@ -8,9 +8,9 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from trialcrf.actions import choose
 from trialcrf.actions.administer import INVITATION_LASTS, fresh_invitation
-from trialcrf.actions.notify import INCIDENT_ROLES, SERIOUS_ROLES
+from trialcrf.actions.reminding import choose
+from trialcrf.actions.reminding.notify import INCIDENT_ROLES, SERIOUS_ROLES
 from trialcrf.actions.safety.escalate import ENDED, roles_told
 from trialcrf.actions.safety.follow_case import followed
 from trialcrf.core import reminder, schedule

@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
-from trialcrf.actions import report
+from trialcrf.actions.records import report
 from trialcrf.external import pdf, seal
 from trialcrf.external.drawing import Drawing
 from trialcrf.external.seal import Seal

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trialcrf.actions import Impossible, plain
-from trialcrf.actions.report_kinds import (
+from trialcrf.actions.records.report_kinds import (
     ACCOUNTABILITY,
     BATCH,
     CASEBOOK,

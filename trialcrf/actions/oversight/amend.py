@@ -19,7 +19,7 @@ from trialcrf.core.definition.model import Study
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.entry import Decision, Refused
 from trialcrf.core.lock import Locked
-from trialcrf.core.migration import carried, new_questions
+from trialcrf.core.oversight.migration import carried, new_questions
 from trialcrf.core.schedule import ending
 from trialcrf.core.values import interval
 from trialcrf.core.wording import N_, Message

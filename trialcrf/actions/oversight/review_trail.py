@@ -16,9 +16,9 @@ from trialcrf.actions.sign import Changed, Proof
 from trialcrf.core.access import Actor
 from trialcrf.core.definition.model import Study
 from trialcrf.core.definition.oversight import ReviewPlan
+from trialcrf.core.oversight.trail_review import Outcome, Save, review
 from trialcrf.core.safety.decision import DecisionEntry, DecisionKind
 from trialcrf.core.signature import canonical
-from trialcrf.core.trail_review import Outcome, Save, review
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import accounts, decisions, saves, sites
 from trialcrf.store.audit import Entry

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from trialcrf.actions import Impossible
-from trialcrf.actions.export import make_empty
+from trialcrf.actions.records.export import make_empty
 from trialcrf.core.chain import REDACTION, Checkpoint
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.tables import harmless, writing_table
@@ -106,4 +106,4 @@ def _line(row: trails.Row) -> str:
 
 def _script() -> bytes:
     """The script as it is shipped: the export is verified by exactly what the tests hold against the program's own rules."""
-    return (Path(__file__).resolve().parents[1] / SCRIPT).read_bytes()
+    return (Path(__file__).resolve().parents[2] / SCRIPT).read_bytes()

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from trialcrf.actions import letters
-from trialcrf.actions.letters import NoLongerDue, Quiet
+from trialcrf.actions.reminding import letters
+from trialcrf.actions.reminding.letters import NoLongerDue, Quiet
 from trialcrf.core import reminder
 from trialcrf.core.definition.model import ReminderStep, Study
 from trialcrf.core.wording import N_

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 
 from trialcrf.actions import Impossible
-from trialcrf.core import personal
 from trialcrf.core.checks import Finding
 from trialcrf.core.definition.model import DataType, FormDef, Severity
 from trialcrf.core.document import Answer, Document, Place
 from trialcrf.core.entry import StandingQuery, Submitted, typed_in
-from trialcrf.core.personal import CHECK, NAME_CHECK, NAME_IN_REASON, NAMED, names_listed
+from trialcrf.core.oversight import personal
+from trialcrf.core.oversight.personal import CHECK, NAME_CHECK, NAME_IN_REASON, NAMED, names_listed
 from trialcrf.core.values import asks_day
 from trialcrf.core.wording import N_, Message
 from trialcrf.core.workflow import UNSETTLED

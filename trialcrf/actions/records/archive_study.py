@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy.exc import DBAPIError
 
-from trialcrf.actions import Impossible, NotClean, checkpoint
-from trialcrf.actions.report import folder_of_annexes
+from trialcrf.actions import Impossible, NotClean
+from trialcrf.actions.records import checkpoint
+from trialcrf.actions.records.report import folder_of_annexes
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.wording import N_, Message, from_plain, to_plain
 from trialcrf.external import bundle, checkpoints

@@ -6,16 +6,17 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 
-from trialcrf.actions import Impossible, NotAllowed, plain, sign_in, verify, who
-from trialcrf.actions.lock import LONGEST_REASON, may_act, reason_of
+from trialcrf.actions import Impossible, NotAllowed, plain, sign_in, who
+from trialcrf.actions.oversight import verify
+from trialcrf.actions.oversight.lock import LONGEST_REASON, may_act, reason_of
+from trialcrf.actions.oversight.sign_data import OWN_ACT
 from trialcrf.actions.safety.decide import checkpoint
 from trialcrf.actions.safety.follow_case import followed
 from trialcrf.actions.sign import Proof
-from trialcrf.actions.sign_data import OWN_ACT
 from trialcrf.core.access import Actor
-from trialcrf.core.database_lock import Checklist, Line, Unexplained, explained
-from trialcrf.core.four_eyes import RequestState
 from trialcrf.core.lock import Address, Level, NotPossibleNow
+from trialcrf.core.oversight.database_lock import Checklist, Line, Unexplained, explained
+from trialcrf.core.oversight.four_eyes import RequestState
 from trialcrf.core.safety.case import CaseState
 from trialcrf.core.safety.decision import DECISION_MEANINGS, DecisionEntry, DecisionKind
 from trialcrf.core.schedule import State

@@ -7,13 +7,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from trialcrf.actions import Impossible, enter, plain, review
-from trialcrf.core import checks, sampling
+from trialcrf.actions import Impossible, enter, plain
+from trialcrf.actions.oversight import review
+from trialcrf.core import checks
 from trialcrf.core.definition.model import FormDef
 from trialcrf.core.definition.oversight import SamplingRule
 from trialcrf.core.document import Answer, Place
-from trialcrf.core.monitoring import EntryKind, Monitoring, MonitoringState
-from trialcrf.core.sampling import Coverage
+from trialcrf.core.oversight import sampling
+from trialcrf.core.oversight.monitoring import EntryKind, Monitoring, MonitoringState
+from trialcrf.core.oversight.sampling import Coverage
 from trialcrf.core.signature import canonical
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import definitions, forms, locks, monitoring, signatures, verifications

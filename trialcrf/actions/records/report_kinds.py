@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol, cast
 
-from trialcrf.actions import Impossible, casebook, monitor, quality
+from trialcrf.actions import Impossible
 from trialcrf.actions.cells import documents
+from trialcrf.actions.oversight import monitor
+from trialcrf.actions.records import casebook, quality
 from trialcrf.actions.safety import case_documents, packs
 from trialcrf.core.blank_crf import blank_crf
 from trialcrf.core.chain import Checkpoint

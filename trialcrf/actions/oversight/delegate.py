@@ -9,7 +9,7 @@ from datetime import date, datetime
 from trialcrf.actions import Impossible, NotAllowed, plain, sign_in, who
 from trialcrf.actions.sign import Proof
 from trialcrf.core.access import Actor
-from trialcrf.core.delegation import known
+from trialcrf.core.oversight.delegation import known
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import accounts, delegations
 from trialcrf.store.accounts import Account

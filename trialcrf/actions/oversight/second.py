@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from trialcrf.actions import Impossible, NotAllowed, enrol, plain, redact
-from trialcrf.actions.lock import LONGEST_REASON, Thing, find, may_act, reason_of
-from trialcrf.actions.lock_database import record, signer
+from trialcrf.actions import Impossible, NotAllowed, enrol, plain
+from trialcrf.actions.oversight import redact
+from trialcrf.actions.oversight.lock import LONGEST_REASON, Thing, find, may_act, reason_of
+from trialcrf.actions.oversight.lock_database import record, signer
 from trialcrf.actions.sign import Proof
 from trialcrf.core.access import Actor
-from trialcrf.core.four_eyes import DECIDE, RequestKind, RequestState, SamePerson
 from trialcrf.core.lock import WITH_CHECKLIST, Address, Level, LockState, NotPossibleNow
+from trialcrf.core.oversight.four_eyes import DECIDE, RequestKind, RequestState, SamePerson
 from trialcrf.core.safety.decision import DecisionKind
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import locks, requests, sites, subjects

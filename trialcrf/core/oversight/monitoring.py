@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any
 
+from trialcrf.core.ledger import Line
 from trialcrf.core.wording import N_, Message
 
 
@@ -85,18 +86,7 @@ MONITORING_MOVES: Mapping[tuple[MonitoringState | None, EntryKind], MonitoringSt
 """(state, line) to state; what is not in the table is refused. What was found is told in the letter: afterwards nothing is added to it."""
 
 
-@dataclass(frozen=True, slots=True)
-class MonitoringEntry:
-    """One line of the ledger: never changed. `at` is when it was written (UTC), `name` the printed name, `role` the role it was done in."""
-
-    number: int
-    kind: EntryKind
-    at: datetime
-    actor: str
-    name: str
-    role: str
-    organisation: str
-    content: Mapping[str, Any] = field(default_factory=dict)
+MonitoringEntry = Line[EntryKind]
 
 
 @dataclass(frozen=True, slots=True)
