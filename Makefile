@@ -6,8 +6,7 @@ SHELL := /bin/bash
 PORT ?= 8000
 DATA ?= var
 PYTEST_ARGS ?=
-# One more than processors: the tests in a browser often wait for it.
-WORKERS ?= $(shell expr $$(nproc) + 1)
+WORKERS ?= $(shell nproc)
 
 BIN := .venv/bin
 LOCK := $(abspath .venv/lock-tools/bin/pip-compile) --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \

@@ -60,8 +60,8 @@ PILOT = ("actions/test_import.py", "actions/test_pilot_report.py", "actions/test
 LONGEST_FIRST = ("browser/", *PILOT, "test_cli.py", "test_printing.py", "jobs/", "actions/", "external/", "store/", "web/")
 """Rooms of tests in the order in which several workers take them: what is left for the end is short, so no worker waits for another."""
 
-TOGETHER = (("browser/test_pages.py", "browser/test_pseudo.py"), ("browser/",), PILOT)
-"""Files that share what takes long to make: a running program and its browser (one to look at every page, one to work with), the pilot."""
+TOGETHER = (("browser/",), PILOT)
+"""Files that share what takes long to make: the running program and the browser, the imported pilot."""
 
 
 def pytest_collection_finish() -> None:

@@ -323,6 +323,7 @@ def test_a_job_that_does_not_exist_is_a_wrong_use(cli):
 # --- Reports and the trail --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("database_kind", ["sqlite"])
 def test_the_quality_of_a_site_is_drawn_from_the_terminal(cli: Cli, world: World, tmp_path: Path) -> None:
     out = ["--study", "msc_ssc", "--as-of", "2026-09-01", "--out", str(tmp_path / "quality.pdf")]
     assert "no such site" in cli("report", "quality", *out, "--site", "99", code=1)
@@ -522,7 +523,8 @@ def running(empty_database_url, tmp_path):
             one.stop(signal.SIGTERM)
 
 
-def test_run_makes_everything_ready_serves_it_keeps_it_and_stops_cleanly(running, tmp_path, empty_database_url, database_kind):
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_run_makes_everything_ready_serves_it_keeps_it_and_stops_cleanly(running, tmp_path, empty_database_url):
     first = running()
     first.wait_until_ready()
     assert first.lines().count(f"ready http://127.0.0.1:{first.port}") == 1
@@ -541,9 +543,6 @@ def test_run_makes_everything_ready_serves_it_keeps_it_and_stops_cleanly(running
         kept, drawn = subjects.count(tx, "msc_ssc"), len(reports.all_of(tx, "msc_ssc"))
     engine.dispose()
     assert kept > 0
-    if database_kind == "postgresql":
-        return  # What follows is about processes that end, and takes a minute: once is enough.
-
     second = running()
     second.wait_until_ready()
     with world.read() as tx:

@@ -14,15 +14,17 @@ from tests.browser.person import PASSWORD, Person
 from tests.browser.program import STUDY, Program, form_address, subject_address
 from trialcrf.core.calendar import add
 
-SOON = 30.0
+SOON = 60.0
 """Seconds in which the scheduler, which looks for mails every five, has certainly delivered one."""
 
 
-def wait_until(found: object, what: str) -> None:
-    end = time.monotonic() + SOON
+def wait_until(found: object, what: str, seconds: float = SOON) -> None:
+    """Looked for ever more rarely: looking costs what is waited for its processor."""
+    end, pause = time.monotonic() + seconds, 0.1
     while not found():  # type: ignore[operator]
         assert time.monotonic() < end, what
-        time.sleep(0.2)
+        time.sleep(pause)
+        pause = min(2 * pause, 2.0)
 
 
 def visit_line(person: Person, visit: str) -> str:

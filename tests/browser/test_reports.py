@@ -37,7 +37,7 @@ def test_the_sponsor_orders_a_safety_report_and_it_has_the_right_numbers(at_brow
         sam.open(REPORTS)
         return "archived" in sam.page.locator("tbody tr").first.inner_text()
 
-    wait_until(drawn, "the report was not drawn")
+    wait_until(drawn, "the report was not drawn", 180)
     line = sam.page.locator("tbody tr").first
     assert "English" in line.inner_text()
     with sam.page.expect_download() as download:

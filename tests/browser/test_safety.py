@@ -59,7 +59,7 @@ def ordered(sam: Person, kind: str, folder: Path) -> Path:
         sam.open(REPORTS)
         return "archived" in sam.page.locator("tbody tr").filter(has_text=kind).first.inner_text()
 
-    wait_until(archived, f"{kind} was not drawn")
+    wait_until(archived, f"{kind} was not drawn", 180)
     line = sam.page.locator("tbody tr").filter(has_text=kind).first
     with sam.page.expect_download() as download:
         line.get_by_role("link", name=re.compile("^Download")).first.click()

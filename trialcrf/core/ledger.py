@@ -11,7 +11,9 @@ from typing import Any, Generic, TypeVar
 K = TypeVar("K", bound=StrEnum)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(
+    frozen=True
+)  # Not `slots`: a generic alias that is called (`CaseEntry(...)`) sets an attribute, and must be refused the usual way.
 class Line(Generic[K]):
     """`at` is when it was written (UTC), `name` the printed name, `role` the role it was done in; `content` is plain JSON, by its kind."""
 
