@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import select
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,10 +69,11 @@ class Browser:
 
     def _left(self) -> bool:
         """Whether the server has closed the connection, as it does with one on which nobody asks for half a minute."""
-        try:
-            return self._connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
-        except BlockingIOError:
+        # Asked by select: a socket that has a timeout would wait for it, whatever it is told.
+        if not select.select([self._connection], [], [], 0)[0]:
             return False
+        try:
+            return self._connection.recv(1, socket.MSG_PEEK) == b""
         except ConnectionError:
             return True
 
