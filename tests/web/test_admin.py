@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from lxml import html
 from sqlalchemy import text as sql
 
 from tests.actions.world import CAST
@@ -68,6 +69,21 @@ def test_the_navigation_marks_people_or_sites_and_never_both(house):
         page = adam.get(url).text
         assert f'href="{area}" aria-current="page"' in page
         assert page.count('aria-current="page"') == 1
+
+
+def test_the_navigation_stands_in_named_groups_of_what_the_person_may_open(house):
+    def groups(name: str, url: str) -> dict[str, list[str]]:
+        tree = html.document_fromstring(house.client(name).get(url).text)
+        named = {one.get("id"): one.text_content() for one in tree.xpath("//nav[@class='side']//p")}
+        lists = tree.xpath("//nav[@class='side']//ul")
+        return {named.get(one.get("aria-labelledby"), ""): [link.get("href") for link in one.xpath(".//a")] for one in lists}
+
+    study = "/studies/msc_ssc"
+    cora = groups("cora", f"{study}/subjects")
+    assert cora[""][:3] == [f"{study}/today", f"{study}/subjects", f"{study}/calendar"]
+    assert f"{study}/queries" in cora["Revue des données"] and cora["Sécurité des patients"][0] == f"{study}/cases"
+    assert "Administration" not in cora, "a group without a way is not named"
+    assert list(groups("adam", "/people")) == ["Administration"]
 
 
 def test_the_pages_of_administrators_name_no_subject(house):

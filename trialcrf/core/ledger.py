@@ -11,9 +11,8 @@ from typing import Any, Generic, TypeVar
 K = TypeVar("K", bound=StrEnum)
 
 
-@dataclass(
-    frozen=True
-)  # Not `slots`: a generic alias that is called (`CaseEntry(...)`) sets an attribute, and must be refused the usual way.
+# Not `slots`: a generic alias that is called (`CaseEntry(...)`) sets an attribute, and must be refused the usual way.
+@dataclass(frozen=True)
 class Line(Generic[K]):
     """`at` is when it was written (UTC), `name` the printed name, `role` the role it was done in; `content` is plain JSON, by its kind."""
 

@@ -107,8 +107,8 @@ def open_(tx: Transaction, which: Subject, form_id: int, row: str, content: Mapp
 
 def add(tx: Transaction, case: Case, chain: str, kind: Kind, content: Mapping[str, Any], who: Who | None = None) -> Case:
     """Write the next line of the ledger; returns the case with it. Raises NotPossible, and Stale where it was not the next."""
+    LEDGER.take(tx, case.id, case.entries)
     moved(case.state if case.entries else None, kind)
-    LEDGER.hold(tx, case.id)
     line = LEDGER.write(tx, chain, case.id, case.entries, kind, content, case.subject, who)
     return Case(
         case.id, case.number, case.study_oid, case.site, case.subject, case.form_id, case.row, case.opened_at, (*case.entries, line)

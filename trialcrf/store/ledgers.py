@@ -40,6 +40,13 @@ class Ledger(Generic[K]):
         """Nobody else writes into the ledger of this thing until this transaction ends."""
         tx.read(select(self.things.c.id).where(self.things.c.id == thing).with_for_update(key_share=True))
 
+    def take(self, tx: Transaction, thing: int, before: Sequence[Line[K]]) -> None:
+        """Hold the ledger to write its next line. Raises Stale where `before` are not all its lines by now."""
+        self.hold(tx, thing)
+        written = tx.read(select(func.count()).select_from(self.lines).where(self.lines.c[self.of] == thing)).scalar_one()
+        if written != len(before):
+            raise Stale
+
     def read(self, tx: Transaction, things: Iterable[int], only: Collection[int] | None = None) -> dict[int, tuple[Line[K], ...]]:
         """The lines of each of these things, oldest first; of the lines with these ids `only`, where they are given."""
         ids = sorted(things)
@@ -56,13 +63,10 @@ class Ledger(Generic[K]):
         self, tx: Transaction, chain: str, thing: int, before: Sequence[Line[K]], kind: K, content: Mapping[str, Any], subject: str = "",
         who: Who | None = None,
     ) -> Line[K]:  # fmt: skip
-        """Write the next line. Raises Stale where `before` are not all the lines by now: hold the ledger first."""
-        written = tx.read(select(func.count()).select_from(self.lines).where(self.lines.c[self.of] == thing)).scalar_one()
-        if written != len(before):
-            raise Stale
+        """Write the line that follows on those `before`, in a ledger that was taken."""
         by = who or tx.who
         name = tx.read(select(account.c.name).where(account.c.username == by.actor)).scalar() or by.actor
-        line = Line(written + 1, kind, tx.at, by.actor, name, by.role, by.organisation, dict(content))
+        line = Line(len(before) + 1, kind, tx.at, by.actor, name, by.role, by.organisation, dict(content))
         values: dict[str, Any] = {
             self.of: thing, "number": line.number, "kind": kind.value, "at": line.at, "actor": line.actor, "name": line.name,
             "role": line.role, "organisation": line.organisation, "content": canonical(dict(content)),

@@ -87,7 +87,7 @@ def add(tx: Transaction, where: Site, visit: Monitoring, kind: EntryKind, conten
 
 
 def _write(tx: Transaction, where: Site, visit: Monitoring, kind: EntryKind, content: Mapping[str, Any]) -> Monitoring:
-    hold(tx, visit)
+    LEDGER.take(tx, visit.id, visit.entries)
     line = LEDGER.write(tx, where.chain, visit.id, visit.entries, kind, content, str(content.get("subject", "")))
     return Monitoring(
         visit.id, visit.study_oid, visit.site, visit.number, visit.purpose, visit.planned_on, visit.created_at, (*visit.entries, line)
