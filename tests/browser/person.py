@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from typing import Any
 
 from axe_playwright_python.base import AXE_SCRIPT
 from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Response, StorageState
@@ -17,6 +18,38 @@ _LISTEN = """document.addEventListener("securitypolicyviolation", (event) => {
 });"""
 # Best practices too: they say how landmarks and headings go together.
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+# Without `selectors`: making one for each element takes long, and its HTML names it as well.
+# Nor `preload`: it fetches the style sheets again, for an experimental rule that is not asked.
+_QUICKLY = {"resultTypes": ["violations"], "selectors": False, "preload": False}
+
+CONTRAST = "color-contrast"
+_LOOKED_AT: set[str] = set()
+"""How the texts were painted whose contrast was found good, on whatever page."""
+
+# All that the contrast of a text follows from: its colour, size and weight, and what lies behind it, up to the page.
+_CONTRAST = """async ([rule, quickly, known]) => {
+  const behind = new Map([[null, ""]]);
+  const ground = (one) => {
+    if (!behind.has(one)) {
+      const style = getComputedStyle(one);
+      const own = [style.backgroundColor, style.backgroundImage, style.opacity, style.filter, style.mixBlendMode, style.position].join(" ");
+      const under = ground(one.parentElement);
+      behind.set(one, own === "rgba(0, 0, 0, 0) none 1 none normal static" ? under : under + "/" + own);
+    }
+    return behind.get(one);
+  };
+  const seen = new Set(known), painted = [], asked = [];
+  for (const one of document.body.querySelectorAll("*")) {
+    const says = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()) || one.matches("input, select, textarea");
+    if (!says) continue;
+    const style = getComputedStyle(one);
+    const how = [style.color, style.fontSize, style.fontWeight, style.textShadow, one.matches(":disabled"), ground(one)].join(" ");
+    if (!seen.has(how)) { seen.add(how); painted.push(how); asked.push(one); }
+  }
+  if (!asked.length) return { painted, found: [] };
+  return { painted, found: (await axe.run({ include: asked }, { runOnly: [rule], ...quickly })).violations };
+}"""
 
 
 class Person:
@@ -138,15 +171,30 @@ class Person:
         )
         return " ".join(told.split())
 
-    def violations(self, rule: str = "") -> list[str]:
-        """What axe-core finds, a line each; with `rule`, of that rule alone."""
-        # Without `selectors`: making one for each element takes long, and its HTML names it as well.
-        # Nor `preload`: it fetches the style sheets again, for an experimental rule that is not asked.
-        asked = {"resultTypes": ["violations"], "runOnly": [rule] if rule else _RULES, "selectors": False, "preload": False}
+    def violations(self) -> list[str]:
+        """What axe-core finds, a line each, in the page as it is shown now."""
+        self._axe()
+        asked = {"runOnly": _RULES, "rules": {CONTRAST: {"enabled": False}}, **_QUICKLY}
+        found = self.page.evaluate("asked => axe.run(asked).then(told => told.violations)", asked)
+        return [*_lines(found), *self.too_pale()]
+
+    def too_pale(self) -> list[str]:
+        """What axe-core finds too little contrast in. What is painted as something on an earlier page was is not looked at again: that is
+        most of a page, and this rule takes longer than all the others."""
+        self._axe()
+        answered = self.page.evaluate(_CONTRAST, [CONTRAST, _QUICKLY, sorted(_LOOKED_AT)])
+        found: list[str] = _lines(answered["found"])
+        if not found:
+            _LOOKED_AT.update(answered["painted"])
+        return found
+
+    def _axe(self) -> None:
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(AXE_SCRIPT)
-        found = self.page.evaluate("asked => axe.run(asked).then(told => told.violations)", asked)
-        return [f"{one['id']}: {node['html'][:160]} {node['failureSummary']}" for one in found for node in one["nodes"]]
+
+
+def _lines(violations: list[dict[str, Any]]) -> list[str]:
+    return [f"{one['id']}: {node['html'][:160]} {node['failureSummary']}" for one in violations for node in one["nodes"]]
 
 
 def _name(key: str) -> str:

@@ -1,4 +1,4 @@
-"""Every page, in the states that matter: accessible, well built, quiet under the strict policy, in both themes."""
+"""Every page, in the states that matter: accessible, well built, quiet under the strict policy, in both themes, on a small screen too."""
 
 from __future__ import annotations
 
@@ -76,17 +76,10 @@ _STRUCTURE = """() => {
   return wrong;
 }"""
 
+SMALL, USUAL = {"width": 400, "height": 800}, {"width": 1366, "height": 900}
+
 _SHORTENED = "() => document.querySelectorAll('tbody > tr:nth-child(n+9)').forEach((row) => row.remove())"
 """The rows of a long table are all built alike: the first ones are looked at closely, which takes its time."""
-
-
-def _kind(known: Known) -> tuple[object, ...]:
-    """Pages of one kind in one state are painted alike; each form of a study is a kind of its own."""
-    return (known.endpoint, known.then, known.address if known.endpoint in ("entry.form", "enrolment.form") else "")
-
-
-_DARK = {id(known) for known in {_kind(one): one for one in reversed(PAGES)}.values()}
-"""One page of each kind is looked at in the dark too."""
 
 
 def test_every_page_of_the_program_is_in_the_list(program: Program) -> None:
@@ -107,9 +100,23 @@ def test_a_page_is_accessible_well_built_and_quiet(at_browser: AtBrowser, progra
     assert reader.page.evaluate(_STRUCTURE) == []
     reader.page.evaluate(_SHORTENED)
     assert reader.violations() == []
-    if id(known) in _DARK:
-        reader.page.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
-        assert reader.violations("color-contrast") == []
+    reader.page.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
+    assert reader.too_pale() == []
+    reader.page.set_viewport_size(SMALL)
+    assert reader.page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"], "read in one column on a small screen"
+    reader.page.set_viewport_size(USUAL)
+
+
+def test_a_text_that_is_too_pale_is_found_wherever_it_stands(at_browser: AtBrowser) -> None:
+    """What is painted as something on an earlier page was is not looked at again: what is not must be."""
+    cora = at_browser("cora")
+    cora.open("/account")
+    assert cora.too_pale() == []
+    cora.page.evaluate("document.querySelector('main p').style.color = '#ddd'")
+    assert len(cora.too_pale()) == 1
+    cora.open("/studies")
+    cora.page.evaluate("document.querySelector('main').style.background = '#777'")
+    assert cora.too_pale()
 
 
 @pytest.mark.parametrize("theme", ["dark", "light", "auto"])
@@ -122,16 +129,6 @@ def test_everyone_chooses_a_theme_that_the_server_keeps(at_browser: AtBrowser, t
     ground = ivan.page.evaluate("getComputedStyle(document.body).backgroundColor")
     red, green, blue = (int(part) for part in ground.removeprefix("rgb(").removesuffix(")").split(","))
     assert (red + green + blue < 200) == (theme != "light"), ground
-
-
-def test_a_page_is_read_in_one_column_on_a_small_screen(at_browser: AtBrowser) -> None:
-    cora = at_browser("cora")
-    cora.page.set_viewport_size({"width": 400, "height": 800})
-    for known in PAGES:
-        if known.name == "cora" and known.then is None:
-            cora.open(known.address if not known.found else "/account")
-            wide = cora.page.evaluate("document.documentElement.scrollWidth")
-            assert wide <= 400, (known.address, wide)
 
 
 def test_the_error_page_of_a_forged_address_is_plain(at_browser: AtBrowser) -> None:
