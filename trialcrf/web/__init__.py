@@ -28,11 +28,13 @@ from trialcrf.web import (
     enrolment,
     export,
     guard,
+    own_sessions,
     quality,
     queries,
     reminders,
     reports,
     specification,
+    step_up,
 )
 from trialcrf.web.administration import admin, health, jobs_page, mails
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
@@ -97,6 +99,7 @@ BLUEPRINTS = (
     mails,
     matrix,
     monitoring,
+    own_sessions,
     quality,
     queries,
     release,
@@ -107,6 +110,7 @@ BLUEPRINTS = (
     signing,
     specification,
     amendments,
+    step_up,
     stopping,
     threads,
     timeline,
@@ -175,6 +179,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         raise RuntimeError(f"routes that name no verb: {', '.join(unnamed)}")
     door = guard if settings.archive is None else archived
     app.before_request(door.open_door)
+    app.before_request(step_up.look)
     app.before_request(names.look)
     app.after_request(door.close_door)
     app.teardown_request(guard.end_view)

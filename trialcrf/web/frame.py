@@ -49,6 +49,8 @@ DONE = {
     "again": N_("The mail is queued again."),
     "password": N_("The password is changed. Every other session of yours is ended."),
     "welcome": N_("The password is set: sign in with it."),
+    "session_ended": N_("The session is ended: whoever used it is signed out."),
+    "sessions_ended": N_("Every other session is ended."),
     "out": N_("You are signed out."),
     "revoked": N_("The address is revoked: whoever has it reads nothing any more."),
     "approved": N_("The approval is recorded: the version takes effect at the site on its day."),
