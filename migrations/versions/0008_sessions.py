@@ -36,19 +36,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_hospital_link_account_id"), "hospital_link", ["account_id"], unique=False)
     op.create_table(
-        "hospital_try",
-        sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("state_hash", sa.String(length=64), nullable=False),
-        sa.Column("nonce_hash", sa.String(length=64), nullable=False),
-        sa.Column("links_account_id", sa.Integer(), nullable=True),
-        sa.Column("next", sa.Text(), server_default="", nullable=False),
-        sa.Column("created_at", sa.String(27), nullable=False),
-        sa.Column("used_at", sa.String(27), nullable=True),
-        sa.ForeignKeyConstraint(["links_account_id"], ["account.id"], name=op.f("fk_hospital_try_links_account_id")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_hospital_try")),
-        sa.UniqueConstraint("state_hash", name=op.f("uq_hospital_try_state_hash")),
-    )
-    op.create_table(
         "link_code",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("account_id", sa.Integer(), nullable=False),
@@ -58,4 +45,19 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["account_id"], ["account.id"], name=op.f("fk_link_code_account_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_link_code")),
         sa.UniqueConstraint("code_hash", name=op.f("uq_link_code_code_hash")),
+    )
+    op.create_table(
+        "hospital_try",
+        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("state_hash", sa.String(length=64), nullable=False),
+        sa.Column("nonce_hash", sa.String(length=64), nullable=False),
+        sa.Column("links_account_id", sa.Integer(), nullable=True),
+        sa.Column("code_id", sa.Integer(), nullable=True),
+        sa.Column("next", sa.Text(), server_default="", nullable=False),
+        sa.Column("created_at", sa.String(27), nullable=False),
+        sa.Column("used_at", sa.String(27), nullable=True),
+        sa.ForeignKeyConstraint(["code_id"], ["link_code.id"], name=op.f("fk_hospital_try_code_id")),
+        sa.ForeignKeyConstraint(["links_account_id"], ["account.id"], name=op.f("fk_hospital_try_links_account_id")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_hospital_try")),
+        sa.UniqueConstraint("state_hash", name=op.f("uq_hospital_try_state_hash")),
     )

@@ -157,6 +157,11 @@ def renew(tx: Transaction, session_id: int, token_hash: str) -> bool:
     return tx.work(update(session).where(*alive).values(token_hash=token_hash, proved_at=tx.at, seen_at=tx.at)).rowcount == 1
 
 
+def unprove(tx: Transaction, token_hash: str) -> None:
+    """It began without a proof that this house has seen: what needs a fresh one asks for it."""
+    tx.work(update(session).where(session.c.token_hash == token_hash).values(proved_at=None))
+
+
 def end(tx: Transaction, session_id: int, account_id: int | None = None) -> bool:
     """End a session; with `account_id` only one of this account's. False where there is none that lives."""
     where = [session.c.id == session_id, session.c.ended_at.is_(None)]

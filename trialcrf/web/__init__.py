@@ -28,6 +28,7 @@ from trialcrf.web import (
     enrolment,
     export,
     guard,
+    hospital,
     own_sessions,
     quality,
     queries,
@@ -90,6 +91,7 @@ BLUEPRINTS = (
     follow_up,
     health,
     history,
+    hospital,
     inventory,
     jobs_page,
     laboratory,
@@ -163,6 +165,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         CALENDAR_KEYS=settings.calendar_keys,
         ICSR_SCHEMA=settings.icsr_schema,
         ARCHIVE=settings.archive,
+        HOSPITAL=settings.oidc_name if settings.oidc_issuer else "",
         MAX_CONTENT_LENGTH=LARGEST_POST,
         MAX_FORM_MEMORY_SIZE=LARGEST_POST,
         MAX_FORM_PARTS=20_000,
@@ -170,6 +173,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     )
     app.extensions["trialcrf.engine"] = engine
     app.extensions["trialcrf.shell"] = shell
+    app.extensions["trialcrf.hospital"] = hospital.provider_of(settings)
     _prepare_templates(app)
     for module in BLUEPRINTS:
         app.register_blueprint(module.blueprint)

@@ -70,6 +70,7 @@ hospital_try = Table(
     Column("state_hash", String(64), nullable=False, unique=True),
     Column("nonce_hash", String(64), nullable=False),
     Column("links_account_id", ForeignKey("account.id")),
+    Column("code_id", ForeignKey("link_code.id")),
     Column("next", Text, nullable=False, server_default=""),
     Column("created_at", Moment, nullable=False),
     Column("used_at", Moment),
