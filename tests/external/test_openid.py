@@ -127,7 +127,7 @@ ABOUT = {
     "another issuer": {"issuer": "https://login.evil.example"},
     "no PKCE": {"code_challenge_methods_supported": ["plain"]},
     "no address": {"authorization_endpoint": None},
-    "another kind of address": {"authorization_endpoint": "file:///etc/passwd"},
+    "another kind of address": {"authorization_endpoint": "ftp://127.0.0.1/authorize"},
     "a password in it": {"authorization_endpoint": "http://someone@127.0.0.1/"},
 }
 
