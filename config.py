@@ -45,6 +45,8 @@ class Settings:
     `calendar_keys` False keeps the keys of subjects out of every calendar feed, whatever its owner chose.
     `time_url` is a web server whose Date this machine's clock is held against every hour; without one nothing is compared.
     `archive` is set by `trialcrf archive open` alone: the moment of the archive whose unpacked copy is served, read-only.
+    `oidc_issuer` is the hospital's OpenID Connect provider, empty where nobody signs in by it; `oidc_name` is what its button says,
+    `oidc_acr` are the levels of its sign-in that count as a second factor.
     The two URLs may carry passwords, so they are kept out of the printed form.
     """
 
@@ -61,6 +63,11 @@ class Settings:
     icsr_schema: Path | None = None
     archive: datetime | None = None
     time_url: str | None = None
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: str = field(default="", repr=False)
+    oidc_name: str = ""
+    oidc_acr: tuple[str, ...] = ()
 
     @property
     def loopback(self) -> bool:
@@ -106,6 +113,11 @@ class Settings:
             icsr_schema=given.file("TRIALCRF_ICSR_SCHEMA"),
             archive=given.moment("TRIALCRF_ARCHIVE"),
             time_url=given.base_url("TRIALCRF_TIME_URL", "") or None,
+            oidc_issuer=given.issuer("TRIALCRF_OIDC_ISSUER"),
+            oidc_client_id=given.text("TRIALCRF_OIDC_CLIENT_ID", ""),
+            oidc_client_secret=given.secret("TRIALCRF_OIDC_CLIENT_SECRET"),
+            oidc_name=given.text("TRIALCRF_OIDC_NAME", "")[:60],
+            oidc_acr=tuple(given.text("TRIALCRF_OIDC_ACR", "").split()),
         )
         if settings.demo and not settings.loopback:
             given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")
@@ -113,6 +125,8 @@ class Settings:
             given.refuse("TRIALCRF_ARCHIVE", f"an archive is read without a password and only on this machine; HOST is {host!r}")
         if settings.base_url.startswith("https:") and not settings.secure_cookies:
             given.refuse("TRIALCRF_SECURE_COOKIES", "is off, but BASE_URL is https: the session would also travel unencrypted")
+        if settings.oidc_issuer and not (settings.oidc_client_id and settings.oidc_client_secret and settings.oidc_name):
+            given.refuse("TRIALCRF_OIDC_ISSUER", "needs TRIALCRF_OIDC_CLIENT_ID, _CLIENT_SECRET and _NAME beside it")
         if given.problems:
             raise BadSettings(tuple(given.problems))
         return settings
@@ -197,6 +211,29 @@ class _Given:
             self.refuse(name, f"{text!r} is not an address such as https://crf.example.org")
             return default
         return text
+
+    def issuer(self, name: str) -> str:
+        """An issuer is compared letter by letter, so it is kept as it is written. Without TLS anybody on the way could be the hospital."""
+        text = self.text(name, "")
+        parts = _split(text) if text else None
+        if not text:
+            return ""
+        safe = parts is not None and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")))
+        if parts is None or not parts.hostname or not safe or parts.query or parts.fragment:
+            self.refuse(name, f"{text!r} is not an address such as https://login.example.org")
+            return ""
+        return text
+
+    def secret(self, name: str) -> str:
+        """A secret, or the content of the file that NAME_FILE names. It is never quoted back."""
+        text, path = self.text(name, ""), self.file(f"{name}_FILE")
+        if text and path is not None:
+            self.refuse(name, f"is given, and {name}_FILE as well: one of them is meant")
+        try:
+            return path.read_text(encoding="utf-8").strip() if path is not None else text
+        except (OSError, UnicodeDecodeError):
+            self.refuse(f"{name}_FILE", "cannot be read")
+            return ""
 
     def database_url(self, name: str, default: str) -> str:
         # The values of this and the next reader are never quoted back: they may hold a password.

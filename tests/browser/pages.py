@@ -12,6 +12,7 @@ from tests.actions.cells_world import GOOD_QC
 from tests.actions.world import typed
 from tests.browser.person import PASSWORD, Person
 from tests.browser.program import STUDY, Program, form_address, subject_address
+from trialcrf.actions import sign_in
 from trialcrf.actions.oversight import lock, monitor, second
 from trialcrf.actions.reminding import choose
 from trialcrf.actions.safety import keep_limits
@@ -19,8 +20,22 @@ from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import LockState
 from trialcrf.core.oversight.delegation import Task
 from trialcrf.core.oversight.four_eyes import RequestState
-from trialcrf.store import accounts, comments, definitions, delegations, lab_ranges, locks, monitoring, outbox, queries, requests, sites
+from trialcrf.store import (
+    accounts,
+    comments,
+    definitions,
+    delegations,
+    lab_ranges,
+    locks,
+    monitoring,
+    outbox,
+    queries,
+    requests,
+    sessions,
+    sites,
+)
 from trialcrf.store.models import outbox as outbox_table
+from trialcrf.store.models import session as session_table
 
 LIST = f"/studies/{STUDY}"
 PERSON_OF_DEMO = "SELECT min(id) FROM account WHERE username = '{}'"
@@ -300,6 +315,27 @@ def session_lost(person: Person) -> None:
     assert person.page.locator("#password").count() == 1
 
 
+def a_session_elsewhere(program: Program) -> str:
+    """Nothing of an address: Cora is signed in on another browser too."""
+    with program.world.write("cora", datetime.now(UTC)) as tx:
+        cora = accounts.find(tx, "cora")
+        assert cora
+        if not any(one.browser == "Firefox" for one in sessions.of_account(tx, cora.id, tx.at)):
+            token = sign_in.hash_of(f"elsewhere {tx.at}")
+            sessions.begin(tx, cora.id, token, "c" * 43)
+            tx.work(update(session_table).where(session_table.c.token_hash == token).values(browser="Firefox"))
+    return ""
+
+
+def proof_asked(person: Person) -> None:
+    """The last proof is old: ending the other session asks for another."""
+    person.program.do(
+        "UPDATE session SET proved_at = NULL WHERE account_id = (SELECT id FROM account WHERE username = :name)", name=person.name
+    )
+    person.press(person.page.locator("main form[method=post] button").first)
+    assert person.page.locator("#proof").count() == 1
+
+
 PAGES = (
     Known("account.sign_in_page", "", "/sign-in"),
     Known("account.sign_in_page", "", "/sign-in", then=refused),
@@ -308,6 +344,8 @@ PAGES = (
     Known("account.studies", "cora", "/studies"),
     Known("account.mine", "cora", "/account"),
     Known("account.mine", "sam", "/account", then=refused),
+    Known("own_sessions.listed", "cora", "/account/sessions", made=a_session_elsewhere),
+    Known("own_sessions.listed", "cora", "/account/sessions", made=a_session_elsewhere, then=proof_asked),
     Known("today.day", "cora", f"{LIST}/today"),
     Known("today.day", "mona", f"{LIST}/today?show=overdue&site=01"),
     Known("today.day", "sam", f"{LIST}/today"),
@@ -489,6 +527,8 @@ NO_PAGES = {
     "casebook_files.signature": "a file",
     "casebook_files.part": "a file",
     "casebook_files.whole": "a file",
+    "hospital.mine": "there is none where no provider is set, as here: tests/web/test_hospital.py",
+    "hospital.back": "leads on from the hospital's provider",
     "health.healthz": "JSON for a watcher",
     "dictionaries.found": "JSON for the search while one types",
     "account.home": "leads to the start of each role",

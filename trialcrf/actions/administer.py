@@ -125,6 +125,7 @@ def give_role(tx: Transaction, account_id: int, role: str, study: str, site: str
     if any((role in apart or one.role in apart) and one.role != role for one in held):
         raise Impossible(Message(N_("Administrators, sponsors and inspectors hold no other role.")), "role")
     accounts.give(tx, account_id, Grant(role, study, site), _not_ahead(tx, trained_on))
+    _end_with_roles(tx, account_id)
 
 
 def record_training(tx: Transaction, account_id: int, grant_id: int, day: date, reason: str) -> None:
@@ -160,6 +161,14 @@ def take_role(tx: Transaction, account_id: int, grant_id: int, reason: str) -> N
         # So there is always one administrator left.
         raise Impossible(Message(N_("Nobody takes the administrator's role from themselves: another administrator can do it.")), "reason")
     accounts.take(tx, grant_id, why)
+    _end_with_roles(tx, account_id)
+
+
+def _end_with_roles(tx: Transaction, account_id: int) -> None:
+    """Whoever has other roles begins anew: every session of theirs ends. Only an administrator who changes their own goes on working."""
+    found = accounts.by_id(tx, account_id)
+    if found is not None and found.username != tx.who.actor:
+        sessions.end_all(tx, account_id)
 
 
 def create_site(tx: Transaction, study: str, code: str, name: str, zone: str) -> None:

@@ -13,7 +13,7 @@ from trialcrf.core.definition.model import Study
 from trialcrf.core.dictionary import Term
 from trialcrf.core.facts import SubjectRecord
 from trialcrf.core.wording import Words
-from trialcrf.store import definitions, dictionaries, subjects, visits
+from trialcrf.store import definitions, dictionaries, sessions, subjects, visits
 from trialcrf.store.definitions import Published
 from trialcrf.store.dictionaries import Dictionary
 from trialcrf.store.subjects import Subject
@@ -21,12 +21,14 @@ from trialcrf.store.transaction import Transaction
 
 
 def publish(tx: Transaction, study: Study) -> tuple[Published, bool]:
-    """The published version, and whether it is new. A new one plans every visit anew: lists and reminders follow it at once."""
+    """The published version, and whether it is new. A new one plans every visit anew: lists and reminders follow it at once, and so do
+    open sessions where they may last less long."""
     before = definitions.current(tx, study.oid)
     published = definitions.publish(tx, study)
     new = before is None or before.id != published.id
     if new:
         visits.replan_all(tx, subjects.all_of(tx, study.oid))
+        sessions.tighten(tx, study.oid, study.sessions)
     return published, new
 
 

@@ -178,9 +178,9 @@ def set_values(tx: Transaction, account_id: int, op: str, reason: str = "", sile
     tx.change(account, update(account).where(account.c.id == account_id).values(**values), entries)
 
 
-def note(tx: Transaction, account_id: int, op: str, place: str = "") -> None:
-    """Record something that an account did and that no column holds: a sign-in, an export."""
-    tx.entries.append(Entry(SYSTEM_CHAIN, op, "account", str(account_id), place or op, first=True))
+def note(tx: Transaction, account_id: int, op: str, place: str = "", reason: str = "") -> None:
+    """Record something that an account did (or was done to it) and that no column holds: a sign-in, an export."""
+    tx.entries.append(Entry(SYSTEM_CHAIN, op, "account", str(account_id), place or op, reason=reason, first=True))
 
 
 def give(tx: Transaction, account_id: int, new: Grant, trained_on: date | None = None) -> int:

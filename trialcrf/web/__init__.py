@@ -28,11 +28,14 @@ from trialcrf.web import (
     enrolment,
     export,
     guard,
+    hospital,
+    own_sessions,
     quality,
     queries,
     reminders,
     reports,
     specification,
+    step_up,
 )
 from trialcrf.web.administration import admin, health, jobs_page, mails
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
@@ -88,6 +91,7 @@ BLUEPRINTS = (
     follow_up,
     health,
     history,
+    hospital,
     inventory,
     jobs_page,
     laboratory,
@@ -97,6 +101,7 @@ BLUEPRINTS = (
     mails,
     matrix,
     monitoring,
+    own_sessions,
     quality,
     queries,
     release,
@@ -107,6 +112,7 @@ BLUEPRINTS = (
     signing,
     specification,
     amendments,
+    step_up,
     stopping,
     threads,
     timeline,
@@ -159,6 +165,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         CALENDAR_KEYS=settings.calendar_keys,
         ICSR_SCHEMA=settings.icsr_schema,
         ARCHIVE=settings.archive,
+        HOSPITAL=settings.oidc_name if settings.oidc_issuer else "",
         MAX_CONTENT_LENGTH=LARGEST_POST,
         MAX_FORM_MEMORY_SIZE=LARGEST_POST,
         MAX_FORM_PARTS=20_000,
@@ -166,6 +173,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     )
     app.extensions["trialcrf.engine"] = engine
     app.extensions["trialcrf.shell"] = shell
+    app.extensions["trialcrf.hospital"] = hospital.provider_of(settings)
     _prepare_templates(app)
     for module in BLUEPRINTS:
         app.register_blueprint(module.blueprint)
@@ -175,6 +183,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         raise RuntimeError(f"routes that name no verb: {', '.join(unnamed)}")
     door = guard if settings.archive is None else archived
     app.before_request(door.open_door)
+    app.before_request(step_up.look)
     app.before_request(names.look)
     app.after_request(door.close_door)
     app.teardown_request(guard.end_view)

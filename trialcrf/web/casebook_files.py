@@ -152,7 +152,7 @@ def signature(study: str, number: int) -> Response:
     return _signature(path_of(found.file or ""))
 
 
-@page(blueprint, ONE + "/<name>", "casebook.print", endpoint="part")
+@page(blueprint, ONE + "/<name>", "casebook.print", endpoint="part", fresh=True)
 def part(study: str, number: int, name: str) -> Response:
     """One casebook of a site, an annex, or the signature of one, if it still is what was archived."""
     found = _drawn(study, number)
@@ -163,7 +163,7 @@ def part(study: str, number: int, name: str) -> Response:
     return sent_file(path, one.sha256) if name == one.name else _signature(path)
 
 
-@page(blueprint, ONE + ".zip", "casebook.print", endpoint="whole")
+@page(blueprint, ONE + ".zip", "casebook.print", endpoint="whole", fresh=True)
 def whole(study: str, number: int) -> Response:
     """Every file of an order with its signature, as they are, in one file; memory holds one of them at a time."""
     found = _drawn(study, number)

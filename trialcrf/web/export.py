@@ -26,7 +26,7 @@ def page(study: str) -> str:
     return _page()
 
 
-@route(blueprint, "/studies/<study>/data/download.zip", "data.export", methods=["POST"])
+@route(blueprint, "/studies/<study>/data/download.zip", "data.export", methods=["POST"], fresh=True)
 def download(study: str) -> Response | str:
     """The archive. Who took the data along, and when, is in the trail before the first byte is sent."""
     at = sites_of(g.session.actor, "data.export", study)

@@ -49,6 +49,10 @@ DONE = {
     "again": N_("The mail is queued again."),
     "password": N_("The password is changed. Every other session of yours is ended."),
     "welcome": N_("The password is set: sign in with it."),
+    "session_ended": N_("The session is ended: whoever used it is signed out."),
+    "sessions_ended": N_("Every other session is ended."),
+    "hospital_linked": N_("The sign-in of the hospital is linked: you can sign in by it from now on."),
+    "hospital_unlinked": N_("The sign-in of the hospital opens this account no longer."),
     "out": N_("You are signed out."),
     "revoked": N_("The address is revoked: whoever has it reads nothing any more."),
     "approved": N_("The approval is recorded: the version takes effect at the site on its day."),
@@ -76,10 +80,19 @@ def shell(alone: bool = False) -> Shell:
     """The frame for this request, as far as the door let it come; `alone` asks nothing of the database, for when that is what failed."""
     session, place = g.get("session"), g.get("place") or guard.Place()
     here = request.full_path.rstrip("?") if request.method in guard.SAFE else request.path
-    archive = _archive()
+    archive, hospital = _archive(), current_app.config["HOSPITAL"]
     language_url = "" if archive else url_for("account.choose_language")
     if session is None:
-        return Shell(g.language.code, "auto", here=here, home_url="/", language_url=language_url, archive=archive, tongues=_tongues())
+        return Shell(
+            g.language.code,
+            "auto",
+            here=here,
+            home_url="/",
+            language_url=language_url,
+            archive=archive,
+            tongues=_tongues(),
+            hospital=hospital,
+        )
     study = place.published.study if place.published else None
     role = None
     if study is not None:
@@ -108,6 +121,7 @@ def shell(alone: bool = False) -> Shell:
         search=request.args.get("q", "") if request.endpoint == "subjects.matrix" else "",
         archive=archive,
         tongues=_tongues(),
+        hospital=hospital,
     )
 
 

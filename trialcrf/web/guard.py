@@ -27,6 +27,7 @@ from trialcrf.store.sessions import Session
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction, reading, writing
+from trialcrf.web.browsers import family
 
 PUBLIC, SELF = "public", "self"
 """What a route names in place of a verb: open to all, or to whoever is signed in about their own account."""
@@ -35,6 +36,12 @@ WITHOUT_SESSION = frozenset({"health.healthz", "feed.ics"})
 """Read by programs: whoever is signed in on the same browser is not looked at."""
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+OURS, LED = (None, "same-origin", "none"), ("navigate", "document")
+"""What a browser says of a request that comes from a page of ours or from the person, and of a page that is opened by following a link."""
+
+UNATTENDED = "Trialcrf-Unattended"
+"""The header of what a page asks by itself: nobody's session lasts longer for it."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
@@ -91,6 +98,11 @@ def verb(name: str) -> Callable[[View], View]:
 def needed_by(endpoint: str) -> str:
     """The verb that a route named."""
     return str(getattr(current_app.view_functions[endpoint], "verb"))  # noqa: B009 (a function's own attribute, unknown to types)
+
+
+def needs_fresh(endpoint: str) -> bool:
+    """Whether a route asks for a proof of who is there that is not old."""
+    return bool(getattr(current_app.view_functions[endpoint], "fresh", False))
 
 
 def engine() -> Engine:
@@ -202,6 +214,7 @@ def open_door() -> AnyResponse | None:
     needed = needed_by(request.endpoint)
     if request.endpoint in WITHOUT_SESSION:
         return None
+    _check_embedding(needed)
     token = request.cookies.get(cookie_name(), "")
     if token:
         with read() as tx:
@@ -220,9 +233,9 @@ def open_door() -> AnyResponse | None:
 def _let_in(tx: Transaction, needed: str) -> None:
     """Someone who is signed in: the token of the page must be that of the session, and the place one of theirs."""
     g.language = Language(current_app.config["PSEUDO"] or g.session.language)
-    if g.session.seen_at < g.now - sessions.TOUCH:
+    if (g.session.due(g.now) and UNATTENDED not in request.headers) or not g.session.browser:
         with writing(engine(), g.now, Who.nobody()) as touching:
-            sessions.touch(touching, g.session.id)
+            sessions.touch(touching, g.session.id, address(), family(request.user_agent.string))
     _check_origin()
     if needed == PUBLIC:
         return
@@ -244,8 +257,15 @@ def preferred() -> str:
 
 
 def _check_origin() -> None:
-    if request.method not in SAFE and request.headers.get("Sec-Fetch-Site") not in (None, "same-origin", "none"):
+    if request.method not in SAFE and request.headers.get("Sec-Fetch-Site") not in OURS:
         abort(403, description=Message(N_("This was sent by another site: it was refused.")))
+
+
+def _check_embedding(needed: str) -> None:
+    """Another site may lead a person here; it may not draw what is behind the door into itself, nor fetch it (ASVS 3.5.8)."""
+    asked = (request.headers.get("Sec-Fetch-Mode"), request.headers.get("Sec-Fetch-Dest"))
+    if needed != PUBLIC and request.method in SAFE and request.headers.get("Sec-Fetch-Site") not in OURS and asked != LED:
+        abort(403, description=Message(N_("This was asked for by another site: it was refused.")))
 
 
 def _sign_in_and_go_on() -> AnyResponse | None:
@@ -349,14 +369,15 @@ def close_door(response: Response) -> Response:
     return response
 
 
-def page(blueprint: Blueprint, rule: str, needed: str, **options: Any) -> Callable[[View], View]:
-    """`@page(blueprint, rule, verb)`: a route and the verb that it needs, in one line."""
+def page(blueprint: Blueprint, rule: str, needed: str, *, fresh: bool = False, **options: Any) -> Callable[[View], View]:
+    """`@page(blueprint, rule, verb)`: a route and the verb that it needs, in one line; `fresh`: and a proof of late (`web/step_up.py`)."""
 
     def routed(view: View) -> View:
         @wraps(view)
         def called(*args: Any, **kwargs: Any) -> Any:
             return view(*args, **kwargs)
 
+        called.fresh = fresh  # type: ignore[attr-defined]
         blueprint.add_url_rule(rule, view_func=verb(needed)(called), **options)
         return view
 

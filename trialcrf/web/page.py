@@ -61,6 +61,7 @@ class Shell:
     banner: Message | None = None
     banner_url: str = ""
     archive: Message | None = None  # what says that this is an archive; `tongues` are then the addresses of the page in each language
+    hospital: str = ""
     tongues: Mapping[str, str] = field(default_factory=dict)
 
 

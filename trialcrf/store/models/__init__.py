@@ -3,7 +3,18 @@
 from trialcrf.store.models.base import metadata
 from trialcrf.store.models.data import fact, form, query, subject, unique_code, verification
 from trialcrf.store.models.oversight import delegation, four_eyes, lock, monitoring, monitoring_entry, site_name
-from trialcrf.store.models.people import account, calendar_feed, grant, reminder_choice, secret, session, sign_in_attempt
+from trialcrf.store.models.people import (
+    account,
+    calendar_feed,
+    grant,
+    hospital_link,
+    hospital_try,
+    link_code,
+    reminder_choice,
+    secret,
+    session,
+    sign_in_attempt,
+)
 from trialcrf.store.models.safety import attachment, case_entry, dictionary, dictionary_term, lab_range, safety_case, study_decision
 from trialcrf.store.models.signature import signature
 from trialcrf.store.models.study import definition, site, site_release, study
@@ -26,8 +37,11 @@ __all__ = [
     "form",
     "four_eyes",
     "grant",
+    "hospital_link",
+    "hospital_try",
     "job_run",
     "lab_range",
+    "link_code",
     "lock",
     "metadata",
     "monitoring",

@@ -1,6 +1,6 @@
-"""Accounts, the roles they hold, their sessions, how they are reminded, their calendar feeds, and what the throttle remembers."""
+"""Accounts, their roles and sessions, the hospital's sign-in, how people are reminded, calendar feeds, and what the throttle remembers."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, false, true
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, false, true
 
 from trialcrf.store.models.base import Day, Moment, metadata
 
@@ -45,6 +45,45 @@ session = Table(
     Column("created_at", Moment, nullable=False),
     Column("seen_at", Moment, nullable=False),
     Column("ended_at", Moment),
+    Column("idle_minutes", Integer, nullable=False, server_default="30"),
+    Column("absolute_hours", Integer, nullable=False, server_default="12"),
+    Column("proved_at", Moment),
+    Column("address", String(60), nullable=False, server_default=""),
+    Column("browser", String(40), nullable=False, server_default=""),
+)
+
+hospital_link = Table(
+    "hospital_link",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False, index=True),
+    Column("issuer", String(300), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("made_at", Moment, nullable=False),
+    UniqueConstraint("issuer", "subject"),
+)
+
+hospital_try = Table(
+    "hospital_try",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("state_hash", String(64), nullable=False, unique=True),
+    Column("nonce_hash", String(64), nullable=False),
+    Column("links_account_id", ForeignKey("account.id")),
+    Column("code_id", ForeignKey("link_code.id")),
+    Column("next", Text, nullable=False, server_default=""),
+    Column("created_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+
+link_code = Table(
+    "link_code",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False),
+    Column("code_hash", String(64), nullable=False, unique=True),
+    Column("created_at", Moment, nullable=False),
+    Column("used_at", Moment),
 )
 
 reminder_choice = Table(

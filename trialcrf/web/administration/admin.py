@@ -10,11 +10,11 @@ from zoneinfo import available_timezones
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, administer, who
+from trialcrf.actions import Impossible, administer, prove, who
 from trialcrf.core.access import ROLES, Grant, may
 from trialcrf.core.definition.model import Study
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import accounts, definitions, sites
+from trialcrf.store import accounts, definitions, sessions, sites
 from trialcrf.store.accounts import Account
 from trialcrf.store.audit import Who
 from trialcrf.store.transaction import Transaction
@@ -97,7 +97,7 @@ def new() -> str:
     return _new_page(AccountForm())
 
 
-@page(blueprint, "/people/new", "user.administer", methods=["POST"], endpoint="create")
+@page(blueprint, "/people/new", "user.administer", methods=["POST"], endpoint="create", fresh=True)
 def create() -> Response | tuple[str, int]:
     """A new account and its invitation: both or neither."""
     form = AccountForm(request.form)
@@ -123,13 +123,13 @@ def person(account: int) -> str:
     return _person_page(account)
 
 
-@page(blueprint, PERSON + "/invitation", "user.administer", methods=["POST"])
+@page(blueprint, PERSON + "/invitation", "user.administer", methods=["POST"], fresh=True)
 def invite(account: int) -> Response | tuple[str, int]:
     """Invite again; an earlier invitation is void when the mail is written."""
     return _done(account, "invited", "", lambda tx: administer.invite(tx, account))
 
 
-@page(blueprint, PERSON + "/state", "user.administer", methods=["POST"])
+@page(blueprint, PERSON + "/state", "user.administer", methods=["POST"], fresh=True)
 def set_state(account: int) -> Response | tuple[str, int]:
     """Deactivate the account or activate it again, with a reason."""
     active = request.form.get("active", "")
@@ -143,7 +143,14 @@ def set_state(account: int) -> Response | tuple[str, int]:
     return _done(account, "changed", "state-", act, state=form)
 
 
-@page(blueprint, PERSON + "/roles", "user.administer", methods=["POST"])
+@page(blueprint, PERSON + "/sessions/end", "user.administer", methods=["POST"], fresh=True)
+def end_sessions(account: int) -> Response | tuple[str, int]:
+    """End every session of the account, with a reason: a lost telephone, a doubt."""
+    form = ReasonForm(request.form, prefix="sessions-")
+    return _done(account, "changed", "sessions-", lambda tx: prove.end_of_other(tx, account, form.reason.data or ""), ended=form)
+
+
+@page(blueprint, PERSON + "/roles", "user.administer", methods=["POST"], fresh=True)
 def give(account: int) -> Response | tuple[str, int]:
     """Give a role; an administrator of one study gives the roles of that study."""
     form = RoleForm(request.form)
@@ -151,7 +158,7 @@ def give(account: int) -> Response | tuple[str, int]:
     return _done(account, "changed", "", lambda tx: administer.give_role(tx, account, role, study, site), _by(study), role=form)
 
 
-@page(blueprint, PERSON + "/roles/<int(max=2147483647):grant>/training", "user.administer", methods=["POST"])
+@page(blueprint, PERSON + "/roles/<int(max=2147483647):grant>/training", "user.administer", methods=["POST"], fresh=True)
 def train(account: int, grant: int) -> Response | tuple[str, int]:
     """Record the day of the training for a role; a correction needs a reason."""
     prefix = f"train-{grant}-"
@@ -174,7 +181,7 @@ def _study_of(account: int, grant: int) -> str:
         return next((held.grant.study for held in accounts.grants_of(tx, account) if held.id == grant), EVERY_STUDY)
 
 
-@page(blueprint, PERSON + "/roles/<int(max=2147483647):grant>/end", "user.administer", methods=["POST"])
+@page(blueprint, PERSON + "/roles/<int(max=2147483647):grant>/end", "user.administer", methods=["POST"], fresh=True)
 def take(account: int, grant: int) -> Response | tuple[str, int]:
     """Take a role away, with a reason; it ends at once."""
     prefix = f"take-{grant}-"
@@ -197,6 +204,7 @@ def _done(
     state: ReasonForm | None = None,
     taken: Mapping[int, ReasonForm] | None = None,
     trained: Mapping[int, TrainingForm] | None = None,
+    ended: ReasonForm | None = None,
 ) -> Response | tuple[str, int]:
     """Do something to an account and go back to its page, or draw the page with the forms as they were typed and what was wrong."""
     with guard.read() as tx:
@@ -207,7 +215,7 @@ def _done(
     except Impossible as problem:
         # Several forms of the page have a box of this name: the prefix says which one is meant.
         problem.field = prefix + problem.field if problem.field else ""
-        return _person_page(account, problem, role, state, taken, trained), 422
+        return _person_page(account, problem, role, state, taken, trained, ended), 422
     return redirect(url_for("admin.person", account=account, done=done), 303)
 
 
@@ -218,10 +226,12 @@ def _person_page(
     state: ReasonForm | None = None,
     taken: Mapping[int, ReasonForm] | None = None,
     trained: Mapping[int, TrainingForm] | None = None,
+    ended: ReasonForm | None = None,
 ) -> str:
     with guard.read() as tx:
         found = _known(tx, account)
         held = accounts.grants_of(tx, account)
+        open_sessions = len(sessions.of_account(tx, account, g.now))
         past = lines_of(accounts.trail(tx, account))
         giving = _role_form(tx, role)
         waiting = {one.id for one in held if not accounts.in_force(tx, one.grant, one.trained_on, g.now)}
@@ -246,6 +256,8 @@ def _person_page(
         ],
         giving=giving if found.active else None,
         state_form=state or ReasonForm(prefix="state-"),
+        sessions_form=ended or ReasonForm(prefix="sessions-"),
+        open_sessions=open_sessions,
         may_all=_may_all(),
         problem=problem,
         past=past[(number - 1) * ON_A_PAGE :][:ON_A_PAGE],

@@ -129,7 +129,7 @@ def review_page(study: str) -> str:
     return _review_page(AccessReviewForm(), {}, None)
 
 
-@page(blueprint, RULE + "/review", REVIEW, methods=["POST"])
+@page(blueprint, RULE + "/review", REVIEW, methods=["POST"], fresh=True)
 def review(study: str) -> Response | tuple[str, int]:
     """Record the review: what is taken away ends at once."""
     form, choices = AccessReviewForm(request.form), _choices()

@@ -190,10 +190,16 @@ def one(study: str, address: str) -> str:
     return _page(_thing(address, "lock.read"))
 
 
-@page(blueprint, ON + "/<any(freeze, thaw):act>", "lock.freeze", methods=["POST"])
-def freeze(study: str, address: str, act: str) -> Response | tuple[str, int]:
-    """Freeze something, or thaw it."""
-    return _act(address, act)
+@page(blueprint, ON + "/freeze", "lock.freeze", methods=["POST"])
+def freeze(study: str, address: str) -> Response | tuple[str, int]:
+    """Freeze something."""
+    return _act(address, "freeze")
+
+
+@page(blueprint, ON + "/thaw", "lock.freeze", methods=["POST"], fresh=True)
+def thaw(study: str, address: str) -> Response | tuple[str, int]:
+    """Let values change again."""
+    return _act(address, "thaw")
 
 
 @page(blueprint, ON + "/lock", "lock.lock", methods=["POST"], endpoint="lock")
@@ -202,7 +208,7 @@ def lock_(study: str, address: str) -> Response | tuple[str, int]:
     return _act(address, "lock")
 
 
-@page(blueprint, ON + "/unlock", "lock.unlock", methods=["POST"])
+@page(blueprint, ON + "/unlock", "lock.unlock", methods=["POST"], fresh=True)
 def unlock(study: str, address: str) -> Response | tuple[str, int]:
     """Ask to unlock: another person decides."""
     return _act(address, "unlock")
@@ -272,8 +278,6 @@ def _page(thing: Thing, form: ReasonForm | None = None, problem: Impossible | No
 
 
 def _url(thing: Thing, act: str) -> str:
-    if act in ("freeze", "thaw"):
-        return url_for("locks.freeze", study=thing.study_oid, address=thing.address.text, act=act)
     return url_for(f"locks.{act}", study=thing.study_oid, address=thing.address.text)
 
 

@@ -91,7 +91,7 @@ def one(study: str, number: int) -> str:
     return _page(found)
 
 
-@page(blueprint, ONE + "/<any(grant, refuse, withdraw):act>", "casebook.open", methods=["POST"])
+@page(blueprint, ONE + "/<any(grant, refuse, withdraw):act>", "casebook.open", methods=["POST"], fresh=True)
 def decide(study: str, number: int, act: str) -> Response | tuple[str, int]:
     """Grant, refuse or withdraw a request. Whoever grants types the password: the grant carries it out."""
     published, actor, form = g.place.published, g.session.actor, DecideForm(request.form)

@@ -90,7 +90,7 @@ def of_person(study: str, person: str) -> str:
     return _page(request.args, {"person": person})
 
 
-@route(blueprint, RULE + "/view.csv", "audit.read", methods=["POST"])
+@route(blueprint, RULE + "/view.csv", "audit.read", methods=["POST"], fresh=True)
 def download(study: str) -> Response:
     """The records of a view as CSV. Who took them along, and when, is in the trail before the first byte is sent."""
     buffer = io.StringIO(newline="")
@@ -115,7 +115,7 @@ def download(study: str) -> Response:
     return response
 
 
-@route(blueprint, RULE + "/export.zip", "audit.export", methods=["POST"])
+@route(blueprint, RULE + "/export.zip", "audit.export", methods=["POST"], fresh=True)
 def export(study: str) -> Response | tuple[str, int]:
     """The whole trail with the script that verifies it."""
     with guard.read() as tx:

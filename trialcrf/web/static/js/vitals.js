@@ -17,7 +17,7 @@ const renew = async () => {
   if (document.hidden) return;
   let page;
   try {
-    const answer = await fetch(location.pathname, { headers: { Accept: "text/html" } });
+    const answer = await fetch(location.pathname, { headers: { Accept: "text/html", "Trialcrf-Unattended": "1" } });
     if (!answer.ok || answer.redirected) return;
     page = new DOMParser().parseFromString(await answer.text(), "text/html");
   } catch { return; /* No network: the page stands as it is. */ }

@@ -1,0 +1,76 @@
+"""Step-up: what would hurt most in other hands asks for the password again where the last proof is old, and goes on with what was typed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from flask import Blueprint, current_app, g, make_response, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response as AnyResponse
+
+from trialcrf.actions import prove
+from trialcrf.actions.prove import WrongProof
+from trialcrf.store.audit import Who
+from trialcrf.web import guard
+from trialcrf.web.account import safe_next
+from trialcrf.web.frame import shell
+from trialcrf.web.guard import SAFE, SELF, page
+
+blueprint = Blueprint("step_up", __name__)
+
+BOX = "proof_password"
+"""The box of the proof; a page that has a box `password` of its own is proved by that one, so nobody types it twice."""
+
+
+def look() -> AnyResponse | None:
+    """Before a view that needs a fresh proof: let it pass, or ask for the password on a page that carries every field along."""
+    if request.endpoint is None or g.session is None or current_app.config["ARCHIVE"] or not guard.needs_fresh(request.endpoint):
+        return None
+    if g.session.fresh(g.now):
+        return None
+    box = "password" if "password" in request.form else BOX
+    typed, problem = request.form.get(box, ""), None
+    if typed:
+        try:
+            _prove(typed)
+        except WrongProof as wrong:
+            problem = wrong
+        else:
+            return None
+    return make_response(_asked(box, problem), 401)
+
+
+def _prove(password: str) -> None:
+    """Check the password; the session then goes on, fresh, under a new token. Raises WrongProof, which is counted."""
+    actor = g.session.actor
+    try:
+        with guard.read() as tx:
+            prove.by_password(tx, actor, password, guard.address(), g.now)
+    except WrongProof:
+        with guard.write(Who.nobody()) as tx:
+            prove.note_wrong(tx, actor, guard.address())
+        raise
+    with guard.write(Who(actor.username, "self", actor.organisation, guard.address())) as tx:
+        token = prove.renew(tx, g.session, guard.address())
+    g.fresh_token, g.session = token, replace(g.session, proved_at=g.now)
+
+
+def _asked(box: str, problem: WrongProof | None) -> str:
+    """The page in place of what was asked for. A file is fetched, and a page read, after a detour that proves and leads back."""
+    here = request.full_path.rstrip("?")
+    reading = request.method in SAFE
+    sent = [(name, text) for name, texts in request.form.lists() for text in texts if name != "token" and "password" not in name]
+    return render_template(
+        "step_up.html",
+        # The language is chosen on a page that can be read again: this one cannot, where something was sent.
+        shell=replace(shell(), here=here if reading else url_for("account.home")),
+        address=url_for("step_up.prove_") if reading else here,
+        fields=[("next", here)] if reading else sent,
+        box=box,
+        problem=problem,
+    )
+
+
+@page(blueprint, "/account/proof", SELF, methods=["POST"], fresh=True)
+def prove_() -> AnyResponse:
+    """Whoever comes here has proved who they are: back to what they wanted to read."""
+    return redirect(safe_next(request.form.get("next", "")), 303)
