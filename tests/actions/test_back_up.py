@@ -7,6 +7,7 @@ import shutil
 import sqlite3
 import zipfile
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from trialcrf.external.backup_folder import Proof
 from trialcrf.external.bundle import BadArchive
 from trialcrf.external.checkpoints import Kept
 from trialcrf.store import audit, migrations
+from trialcrf.store.migrations import SchemaBehind
+from trialcrf.store.transaction import open_engine
 
 AT = datetime(2026, 12, 3, 2, 0, 5, tzinfo=UTC)
 
@@ -89,7 +92,7 @@ def test_it_holds_the_database_and_every_file_that_cannot_be_made_again(world, p
     inside = place.data / "trialcrf.sqlite3"
     shutil.copy(str(make_url(place.url).database), inside)
     file = tmp_path / "file"
-    back_up.write(Place(f"sqlite:///{inside}", *[getattr(place, one) for one in Place.__slots__[1:]]), AT, tmp_path, file)
+    back_up.write(replace(place, url=f"sqlite:///{inside}"), AT, tmp_path, file)
     told, folder = opened(file, tmp_path / "opened")
     assert sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()) == sorted(
         ["database.sqlite3", *keep]
@@ -147,9 +150,8 @@ def test_one_that_does_not_hold_is_kept_says_why_and_never_removes_the_last_prov
 
 
 def test_nothing_is_made_for_a_key_that_is_none(world, place):
-    wrong = Place(place.url, place.data, place.folder, ("age1nobody",), None, place.url, Keep(), "0")
     with pytest.raises(age.CannotUseKey, match="no public key"):
-        back_up.back_up(wrong, clock.now)
+        back_up.back_up(replace(place, recipients=("age1nobody",)), clock.now)
     assert not place.folder.exists()
 
 
@@ -268,6 +270,25 @@ def test_a_file_that_is_refused_leaves_the_place_empty(made, tmp_path):
     with pytest.raises(BadArchive):
         restore.restore(bad, f"sqlite:///{target}/trialcrf.sqlite3", target, target / "backups", None, AT)
     assert list(target.iterdir()) == []
+
+
+def test_an_older_schema_is_restored_as_it_was_and_init_migrates_it(databases, place, tmp_path):
+    old = databases.empty("sqlite")
+    migrations.upgrade(old, "0005")
+    file, target = tmp_path / "file", tmp_path / "target"
+    manifest = back_up.write(replace(place, url=old), AT, tmp_path, file)
+    assert manifest["schema"] == "0005"
+    url = f"sqlite:///{target}/trialcrf.sqlite3"
+    done = restore.restore(file, url, target, target / "backups", None, AT)
+    assert (done.behind, done.checked.problems) == (True, ())
+    assert restore.HEADS in done.checked.checks and restore.TRAIL not in done.checked.checks
+    engine = open_engine(url)
+    with pytest.raises(SchemaBehind):
+        migrations.check(engine)
+    migrations.upgrade(url)
+    migrations.check(engine)
+    engine.dispose()
+    databases.drop(old)
 
 
 def test_what_a_checkpoint_knows_and_the_backup_lacks_is_named(world, tmp_path):

@@ -73,7 +73,7 @@ def _compare_digest(shell: Terminal, file: Path) -> None:
 @backup.command(
     "restore",
     help=_(
-        "Restore a backup: the database to DATABASE_URL, the files to TRIALCRF_DATA, which both must be empty; then prove it. Exit code 2: "
+        "Restore a backup: the database to DATABASE_URL, the files to TRIALCRF_DATA, which both must be empty; then check it. Exit code 2: "
         "it does not hold, or lacks what the checkpoint knows."
     ),
 )
@@ -132,7 +132,7 @@ def _tell_restored(shell: Terminal, told: Told) -> None:
 @terminal
 def key(shell: Terminal, out: Path) -> None:
     public = age.new_key(out)
-    shell.say(Message(N_("TRIALCRF_BACKUP_RECIPIENTS=%(key)s"), {"key": public}))
+    click.echo(f"TRIALCRF_BACKUP_RECIPIENTS={public}")
     said = N_("%(file)s holds the private key. Take it off this machine, to two safe places: without it nobody can open a backup.")
     shell.say(Message(said, {"file": str(out)}))
 

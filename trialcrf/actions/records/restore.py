@@ -134,28 +134,29 @@ def prove(told: Told, folder: Path, server: str, now: datetime) -> Checked:
     """
     member = folder / DATABASES[told.database]
     if told.database == "sqlite":
-        return check(f"sqlite:///{member}", folder, told, (BYTES, LOADED))
+        return check(f"sqlite:///{member}", told, folder)
     if not backup.is_postgresql(server):
         raise CannotRestore(Message(N_("This is a backup of PostgreSQL: to prove it takes the address of a PostgreSQL server.")))
     with restored.scratch_database(server, now) as url:
         backup.load(url, member)
-        return check(url, folder, told, (BYTES, LOADED))
+        return check(url, told, folder)
 
 
-def check(url: str, data: Path, told: Told, passed: Sequence[str] = (), migrate: bool = True) -> Checked:
-    """Hold a restored database against what its backup told of it, and start the program on it with `data` as its folder.
+def check(url: str, told: Told, data: Path | None = None) -> Checked:
+    """Hold a restored database against what its backup told of it.
 
-    One with an older schema is migrated first, once its rows are counted; without `migrate` it is then left as it is.
+    With `data`, the folder of its files, it is a scratch one: an older schema is migrated, and the program started on it. Without, it is
+    where it is to stay, and nothing but what its backup held is written to it.
     """
-    done = list(passed)
+    done = [BYTES, LOADED]
     engine = open_engine(url)
     try:
-        problems = _checked(engine, url, told, done, migrate)
+        problems = _checked(engine, url, told, done, migrate=data is not None)
     except (DBAPIError, SchemaBehind, TriggersDiffer, json.JSONDecodeError) as error:
         problems = [Message(N_("The restored database cannot be used: %(what)s"), {"what": _first_line(error)})]
     finally:
         engine.dispose()
-    if not problems and TRAIL in done:
+    if not problems and data is not None:
         wrong = trial_run.problem({"TRIALCRF_DATA": str(data), "DATABASE_URL": url})
         if wrong:
             problems.append(Message(N_("The program does not start on the restored database: %(what)s"), {"what": wrong}))
@@ -236,8 +237,7 @@ def restore(file: Path, url: str, data: Path, backups: Path, identity: Path | No
         for path in sorted(folder.rglob("*")):
             if path.is_file():
                 _move(path, data / path.relative_to(folder))
-    checked = check(url, data, told, (BYTES, LOADED), migrate=False)
-    return Restored(told, checked, behind=told.schema != migrations.newest())
+    return Restored(told, check(url, told), behind=told.schema != migrations.newest())
 
 
 def refuse_occupied(url: str, data: Path, backups: Path) -> None:
