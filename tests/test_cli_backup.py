@@ -57,6 +57,7 @@ def test_the_nightly_backup_is_encrypted_proved_and_restored_elsewhere_with_noth
     assert (made.encrypted, made.proved, made.proof.opened) == (True, True, False), "this machine has no private key"
     assert made.proof.checks == ("bytes", "loaded", "sound", "rows", "heads", "triggers", "trail", "started")
     assert made.path.read_bytes().startswith(b"age-encryption.org/v1")
+    assert [one.stat().st_mode & 0o077 for one in (data / "backups", *(data / "backups").iterdir())] == [0, 0, 0]
     assert re.fullmatch(r"trialcrf-salt-\d{8}T\d{6}Z-[0-9a-f]{12}-\d{4}\.trialcrf-backup\.age", made.path.name)
     assert sorted(one.name for one in (data / "backups").iterdir()) == [made.path.name, f"{made.path.name}.proof.json"]
     assert f"Newest proved backup: {made.path.name}" in cli("jobs", "list")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import resource
 import shutil
 import sqlite3
 import zipfile
@@ -153,6 +155,18 @@ def test_nothing_is_made_for_a_key_that_is_none(world, place):
     with pytest.raises(age.CannotUseKey, match="no public key"):
         back_up.back_up(replace(place, recipients=("age1nobody",)), clock.now)
     assert not place.folder.exists()
+
+
+def test_a_full_disk_is_said_to_be_full_and_leaves_no_file(world, place):
+    place.data.joinpath("report.pdf").write_bytes(random.Random(1).randbytes(3_000_000))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2_000_000, before[1]))  # No file may grow beyond: to a program, that is a full disk.
+    try:
+        with pytest.raises(CannotBackUp, match=r"There is no backup: the disk of .*backups is full"):
+            back_up.back_up(place, clock.now)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(place.folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("check", ["rows", "chains"])

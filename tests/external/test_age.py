@@ -45,6 +45,7 @@ def locked(tmp_path_factory) -> Locked:
 def test_each_recipient_opens_it_and_what_is_written_tells_nothing(locked):
     assert locked.opened() == locked.opened(key=locked.other) == CONTENT
     assert age.is_encrypted(locked.file)
+    assert locked.file.stat().st_mode & 0o777 == (locked.folder / "out").stat().st_mode & 0o777 == 0o600
     assert CONTENT[:64] not in locked.file.read_bytes()
 
 

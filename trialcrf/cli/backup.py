@@ -90,7 +90,7 @@ def restore_(shell: Terminal, file: Path, identity: Path | None, checkpoint: Pat
     known = _checkpoint(checkpoint) if checkpoint else None
     key = identity or settings.backup_identity
     if key is None and age.is_encrypted(file):
-        key = Path(click.prompt(_("The file of the private key"), type=click.Path(exists=True, dir_okay=False), err=True))
+        key = click.prompt(_("The file of the private key"), type=click.Path(exists=True, dir_okay=False, path_type=Path), err=True)
     with _refusals():
         done = restore.restore(file, settings.backup_url, settings.data, settings.backup_folder, key, shell.now)
     _tell_restored(shell, done.told)

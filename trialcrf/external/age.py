@@ -55,7 +55,7 @@ def encrypt(source: Path, target: Path, recipients: Sequence[str]) -> None:
     Raises CannotUseKey where a recipient is no public key, and OSError.
     """
     keys = [_recipient(one) for one in recipients]
-    with source.open("rb") as clear, target.open("wb") as file:
+    with source.open("rb") as clear, _for_owner(target) as file:
         into = _Written(file)
         try:
             pyrage.encrypt_io(clear, into, keys)
@@ -68,7 +68,7 @@ def encrypt(source: Path, target: Path, recipients: Sequence[str]) -> None:
 def decrypt(source: Path, target: Path, key_file: Path) -> None:
     """Write what was encrypted to `target`, if every byte is as it was. Raises CannotUseKey and OSError; `target` is then worth nothing."""
     keys = _identities(key_file)
-    with source.open("rb") as closed, target.open("wb") as file:
+    with source.open("rb") as closed, _for_owner(target) as file:
         into = _Written(file)
         try:
             pyrage.decrypt_io(closed, into, keys)
@@ -80,6 +80,11 @@ def decrypt(source: Path, target: Path, key_file: Path) -> None:
                 raise CannotUseKey(Message(said, {"file": str(key_file)})) from error
             said = N_("What is encrypted is not as it was written: a byte of it was altered, or its end is missing.")
             raise CannotUseKey(Message(said)) from error
+
+
+def _for_owner(target: Path) -> BinaryIO:
+    """A file to write to that nobody but its owner reads."""
+    return os.fdopen(os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 def check(recipients: Sequence[str]) -> None:

@@ -53,7 +53,8 @@ class Place:
 def back_up(place: Place, read_clock: Callable[[], datetime]) -> Backup:
     """Make a backup, prove it, write beside it what was proved, and remove those that need not be kept any longer.
 
-    One that cannot be proved is kept and bears why. Raises CannotBackUp and CannotUseKey; then no file of a backup's name was made.
+    One that cannot be proved is kept and bears why. Raises CannotBackUp and CannotUseKey; then there is no new file of a
+    backup's name, or one that was never proved.
     """
     at = read_clock()
     age.check(place.recipients)

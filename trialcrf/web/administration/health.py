@@ -46,7 +46,8 @@ def _told(standing: Standing | None) -> dict[str, str | float | None]:
 
 
 def _age(at: datetime) -> float:
-    return max(0.0, round((g.now - at).total_seconds(), 1))
+    now: datetime = g.now
+    return max(0.0, round((now - at).total_seconds(), 1))
 
 
 def _moment(at: datetime | None) -> str | None:
