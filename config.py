@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -44,10 +45,13 @@ class Settings:
     `icsr_schema` is the XML schema of the ICH (MCCI_IN200100UV01.xsd), where the sponsor supplies it: no other message leaves then.
     `calendar_keys` False keeps the keys of subjects out of every calendar feed, whatever its owner chose.
     `time_url` is a web server whose Date this machine's clock is held against every hour; without one nothing is compared.
+    `backup_recipients` are public keys of age: whoever has one of their private keys opens the backups. `backup_identity` is the file of
+    such a private key, and stands on a machine only to prove or restore. `backup_server` names a PostgreSQL where scratch databases may be
+    made for the proof (by default the server of the database); `backup_keep` is how many nights, weeks and months are kept.
     `archive` is set by `trialcrf archive open` alone: the moment of the archive whose unpacked copy is served, read-only.
     `oidc_issuer` is the hospital's OpenID Connect provider, empty where nobody signs in by it; `oidc_name` is what its button says,
     `oidc_acr` are the levels of its sign-in that count as a second factor.
-    The two URLs may carry passwords, so they are kept out of the printed form.
+    The URLs may carry passwords, so they are kept out of the printed form.
     """
 
     data: Path
@@ -68,6 +72,26 @@ class Settings:
     oidc_client_secret: str = field(default="", repr=False)
     oidc_name: str = ""
     oidc_acr: tuple[str, ...] = ()
+    backup_recipients: tuple[str, ...] = ()
+    backup_identity: Path | None = None
+    backup_folder_given: Path | None = None
+    backup_server_given: str | None = field(default=None, repr=False)
+    backup_keep: tuple[int, int, int] = (14, 8, 12)
+
+    @property
+    def backup_folder(self) -> Path:
+        """Where backups are kept."""
+        return self.backup_folder_given or self.data / "backups"
+
+    @property
+    def backup_url(self) -> str:
+        """The database as backups are taken from it: by whoever may read all of it."""
+        return self.database_url
+
+    @property
+    def backup_server(self) -> str:
+        """Where scratch databases are made to prove a backup of PostgreSQL."""
+        return self.backup_server_given or self.backup_url
 
     @property
     def loopback(self) -> bool:
@@ -118,6 +142,11 @@ class Settings:
             oidc_client_secret=given.secret("TRIALCRF_OIDC_CLIENT_SECRET"),
             oidc_name=given.text("TRIALCRF_OIDC_NAME", "")[:60],
             oidc_acr=tuple(given.text("TRIALCRF_OIDC_ACR", "").split()),
+            backup_recipients=given.recipients("TRIALCRF_BACKUP_RECIPIENTS"),
+            backup_identity=given.file("TRIALCRF_BACKUP_IDENTITY"),
+            backup_folder_given=given.folder("TRIALCRF_BACKUP_FOLDER", data / "backups"),
+            backup_server_given=given.database_url("TRIALCRF_BACKUP_SERVER", "") or None,
+            backup_keep=given.counts("TRIALCRF_BACKUP_KEEP", (14, 8, 12)),
         )
         if settings.demo and not settings.loopback:
             given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")
@@ -181,6 +210,23 @@ class _Given:
             return None
         return read
 
+    def recipients(self, name: str) -> tuple[str, ...]:
+        found = tuple(self.text(name, "").replace(",", " ").split())
+        for one in found:
+            if one.startswith("AGE-SECRET-KEY-"):  # It is not quoted back: it opens every backup.
+                self.refuse(name, "is a private key; only public ones, which begin with age1, belong here")
+            elif re.fullmatch(r"age1[0-9a-z]{58}", one) is None:
+                self.refuse(name, f"{one!r} is no public key of age: age1 and 58 signs")
+        return found
+
+    def counts(self, name: str, default: tuple[int, int, int]) -> tuple[int, int, int]:
+        text = self.text(name, ",".join(str(one) for one in default))
+        found = [int(part) for part in text.split(",") if re.fullmatch(r" *[0-9]{1,4} *", part)]
+        if len(found) != 3 or text.count(",") != 2 or found[0] < 1:
+            self.refuse(name, f"{text!r} is not three counts such as 14,8,12: nights, weeks and months, of nights at least 1")
+            return default
+        return (found[0], found[1], found[2])
+
     def port(self, name: str, default: int) -> int:
         text = self.text(name, str(default))
         if text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65535:
@@ -238,6 +284,8 @@ class _Given:
     def database_url(self, name: str, default: str) -> str:
         # The values of this and the next reader are never quoted back: they may hold a password.
         text = self.text(name, default)
+        if not text:
+            return text
         scheme, colon, rest = text.partition("://")
         if not colon or scheme not in _DIALECTS or _split(text) is None:
             self.refuse(name, "is not sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")

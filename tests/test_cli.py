@@ -304,12 +304,6 @@ def test_a_job_that_failed_is_listed_as_late(cli, world):
     assert "wrote over it" in cli("jobs", "run", "checkpoint", code=1)
 
 
-def test_a_backup_by_hand_says_how_large_it_is(cli, world):
-    assert re.fullmatch(r"Backup written: [\d,]+ bytes in [\d.]+ seconds\.\n", cli("jobs", "run", "backup"))
-    (made,) = (Path(cli.env["TRIALCRF_DATA"]) / "backups").iterdir()
-    assert made.name.startswith("trialcrf-2")
-
-
 def test_a_backup_that_cannot_be_made_is_one_plain_sentence(cli, world, database_kind):
     (Path(cli.env["TRIALCRF_DATA"])).mkdir(parents=True, exist_ok=True)
     (Path(cli.env["TRIALCRF_DATA"]) / "backups").write_text("not a folder")

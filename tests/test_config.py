@@ -130,3 +130,46 @@ def test_an_archive_is_opened_for_this_machine_only_and_with_a_moment() -> None:
             Settings.from_env(bad)
     with pytest.raises(BadSettings, match=r"TRIALCRF_ARCHIVE: .* only on this machine"):
         Settings.from_env({"TRIALCRF_ARCHIVE": "2026-11-21T14:05:00+00:00", "HOST": "0.0.0.0"})
+
+
+# --- Backups ---------------------------------------------------------------------------------------------------------------------------
+
+PUBLIC = "age1" + "q" * 58
+
+
+def test_backups_have_a_folder_recipients_and_counts(tmp_path):
+    plain = Settings.from_env({"TRIALCRF_DATA": str(tmp_path)})
+    assert (plain.backup_folder, plain.backup_recipients, plain.backup_keep) == (tmp_path / "backups", (), (14, 8, 12))
+    assert plain.backup_url == plain.backup_server == plain.database_url
+    given = {
+        "TRIALCRF_BACKUP_RECIPIENTS": f"{PUBLIC}, {PUBLIC}", "TRIALCRF_BACKUP_FOLDER": str(tmp_path / "elsewhere"),
+        "TRIALCRF_BACKUP_KEEP": "3, 0,1", "TRIALCRF_BACKUP_SERVER": "postgresql://u:p@h/d",
+    }  # fmt: skip
+    found = Settings.from_env(given)
+    assert (found.backup_recipients, found.backup_folder, found.backup_keep) == ((PUBLIC, PUBLIC), tmp_path / "elsewhere", (3, 0, 1))
+    assert found.backup_server == "postgresql+psycopg://u:p@h/d"
+    assert "u:p" not in repr(found)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("TRIALCRF_BACKUP_RECIPIENTS", "age1short"),
+        ("TRIALCRF_BACKUP_RECIPIENTS", "someone@example.org"),
+        ("TRIALCRF_BACKUP_IDENTITY", "/nowhere/key"),
+        ("TRIALCRF_BACKUP_KEEP", "14"),
+        ("TRIALCRF_BACKUP_KEEP", "0,8,12"),
+        ("TRIALCRF_BACKUP_KEEP", "14,-8,12"),
+        ("TRIALCRF_BACKUP_SERVER", "mysql://h/d"),
+    ],
+)
+def test_a_setting_of_backups_that_cannot_be_used_is_named(name, value):
+    with pytest.raises(BadSettings, match=name):
+        Settings.from_env({name: value})
+
+
+def test_a_private_key_among_the_recipients_is_refused_and_not_quoted():
+    with pytest.raises(BadSettings) as said:
+        Settings.from_env({"TRIALCRF_BACKUP_RECIPIENTS": "AGE-SECRET-KEY-1SECRET"})
+    assert "is a private key" in str(said.value)
+    assert "1SECRET" not in str(said.value)

@@ -512,6 +512,7 @@ PAGES = (
     Known("admin.sites_page", "adam", "/sites"),
     Known("admin.sites_page", "adam", "/sites", then=refused),
     Known("jobs.listed", "adam", "/admin/jobs"),
+    Known("backups.listed", "adam", "/admin/backups"),
     Known("mails.listed", "adam", "/admin/mails{}", made=mails_to_judge),
     Known("mails.listed", "adam", "/admin/mails?state=cancelled"),
     Known("reminders.stop_page", "", "{}", made=stop_link),

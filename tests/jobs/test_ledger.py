@@ -19,7 +19,7 @@ from tests.actions.world import ROOT
 from trialcrf.actions import NotClean
 from trialcrf.core.rhythm import RHYTHMS, health, late
 from trialcrf.core.wording import Message
-from trialcrf.external import backup, checkpoints, clock
+from trialcrf.external import backup_folder, checkpoints, clock
 from trialcrf.jobs import JOBS, WHO, Job, run
 from trialcrf.jobs.clock import make_scheduler, wake, watch
 from trialcrf.store import audit, runs
@@ -254,7 +254,7 @@ def test_several_scheduler_processes_do_the_work_of_a_period_once(means, world, 
         assert found, said
         assert {(row[1], row[2]) for row in found} == {(1, "done")}, (job, found, said)
     # A night or an hour may begin meanwhile: there is one effect for each row.
-    assert len(backup.all_of(means.settings.data / "backups")) == len(rows(means, "backup"))
+    assert len(backup_folder.all_of(means.settings.backup_folder)) == len(rows(means, "backup"))
     assert len((means.settings.data / "checkpoints.jsonl").read_text().splitlines()) == len(rows(means, "checkpoint"))
     assert len(rows(means, "tick")) == 1
 

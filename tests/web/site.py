@@ -133,7 +133,7 @@ def application(url: str, data: Path) -> Flask:
         _MADE[0].extensions["trialcrf.engine"].dispose()
     app = copy(_MADE[0])
     app.config = copy(app.config)
-    app.config["DATA"] = settings.data
+    app.config |= {"DATA": settings.data, "BACKUPS": settings.backup_folder}
     app.extensions = {**app.extensions, "trialcrf.engine": open_engine(settings.database_url)}
     return app
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,7 +11,8 @@ from sqlalchemy import text as sql
 from tests.web.site import House, text
 from trialcrf.core.access import Grant
 from trialcrf.core.rhythm import RHYTHMS
-from trialcrf.external import backup, checkpoints, clock
+from trialcrf.external import backup_folder, checkpoints, clock
+from trialcrf.external.backup_folder import Proof
 from trialcrf.store import accounts, runs
 from trialcrf.store.audit import Who
 from trialcrf.store.transaction import writing
@@ -52,6 +53,21 @@ def english(house: House, name: str):
     return someone
 
 
+NO_ROWS = {"name": "account", "found": 1, "told": 2}
+
+
+def backup_of(data: Path, at: datetime, encrypted: bool = True, proved: bool = True) -> Path:
+    """A file as a backup of that moment, with what was proved of it."""
+    folder = data / "backups"
+    folder.mkdir(exist_ok=True)
+    made = folder / backup_folder.name_of(["msc_ssc"], at, "ab" * 32, "0006", encrypted)
+    made.write_text("x" * 1234)
+    problems = () if proved else ({"msgid": "Table %(name)s has %(found)s rows; %(told)s were copied.", "params": NO_ROWS},)
+    checks = ("bytes", "loaded", "sound", *(("rows", "heads", "triggers", "trail", "started") if proved else ()))
+    backup_folder.write_proof(made, Proof(at.isoformat(), 12.5, checks, 5678, 4321, not encrypted, "ab" * 32, problems))
+    return made
+
+
 # --- The page --------------------------------------------------------------------------------------------------------------------------
 
 
@@ -84,10 +100,10 @@ def test_a_run_of_an_older_program_is_shown_as_it_was_recorded(house):
 def test_the_page_shows_the_newest_backup_and_checkpoint(house):
     data: Path = house.app.config["DATA"]
     now = clock.now()
-    made = backup.make(str(house.world.engine.url), backup.folder_in(data), now - timedelta(hours=3))
+    made = backup_of(data, now - timedelta(hours=3))
     checkpoints.append(checkpoints.file_in(data), checkpoints.Kept(now - timedelta(days=3), "ab" * 32, (("system", 1, "cd" * 32),)))
     read = text(english(house, "adam").get("/admin/jobs"))
-    assert made.path.name in read
+    assert made.name in read
     assert "3 h ago" in read
     assert "ab" * 32 in read
     assert "3 days ago" in read
@@ -173,6 +189,76 @@ def test_nobody_else_is_told_of_it(house):
     cora = english(house, "cora")
     assert SILENT not in text(cora.get("/account"))
     assert "scheduler" not in text(cora.get("/studies/msc_ssc/subjects"))
+
+
+OLD = "The newest backup of which it is proved that it can be restored is older than two nights."
+
+
+def test_a_proof_that_is_older_than_two_nights_is_told_on_every_page_and_to_the_watcher(house):
+    all_well(house)
+    data: Path = house.app.config["DATA"]
+    backup_of(data, clock.now() - timedelta(hours=49))
+    backup_of(data, clock.now() - timedelta(hours=1), proved=False)
+    adam = english(house, "adam")
+    assert OLD in text(adam.get("/people"))
+    assert OLD not in text(english(house, "cora").get("/account"))
+    status, told = healthz(house)
+    assert (status, told["status"]) == (200, "backup-old")
+    assert abs(told["backup"]["age"] - 49 * 3600) < 60
+    backup_of(data, clock.now() - timedelta(hours=47))
+    assert OLD not in text(adam.get("/people"))
+    assert healthz(house)[1]["status"] == "ok"
+
+
+def test_backups_that_are_not_encrypted_are_told_on_every_page(house):
+    all_well(house)
+    backup_of(house.app.config["DATA"], clock.now(), encrypted=False)
+    adam = english(house, "adam")
+    assert "Backups are not encrypted" in text(adam.get("/people"))
+    backup_of(house.app.config["DATA"], clock.now() + timedelta(seconds=2))
+    assert "Backups are not encrypted" not in text(adam.get("/people"))
+
+
+# --- The page of backups ---------------------------------------------------------------------------------------------------------------
+
+
+def test_the_page_of_backups_says_what_was_proved_of_each_and_how_one_is_restored(house):
+    data: Path = house.app.config["DATA"]
+    adam = english(house, "adam")
+    assert "There is no backup yet." in text(adam.get("/admin/backups"))
+    good = backup_of(data, clock.now() - timedelta(hours=3))
+    bad = backup_of(data, clock.now() - timedelta(hours=5), encrypted=False, proved=False)
+    never = data / "backups" / backup_folder.name_of(["msc_ssc"], clock.now() - timedelta(hours=7), "cd" * 32, "0006", encrypted=True)
+    never.write_text("x")
+    read = text(adam.get("/admin/backups"))
+    assert "Newest proved backup: 3 h ago" in read
+    first, rest = read.partition(good.name)[2].split(bad.name)
+    second, third = rest.split(never.name)
+    assert "1,234 yes abababababab proved" in first
+    assert "4,321 audit records, 5,678 rows, 12.5 seconds" in first
+    assert "the program starts on it and answers" in first
+    assert "just before it was encrypted" in first
+    assert "no abababababab not proved" in second
+    assert "Table account has 1 rows; 2 were copied." in second
+    assert "just before it was encrypted" not in second
+    assert "cdcdcdcdcdcd nothing proved yet" in third
+    assert "trialcrf backup restore FILE" in read
+    assert "set TRIALCRF_BACKUP_RECIPIENTS" in read, "none are set here"
+
+
+@pytest.mark.parametrize("name", NEVER)
+def test_nobody_but_an_administrator_sees_the_backups(house, name):
+    someone = house.client(name)
+    assert someone.get("/admin/backups").status_code == 403
+    assert "/admin/backups" not in someone.get("/account").text
+
+
+def test_no_backup_is_taken_away_through_the_web(house):
+    made = backup_of(house.app.config["DATA"], clock.now())
+    adam = house.client("adam")
+    assert made.name in adam.get("/admin/backups").text
+    assert adam.get(f"/admin/backups/{made.name}").status_code == 404
+    assert f'href="/admin/backups/{made.name}' not in adam.get("/admin/backups").text
 
 
 # --- The watcher -----------------------------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import click
 
 from trialcrf.cli.archive import archive
 from trialcrf.cli.audit import audit
+from trialcrf.cli.backup import backup
 from trialcrf.cli.cells import trace_
 from trialcrf.cli.criteria import evaluate
 from trialcrf.cli.data import export, import_
@@ -47,6 +48,7 @@ for command in (
     report,
     audit,
     archive,
+    backup,
     export,
     import_,
     simulate_command,

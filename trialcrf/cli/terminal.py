@@ -19,6 +19,7 @@ from trialcrf.core.definition.load import DefinitionProblems
 from trialcrf.core.lock import Locked
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external import clock
+from trialcrf.external.age import CannotUseKey
 from trialcrf.external.backup import CannotBackUp
 from trialcrf.external.language import Language
 from trialcrf.external.markup import CannotDraw
@@ -66,7 +67,7 @@ class Group(click.Group):
 
 def _sentence(error: Exception) -> Sayable | str | None:
     """What is to be said of a failure that can be foreseen; None for others."""
-    if isinstance(error, Impossible | NotClean | CannotBackUp | Locked):
+    if isinstance(error, Impossible | NotClean | CannotBackUp | CannotUseKey | Locked):
         return error.message
     if isinstance(error, DefinitionProblems):
         return "\n".join(f"{one.file}:{one.line}: {here().say(one.message)}" for one in error.problems)

@@ -13,6 +13,7 @@ import click
 from trialcrf.cli.terminal import MOMENT, Terminal, _, here, terminal
 from trialcrf.core.rhythm import late
 from trialcrf.core.wording import N_, Message
+from trialcrf.external import backup_folder
 from trialcrf.jobs import JOBS, Means
 from trialcrf.jobs import run as run_job
 from trialcrf.store import runs
@@ -37,6 +38,12 @@ def listed(shell: Terminal) -> None:
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     for row in rows:
         click.echo("  ".join(f"{text:<{width}}" for text, width in zip(row, [*widths, 0], strict=True)).rstrip())
+    proved = backup_folder.newest_proved(backup_folder.all_of(shell.settings.backup_folder))
+    if proved is None:
+        shell.say(Message(N_("There is no backup of which it is proved that it can be restored.")))
+    else:
+        told = {"name": proved.path.name, "at": _moment(proved.at), "hours": int((shell.now - proved.at).total_seconds() // 3600)}
+        shell.say(Message(N_("Newest proved backup: %(name)s, of %(at)s, %(hours)s hours ago."), told))
 
 
 def _moment(at: datetime | None) -> str:

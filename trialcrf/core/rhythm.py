@@ -231,9 +231,9 @@ RHYTHMS: Mapping[str, Rhythm] = {
         ),
         Rhythm(
             "backup",
-            N_("Copy the database into the folder of backups, check the copy, and keep the newest ones."),
+            N_("Copy database and files into one backup, prove it by restoring it and starting the program on it, keep the newest."),
             _NIGHTLY,
-            N_("Backup written: %(bytes)s bytes in %(seconds)s seconds."),
+            N_("Backup written and proved: %(bytes)s bytes, %(records)s records, in %(seconds)s seconds."),
             _AN_HOUR,
             nightly,
             LONG_LEASE,

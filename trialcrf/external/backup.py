@@ -1,36 +1,16 @@
-"""Backups: a copy of the database that is whole, checked and safe from a power cut, or none at all; the newest ones are kept.
-
-A backup is not encrypted yet, and nothing restores one yet: both come later. Until then the folder needs the same care as the database.
-"""
+"""Copies of a database that are whole and checked, and how one becomes a database again."""
 
 from __future__ import annotations
 
 import os
-import re
 import shutil
 import sqlite3
 import subprocess
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from contextlib import closing
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from trialcrf.core.wording import N_, Message
-from trialcrf.external.archive import sync_folder
-
-KEPT = 14
-"""How many backups are kept: two weeks of nights."""
-
-ABANDONED = timedelta(days=1)
-"""A copy that nobody finished in so long is of a process that died: it is removed."""
-
-_STAMP = "%Y%m%dT%H%M%SZ"
-_OURS = re.compile(r"trialcrf-(\d{8}T\d{6}Z)\.(?:sqlite3|pgdump)")
-_UNFINISHED = ".unfinished-trialcrf-"
 
 
 class CannotBackUp(Exception):
@@ -41,71 +21,56 @@ class CannotBackUp(Exception):
         self.message = message
 
 
-@dataclass(frozen=True, slots=True)
-class Backup:
-    """A backup that is there: when it was begun, its bytes, and (when it was just made) the seconds that it took."""
-
-    path: Path
-    at: datetime
-    size: int
-    seconds: float = 0.0
+class CannotRestore(CannotBackUp):
+    """A copy did not become a database; `message` says why."""
 
 
-def folder_in(data: Path) -> Path:
-    return data / "backups"
+def is_postgresql(url: str) -> bool:
+    return url.startswith("postgresql")
 
 
-def make(url: str, folder: Path, at: datetime, keep: int = KEPT) -> Backup:
-    """Copy the database at `url` (as the settings name it) into the folder, and remove all but the newest `keep` of ours.
+def file_of(url: str) -> Path:
+    """The file of a SQLite database, by its URL."""
+    return Path(url.partition("://")[2].partition("?")[0][1:])
 
-    Nobody waits for it: it reads one consistent view and locks no writer out. Raises CannotBackUp and OSError; then no file of a
-    backup's name is left.
+
+def copy(url: str, target: Path, snapshot: str = "") -> None:
+    """Copy the database at `url` (as the settings name it) into a file, and wait until the disk has it.
+
+    Nobody waits for it: it reads one consistent view and locks no writer out. `snapshot` names the view of a PostgreSQL transaction that
+    is still open, where another question must be answered by the same view. Raises CannotBackUp.
     """
-    began = time.monotonic()
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _remove_abandoned(folder, at)
-    of_postgresql = url.startswith("postgresql")
-    path = folder / f"trialcrf-{at.astimezone(UTC).strftime(_STAMP)}.{'pgdump' if of_postgresql else 'sqlite3'}"
-    with _unfinished(folder) as copy:
-        if of_postgresql:
-            _dump(url, copy)
-        else:
-            _copy(Path(url.partition("://")[2].partition("?")[0][1:]), copy)
-        _sync(copy)
-        os.replace(copy, path)
-    sync_folder(folder)
-    for old in all_of(folder)[keep:]:
-        old.path.unlink(missing_ok=True)
-    return Backup(path, at, path.stat().st_size, round(time.monotonic() - began, 1))
+    if is_postgresql(url):
+        _dump(url, target, snapshot)
+    else:
+        _copy(file_of(url), target)
+    _sync(target)
 
 
-def all_of(folder: Path) -> list[Backup]:
-    """The backups that are there, the newest first. Files of any other name are not ours."""
-    found = []
-    for path in folder.iterdir() if folder.is_dir() else ():
-        named = _OURS.fullmatch(path.name)
-        if named:
-            found.append(Backup(path, datetime.strptime(named[1], _STAMP).replace(tzinfo=UTC), path.stat().st_size))
-    return sorted(found, key=lambda one: one.at, reverse=True)
+def load(url: str, dump: Path) -> None:
+    """Make the dump a database again, in the empty one at `url`: all of it or nothing. Raises CannotRestore.
+
+    Owners and rights are left out: they are those of the place where it is restored, not of the one that it came from.
+    """
+    program = shutil.which("pg_restore")
+    if program is None:
+        raise CannotRestore(Message(N_("Nothing is restored: the program pg_restore is missing. The package postgresql-client has it.")))
+    address, password = libpq(url)
+    command = [program, "--single-transaction", "--no-owner", "--no-privileges", "--no-password", f"--dbname={address}", str(dump)]
+    done = subprocess.run(command, env=environment(password), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise CannotRestore(Message(N_("Nothing is restored: %(what)s"), {"what": first_line(done)}))
 
 
-@contextmanager
-def _unfinished(folder: Path) -> Iterator[Path]:
-    """A file of our own to write to, readable by nobody else; whatever was not renamed away is removed again."""
-    handle, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=folder)  # mkstemp makes it 0600.
-    os.close(handle)
-    try:
-        yield Path(name)
-    finally:
-        for left in folder.glob(Path(name).name + "*"):  # SQLite puts a journal beside what it writes.
-            left.unlink(missing_ok=True)
+def make_one_file(copy_: Path) -> None:
+    """Bring a copy of SQLite that was opened and closed again back into one file, without a log beside it."""
+    with closing(sqlite3.connect(copy_, isolation_level=None)) as held:
+        held.execute("PRAGMA journal_mode=DELETE")
+    _sync(copy_)
 
 
-def _remove_abandoned(folder: Path, now: datetime) -> None:
-    for path in folder.glob(_UNFINISHED + "*"):
-        with suppress(FileNotFoundError):  # Another worker may have finished with its file just now.
-            if datetime.fromtimestamp(path.stat().st_mtime, UTC) < now - ABANDONED:
-                path.unlink()
+def first_line(done: subprocess.CompletedProcess[str]) -> str:
+    return next((line for line in done.stderr.splitlines() if line.strip()), str(done.returncode))[:300]
 
 
 def _sync(file: Path) -> None:
@@ -140,17 +105,17 @@ def _copy(source: Path, target: Path) -> None:
 # --- PostgreSQL ------------------------------------------------------------------------------------------------------------------------
 
 
-def _dump(url: str, target: Path) -> None:
+def _dump(url: str, target: Path, snapshot: str) -> None:
     program = shutil.which("pg_dump")
     if program is None:
         said = N_("There is no backup: the program pg_dump is missing. The package postgresql-client has it.")
         raise CannotBackUp(Message(said))
     address, password = libpq(url)
     command = [program, "--format=custom", "--no-password", f"--file={target}", f"--dbname={address}"]
-    done = subprocess.run(command, env=_environment(password), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    command += [f"--snapshot={snapshot}"] if snapshot else []
+    done = subprocess.run(command, env=environment(password), stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
-        what = next((line for line in done.stderr.splitlines() if line.strip()), str(done.returncode))
-        raise CannotBackUp(Message(N_("There is no backup: %(what)s"), {"what": what[:300]}))
+        raise CannotBackUp(Message(N_("There is no backup: %(what)s"), {"what": first_line(done)}))
     # The format begins with its name and ends with its table of contents: what can list it can read it.
     lister = shutil.which("pg_restore")
     if lister and subprocess.run([lister, "--list", str(target)], capture_output=True, check=False).returncode:
@@ -169,7 +134,7 @@ def libpq(url: str) -> tuple[str, str]:
     return address + (f"?{query}" if query else ""), password
 
 
-def _environment(password: str) -> dict[str, str] | None:
+def environment(password: str) -> dict[str, str] | None:
     """With a password of our own, what pg_dump needs besides it; without one it finds what it is used to find."""
     if not password:
         return None

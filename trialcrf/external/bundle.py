@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 import struct
 import tempfile
 import zipfile
@@ -187,9 +188,10 @@ def is_safe(name: str) -> bool:
 def _members(inside: zipfile.ZipFile, manifest: Mapping[str, Any], folder: Path) -> Iterator[Message]:
     told = {one["name"]: one for one in manifest["members"]}
     names = [one.filename for one in inside.infolist()]
+    links = {one.filename for one in inside.infolist() if stat.S_ISLNK(one.external_attr >> 16)}
     for name in sorted({*told, *names} - {MANIFEST}):
         shown = {"name": name[:200]}
-        if not is_safe(name) or name == MANIFEST:
+        if not is_safe(name) or name == MANIFEST or name in links:
             yield Message(N_("%(name)s is no name that an archive has inside: it was not unpacked."), shown)
         elif name not in told:
             yield Message(N_("%(name)s is in the file, and the manifest does not know it."), shown)

@@ -12,10 +12,11 @@ from trialcrf.actions.reminding import remind
 from trialcrf.actions.safety import decide, escalate
 from trialcrf.core.rhythm import MOST_SKEW, RHYTHMS
 from trialcrf.core.wording import N_, Message
-from trialcrf.external import backup, checkpoints
+from trialcrf.external import checkpoints
 from trialcrf.external.clock import NoOtherClock, skew
 from trialcrf.external.clock import now as read_clock  # Not the module: `trialcrf.jobs.clock` would take its name here.
 from trialcrf.external.queue import DRAW_REPORT
+from trialcrf.jobs.backups import back_up_tonight
 from trialcrf.jobs.deliver import deliver
 from trialcrf.jobs.ledger import WHO, Effects, Job, Means, run
 from trialcrf.jobs.verify import verify
@@ -119,8 +120,7 @@ def _clock_check(means: Means, now: datetime) -> Message:
 
 
 def _backup(means: Means, now: datetime) -> Message:
-    made = backup.make(means.settings.database_url, backup.folder_in(means.settings.data), read_clock())
-    return _said("backup", bytes=made.size, seconds=made.seconds)
+    return back_up_tonight(means.settings)
 
 
 _ACTIONS: Mapping[str, Callable[[Means, datetime], Effects | Message]] = {

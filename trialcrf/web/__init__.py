@@ -37,7 +37,7 @@ from trialcrf.web import (
     specification,
     step_up,
 )
-from trialcrf.web.administration import admin, health, jobs_page, mails
+from trialcrf.web.administration import admin, backups, health, jobs_page, mails
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
 from trialcrf.web.forms import entry, history, labview, threads
 from trialcrf.web.frame import done_notices, shell
@@ -73,6 +73,7 @@ BLUEPRINTS = (
     trail,
     account,
     admin,
+    backups,
     batches,
     bedside,
     calendar,
@@ -161,6 +162,8 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         DEMO=settings.demo and settings.loopback,
         PSEUDO=pseudo,
         DATA=settings.data,
+        BACKUPS=settings.backup_folder,
+        BACKUPS_ENCRYPTED=bool(settings.backup_recipients),
         BASE_URL=settings.base_url,
         CALENDAR_KEYS=settings.calendar_keys,
         ICSR_SCHEMA=settings.icsr_schema,

@@ -6,7 +6,9 @@ from flask import current_app, g, request, url_for
 
 from trialcrf.core.access import ROLES, VERBS, may, role_for
 from trialcrf.core.rhythm import RHYTHMS, health
+from trialcrf.core.rotation import is_old
 from trialcrf.core.wording import N_, Message
+from trialcrf.external import backup_folder
 from trialcrf.store import runs
 from trialcrf.web import guard, navigation
 from trialcrf.web.page import Shell
@@ -152,4 +154,17 @@ def _banner() -> Message | None:
         return Message(said, {"count": int(found.tick_age // 60)})
     if found.late:
         return Message(N_("Jobs that failed or are late: %(names)s."), {"names": ", ".join(found.late)})
+    return _banner_of_backups()
+
+
+def _banner_of_backups() -> Message | None:
+    """Nothing is said before there is a backup: the job says what keeps it from being made."""
+    kept = backup_folder.all_of(current_app.config["BACKUPS"])
+    if not kept:
+        return None
+    proved = backup_folder.newest_proved(kept)
+    if is_old(proved.at if proved else None, g.now) and is_old(kept[-1].at, g.now):
+        return Message(N_("The newest backup of which it is proved that it can be restored is older than two nights."))
+    if not kept[0].encrypted and not current_app.config["DEMO"]:
+        return Message(N_("Backups are not encrypted: whoever gets hold of one reads every record of the trial."))
     return None

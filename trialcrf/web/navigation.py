@@ -70,6 +70,7 @@ def _administration(tx: Transaction, study: Study | None) -> Iterator[NavLink]:
         yield _link(N_("Access"), "access.studies")
     if may(actor, "job.administer", "*"):
         yield _link(N_("Jobs"), "jobs.listed")
+        yield _link(N_("Backups"), "backups.listed")
         yield _link(N_("Mails"), "mails.listed", outbox.counts(tx).get(outbox.UNCERTAIN, 0), N_("to be judged by a person"))
 
 

@@ -91,7 +91,7 @@ def gather(
     manifest, and OSError.
     """
     only = _only(tx, study)
-    problems = [*_unsound(tx), *_off_checkpoint(tx, at, checkpoints.file_in(data))]
+    problems = [*unsound(tx), *_off_checkpoint(tx, at, checkpoints.file_in(data))]
     members, missing = _report_files(tx, data / REPORTS, only)
     problems += missing
     if problems and not even_if_broken:
@@ -196,7 +196,7 @@ _KINDS: Mapping[str, str] = {
 }
 
 
-def _unsound(tx: Transaction) -> Iterator[Message]:
+def unsound(tx: Transaction) -> Iterator[Message]:
     broken = audit.broken(tx.connection)
     if broken is not None:
         # Positions are texts: a grouped number is not what one looks for in a table.
@@ -324,7 +324,7 @@ def _other_heads(tx: Transaction, proof: Proof, heads: tuple[tuple[str, int, str
 
 def _newly_broken(tx: Transaction, proof: Proof) -> Iterator[Message]:
     known = [to_plain(one) for one in proof.broken]
-    return (one for one in _unsound(tx) if to_plain(one) not in known)
+    return (one for one in unsound(tx) if to_plain(one) not in known)
 
 
 def _files_differing(tx: Transaction, folder: Path, proof: Proof) -> Iterator[Message]:

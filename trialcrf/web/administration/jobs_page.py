@@ -11,7 +11,7 @@ from flask import Blueprint, current_app, g, render_template
 
 from trialcrf.core.rhythm import RHYTHMS, Rhythm, Standing, health, late
 from trialcrf.core.wording import N_, Message
-from trialcrf.external import backup, checkpoints
+from trialcrf.external import backup_folder, checkpoints
 from trialcrf.store import runs
 from trialcrf.store.runs import Past
 from trialcrf.web import guard
@@ -77,7 +77,7 @@ def listed() -> str:
         standings = runs.standings(tx, RHYTHMS)
         past = runs.newest(tx, RUNS_SHOWN)
     data: Path = current_app.config["DATA"]
-    kept = backup.all_of(backup.folder_in(data))
+    kept = backup_folder.all_of(current_app.config["BACKUPS"])
     checkpoint, altered = _newest_checkpoint(data)
     found = health(standings, g.now)
     return render_template(

@@ -1,0 +1,78 @@
+"""A database that was just restored: a scratch one to restore into, whether it is empty, whether it is sound, and how many rows it has."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, text
+from sqlalchemy.pool import NullPool
+
+from trialcrf.store.transaction import Transaction
+
+_SCRATCH = "trialcrf_proof_"
+_STAMP = "%Y%m%d%H%M%S"
+ABANDONED = timedelta(days=1)
+"""A scratch database that is older was left by a process that died: it is dropped."""
+
+
+@contextmanager
+def scratch_database(server: str, now: datetime) -> Iterator[str]:
+    """The URL of a new, empty database on the PostgreSQL server of this URL; it is dropped when it is left.
+
+    Raises DBAPIError where the role may not create databases.
+    """
+    name = f"{_SCRATCH}{now.astimezone(UTC).strftime(_STAMP)}_{secrets.token_hex(3)}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+    with closing(engine.connect()) as connection:
+        for left in _abandoned(connection, now):
+            connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{left}" WITH (FORCE)')
+        connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    try:
+        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with closing(engine.connect()) as connection:
+            connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+
+
+def _abandoned(connection: Connection, now: datetime) -> list[str]:
+    before = f"{_SCRATCH}{(now.astimezone(UTC) - ABANDONED).strftime(_STAMP)}"
+    rows = connection.execute(text("SELECT datname FROM pg_database WHERE datname LIKE 'trialcrf\\_proof\\_%'"))
+    return [name for (name,) in rows if name < before]
+
+
+def is_empty(url: str) -> bool:
+    """Whether nothing is in this database: no file of SQLite, no table in PostgreSQL."""
+    if url.startswith("sqlite"):
+        return not Path(str(make_url(url).database)).exists()
+    engine = create_engine(url, poolclass=NullPool)
+    with closing(engine.connect()) as connection:
+        return not inspect(connection).get_table_names()
+
+
+def snapshot(tx: Transaction) -> str:
+    """The name of the view that this PostgreSQL transaction has, for another connection to read the same; empty on SQLite."""
+    if tx.connection.dialect.name != "postgresql":
+        return ""
+    return str(tx.read(text("SELECT pg_export_snapshot()")).scalar_one())
+
+
+def row_counts(connection: Connection) -> dict[str, int]:
+    """How many rows each table has."""
+    names = sorted(inspect(connection).get_table_names())
+    return {name: int(connection.execute(text(f'SELECT count(*) FROM "{name}"')).scalar_one()) for name in names}
+
+
+def unsound(engine: Engine) -> str:
+    """What the database itself finds wrong; empty where it is sound. PostgreSQL held every key and constraint when it was loaded."""
+    if engine.dialect.name != "sqlite":
+        return ""
+    with engine.connect() as connection:
+        said = [str(row[0]) for row in connection.exec_driver_sql("PRAGMA integrity_check(1)")]
+        if said != ["ok"]:
+            return said[0] if said else "?"
+        wrong = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+    return f"{wrong[0]}: row {wrong[1]} refers to a row of {wrong[2]} that is not there" if wrong else ""
