@@ -45,6 +45,7 @@ class Settings:
     `calendar_keys` False keeps the keys of subjects out of every calendar feed, whatever its owner chose.
     `time_url` is a web server whose Date this machine's clock is held against every hour; without one nothing is compared.
     `archive` is set by `trialcrf archive open` alone: the moment of the archive whose unpacked copy is served, read-only.
+    `admin_second_factor` False lets administrators in by their password alone.
     The two URLs may carry passwords, so they are kept out of the printed form.
     """
 
@@ -61,6 +62,7 @@ class Settings:
     icsr_schema: Path | None = None
     archive: datetime | None = None
     time_url: str | None = None
+    admin_second_factor: bool = True
 
     @property
     def loopback(self) -> bool:
@@ -106,6 +108,7 @@ class Settings:
             icsr_schema=given.file("TRIALCRF_ICSR_SCHEMA"),
             archive=given.moment("TRIALCRF_ARCHIVE"),
             time_url=given.base_url("TRIALCRF_TIME_URL", "") or None,
+            admin_second_factor=given.flag("TRIALCRF_ADMIN_SECOND_FACTOR", True),
         )
         if settings.demo and not settings.loopback:
             given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")

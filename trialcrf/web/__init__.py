@@ -34,7 +34,8 @@ from trialcrf.web import (
     reports,
     specification,
 )
-from trialcrf.web.administration import admin, health, jobs_page, mails
+from trialcrf.web.account import factors, going_on, own, passwords, signing_in  # noqa: F401 (they add their routes)
+from trialcrf.web.administration import admin, health, jobs_page, lost_factors, mails  # noqa: F401 (lost_factors adds its routes)
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
 from trialcrf.web.forms import entry, history, labview, threads
 from trialcrf.web.frame import done_notices, shell
@@ -159,6 +160,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         CALENDAR_KEYS=settings.calendar_keys,
         ICSR_SCHEMA=settings.icsr_schema,
         ARCHIVE=settings.archive,
+        ADMIN_SECOND_FACTOR=settings.admin_second_factor,
         MAX_CONTENT_LENGTH=LARGEST_POST,
         MAX_FORM_MEMORY_SIZE=LARGEST_POST,
         MAX_FORM_PARTS=20_000,
@@ -166,6 +168,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     )
     app.extensions["trialcrf.engine"] = engine
     app.extensions["trialcrf.shell"] = shell
+    app.extensions["trialcrf.go_on"] = going_on.go_on
     _prepare_templates(app)
     for module in BLUEPRINTS:
         app.register_blueprint(module.blueprint)
@@ -175,6 +178,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         raise RuntimeError(f"routes that name no verb: {', '.join(unnamed)}")
     door = guard if settings.archive is None else archived
     app.before_request(door.open_door)
+    app.before_request(factors.look)
     app.before_request(names.look)
     app.after_request(door.close_door)
     app.teardown_request(guard.end_view)

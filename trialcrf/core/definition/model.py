@@ -13,6 +13,7 @@ from trialcrf.core.definition.codes import CodeList
 from trialcrf.core.definition.criteria import Assumption, EligibilityDef, Parameter
 from trialcrf.core.definition.oversight import Oversight
 from trialcrf.core.definition.safety import SafetySettings
+from trialcrf.core.definition.signing_in import SigningIn
 from trialcrf.core.expr import Expr
 from trialcrf.core.wording import Words
 
@@ -259,6 +260,7 @@ class Study:
     parameters: tuple[Parameter, ...] = ()
     eligibility: tuple[EligibilityDef, ...] = ()
     oversight: Oversight = field(default_factory=Oversight)
+    sign_in: SigningIn = field(default_factory=SigningIn)
     amendment: Amendment | None = None  # what this version asks of those who take part already; none: it changes nothing for them
 
     @cached_property

@@ -3,7 +3,19 @@
 from trialcrf.store.models.base import metadata
 from trialcrf.store.models.data import fact, form, query, subject, unique_code, verification
 from trialcrf.store.models.oversight import delegation, four_eyes, lock, monitoring, monitoring_entry, site_name
-from trialcrf.store.models.people import account, calendar_feed, grant, reminder_choice, secret, session, sign_in_attempt
+from trialcrf.store.models.people import (
+    account,
+    calendar_feed,
+    factor,
+    grant,
+    recovery_code,
+    reminder_choice,
+    secret,
+    session,
+    sign_in_address,
+    sign_in_attempt,
+    sign_in_step,
+)
 from trialcrf.store.models.safety import attachment, case_entry, dictionary, dictionary_term, lab_range, safety_case, study_decision
 from trialcrf.store.models.signature import signature
 from trialcrf.store.models.study import definition, site, site_release, study
@@ -23,6 +35,7 @@ __all__ = [
     "dictionary",
     "dictionary_term",
     "fact",
+    "factor",
     "form",
     "four_eyes",
     "grant",
@@ -34,12 +47,15 @@ __all__ = [
     "monitoring_entry",
     "outbox",
     "query",
+    "recovery_code",
     "reminder_choice",
     "report",
     "safety_case",
     "secret",
     "session",
+    "sign_in_address",
     "sign_in_attempt",
+    "sign_in_step",
     "signature",
     "site",
     "site_name",
