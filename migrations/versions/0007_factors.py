@@ -17,11 +17,11 @@ depends_on = None
 
 
 def upgrade() -> None:
-    with op.batch_alter_table("account") as changed:
-        changed.add_column(sa.Column("password_set_at", sa.String(27), nullable=True))
-        changed.add_column(sa.Column("reset_hash", sa.String(length=64), nullable=True))
-        changed.add_column(sa.Column("reset_ends_at", sa.String(27), nullable=True))
-        changed.create_unique_constraint(op.f("uq_account_reset_hash"), ["reset_hash"])
+    # Not by a batch: on SQLite that would make the table anew, to which half of the others point.
+    op.add_column("account", sa.Column("password_set_at", sa.String(27), nullable=True))
+    op.add_column("account", sa.Column("reset_hash", sa.String(length=64), nullable=True))
+    op.add_column("account", sa.Column("reset_ends_at", sa.String(27), nullable=True))
+    op.create_index(op.f("ix_account_reset_hash"), "account", ["reset_hash"], unique=True)
     op.create_table(
         "factor",
         sa.Column("id", sa.Integer(), nullable=False),

@@ -20,7 +20,7 @@ account = Table(
     Column("invitation_hash", String(64), unique=True),
     Column("invitation_ends_at", Moment),
     Column("password_set_at", Moment),
-    Column("reset_hash", String(64), unique=True),
+    Column("reset_hash", String(64), unique=True, index=True),
     Column("reset_ends_at", Moment),
     Column("created_at", Moment, nullable=False),
 )
