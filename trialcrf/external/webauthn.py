@@ -37,7 +37,10 @@ class NotProven(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Here:
-    """Who asks: the address of this program as a browser knows it, and its host, to which a passkey is bound."""
+    """Who asks: the address of this program as a browser knows it, and its host, to which a passkey is bound.
+
+    A passkey is bound to a name and never to a number: on this machine alone the name is localhost.
+    """
 
     origin: str
     host: str
@@ -45,7 +48,9 @@ class Here:
     @classmethod
     def of(cls, base_url: str) -> Here:
         parts = urlsplit(base_url)
-        return cls(f"{parts.scheme}://{parts.netloc}", parts.hostname or "localhost")
+        host, port = parts.hostname or "localhost", f":{parts.port}" if parts.port else ""
+        name = "localhost" if host in ("127.0.0.1", "::1") else host
+        return cls(f"{parts.scheme}://{name}{port}", name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -169,6 +169,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     app.extensions["trialcrf.engine"] = engine
     app.extensions["trialcrf.shell"] = shell
     app.extensions["trialcrf.go_on"] = going_on.go_on
+    app.extensions["trialcrf.demands"] = factors.demanded
     _prepare_templates(app)
     for module in BLUEPRINTS:
         app.register_blueprint(module.blueprint)

@@ -204,8 +204,7 @@ def open_door() -> AnyResponse | None:
         with read() as tx:
             g.session = sessions.find(tx, sign_in.hash_of(token), g.now)
             if g.session is not None:
-                _let_in(tx, needed)
-                return None
+                return _let_in(tx, needed)
     _check_origin()
     if needed == PUBLIC:
         return None
@@ -214,7 +213,7 @@ def open_door() -> AnyResponse | None:
     return _sign_in_and_go_on()
 
 
-def _let_in(tx: Transaction, needed: str) -> None:
+def _let_in(tx: Transaction, needed: str) -> AnyResponse | None:
     """Someone who is signed in: the token of the page must be that of the session, and the place one of theirs."""
     g.language = Language(current_app.config["PSEUDO"] or g.session.language)
     if g.session.seen_at < g.now - sessions.TOUCH:
@@ -222,10 +221,14 @@ def _let_in(tx: Transaction, needed: str) -> None:
             sessions.touch(touching, g.session.id)
     _check_origin()
     if needed == PUBLIC:
-        return
+        return None
     if request.method not in SAFE and not _same(request.form.get("token", ""), g.session.csrf):
         abort(400, description=Message(N_("This page is from another session: open it again. Nothing was changed.")))
-    find_place(tx, needed)
+    # Before anything is looked for: whoever lacks a second factor learns not even what there is.
+    elsewhere: AnyResponse | None = current_app.extensions["trialcrf.demands"](tx)
+    if elsewhere is None:
+        find_place(tx, needed)
+    return elsewhere
 
 
 def _same(sent: str, token: str) -> bool:

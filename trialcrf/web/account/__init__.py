@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 from flask import Blueprint, g, url_for
@@ -10,6 +11,8 @@ from trialcrf.actions import sign_in
 from trialcrf.actions.signing_in import own_factors
 from trialcrf.store.audit import Who
 from trialcrf.web import guard
+from trialcrf.web.frame import shell
+from trialcrf.web.page import Shell
 
 blueprint = Blueprint("account", __name__)
 
@@ -19,6 +22,11 @@ def safe_next(address: str) -> str:
     parts = urlsplit(address)
     ours = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
     return address if ours and "\\" not in address else url_for("account.home")
+
+
+def frame(endpoint: str, alone: bool = False) -> Shell:
+    """The frame of a page that may be the answer to a form: changing the language leads to the page that can be read again."""
+    return replace(shell(alone), here=url_for(endpoint))
 
 
 def confirm_person(password: str, box: str = "password") -> None:

@@ -14,11 +14,11 @@ from trialcrf.core.wording import N_, Message
 from trialcrf.external import qr
 from trialcrf.external.webauthn import Here
 from trialcrf.store import factors as stored
+from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
-from trialcrf.web.account import blueprint, confirm_person, going_on
+from trialcrf.web.account import blueprint, confirm_person, frame, going_on
 from trialcrf.web.fixed import CodeForm, FactorForm, NameForm, ProofForm
-from trialcrf.web.frame import shell
-from trialcrf.web.guard import PUBLIC, SELF, page
+from trialcrf.web.guard import SELF, page
 
 ONE = "/account/factors/<int(max=2147483647):number>"
 
@@ -30,22 +30,23 @@ SETTING_UP = frozenset(
 )  # fmt: skip
 """All that is open to somebody whose role needs a second factor, as long as there is none."""
 
-CHANGING = SETTING_UP | {"account.mine", "account.change_password"}
-"""All that is open to somebody whose password is too old for a study, of the pages of that study none."""
+
+def demanded(tx: Transaction) -> Response | None:
+    """Before anything is opened: whoever lacks a second factor that is asked of them is led to where one is set up."""
+    if g.session.demo or request.endpoint in SETTING_UP:
+        return None
+    if demands.lacks_factor(tx, g.session.actor, current_app.config["ADMIN_SECOND_FACTOR"]):
+        return redirect(url_for("account.factors"), 303)
+    return None
 
 
 def look() -> Response | None:
-    """Before every request of somebody signed in: whoever lacks a second factor that is asked of them is led to where one is set up."""
-    session, endpoint = g.get("session"), request.endpoint
-    if session is None or session.demo or endpoint in (None, "static") or current_app.config["ARCHIVE"]:
+    """Before the pages of a study: whoever has a password that is too old for it is led to where it is changed."""
+    session, place = g.get("session"), g.get("place")
+    if session is None or session.demo or place is None or place.published is None or current_app.config["ARCHIVE"]:
         return None
-    if guard.needed_by(endpoint) == PUBLIC or endpoint in SETTING_UP:
-        return None
-    place = g.place.published
     with guard.read() as tx:
-        if demands.lacks_factor(tx, session.actor, current_app.config["ADMIN_SECOND_FACTOR"]):
-            return redirect(url_for("account.factors"), 303)
-        if place is not None and demands.password_too_old(tx, session.actor, place.study, g.now):
+        if demands.password_too_old(tx, session.actor, place.published.study, g.now):
             return redirect(url_for("account.mine", done="old_password", _anchor="password"), 303)
     return None
 
@@ -74,7 +75,7 @@ def _page(problem: Impossible | None = None, prefix: str = "", **typed: FactorFo
         needed = demands.needs_factor(tx, actor, current_app.config["ADMIN_SECOND_FACTOR"]) and not g.session.demo
     return render_template(
         "account/factors.html",
-        shell=shell(alone=needed and not held),
+        shell=frame("account.factors", alone=needed and not held),
         held=[(one, NameForm(prefix=f"name-{one.id}-", data={"name": one.name}), ProofForm(prefix=f"revoke-{one.id}-")) for one in held],
         left=left,
         needed=needed,
@@ -113,7 +114,13 @@ def _codes_page(form: CodeForm, problem: Impossible | None = None) -> Response |
     title = g.language.gettext(N_("Square symbol of the key, for the app"))
     symbol = Markup(qr.svg(found.uri, title))
     return render_template(
-        "account/codes.html", shell=shell(alone=True), key=found.key, uri=found.uri, symbol=symbol, form=form, problem=problem
+        "account/codes.html",
+        shell=frame("account.codes", alone=True),
+        key=found.key,
+        uri=found.uri,
+        symbol=symbol,
+        form=form,
+        problem=problem,
     )
 
 
@@ -141,7 +148,9 @@ def begin_passkey() -> str | tuple[str, int]:
             asked = own_factors.passkey_asked(tx, actor.id, step, _here(), g.now)
     except Impossible as problem:
         return _page(problem, "key-", key=form), 422
-    return render_template("account/new_passkey.html", shell=shell(alone=True), step=step, asked=asked, name=form.name.data or "")
+    return render_template(
+        "account/new_passkey.html", shell=frame("account.factors", alone=True), step=step, asked=asked, name=form.name.data or ""
+    )
 
 
 @page(blueprint, "/account/passkeys/made", SELF, methods=["POST"])
@@ -159,7 +168,7 @@ def _recovery(fresh: tuple[str, ...]) -> Response | str:
     """Recovery codes are shown once, in the answer to what made them."""
     if not fresh:
         return redirect(url_for("account.factors", done="factor"), 303)
-    return render_template("account/recovery.html", shell=shell(alone=True), codes=fresh)
+    return render_template("account/recovery.html", shell=frame("account.factors", alone=True), codes=fresh)
 
 
 @page(blueprint, "/account/recovery", SELF, methods=["POST"])

@@ -37,8 +37,10 @@ def go_on() -> AnyResponse | None:
                 with guard.read() as tx:
                     g.session = sessions.find(tx, sign_in.hash_of(begun.token), g.now)
                     g.language = Language(current_app.config["PSEUDO"] or g.session.language)
-                    guard.find_place(tx, guard.needed_by(request.endpoint or ""))
-                return None
+                    elsewhere: AnyResponse | None = current_app.extensions["trialcrf.demands"](tx)
+                    if elsewhere is None:
+                        guard.find_place(tx, guard.needed_by(request.endpoint or ""))
+                return elsewhere
             asked = begun
     fields = [(name, value) for name, values in request.form.lists() for value in values if name not in (*CARRIED_NAMES, "token")]
     page = render_template(

@@ -13,7 +13,7 @@ from trialcrf.core.wording import Message
 from trialcrf.store import accounts, choices, definitions, factors
 from trialcrf.store.audit import Who
 from trialcrf.web import guard
-from trialcrf.web.account import blueprint, confirm_person, safe_next
+from trialcrf.web.account import blueprint, confirm_person, frame, safe_next
 from trialcrf.web.fixed import EmailForm, PasswordForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import PUBLIC, SELF, page
@@ -80,7 +80,7 @@ def _mine(problem: Impossible | None = None, form: PasswordForm | None = None, e
         held = len(factors.all_of(tx, g.session.actor.id))
     return render_template(
         "account/mine.html",
-        shell=shell(),
+        shell=frame("account.mine"),
         actor=g.session.actor,
         address=found.email if found else "",
         held=held,

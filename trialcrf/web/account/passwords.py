@@ -9,7 +9,7 @@ from trialcrf.actions import Impossible, administer
 from trialcrf.actions.signing_in import resets
 from trialcrf.store.audit import Who
 from trialcrf.web import guard
-from trialcrf.web.account import blueprint
+from trialcrf.web.account import blueprint, frame
 from trialcrf.web.fixed import FirstPasswordForm, ForgottenForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import PUBLIC, page
@@ -33,7 +33,7 @@ def accept(invitation: str) -> Response | tuple[str, int]:
 
 @page(blueprint, "/forgotten", PUBLIC)
 def forgotten() -> str:
-    return render_template("account/forgotten.html", shell=shell(), form=ForgottenForm(), asked=False)
+    return render_template("account/forgotten.html", shell=frame("account.forgotten"), form=ForgottenForm(), asked=False)
 
 
 @page(blueprint, "/forgotten", PUBLIC, methods=["POST"])
@@ -42,7 +42,7 @@ def ask_reset() -> str:
     form = ForgottenForm(request.form)
     with guard.write(Who.nobody()) as tx:
         resets.ask(tx, form.who.data or "", guard.address())
-    return render_template("account/forgotten.html", shell=shell(), form=form, asked=True)
+    return render_template("account/forgotten.html", shell=frame("account.forgotten"), form=form, asked=True)
 
 
 @page(blueprint, "/reset/<link>", PUBLIC)

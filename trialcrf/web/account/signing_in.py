@@ -12,9 +12,8 @@ from trialcrf.actions.signing_in.second import Answer, Asked
 from trialcrf.core.wording import Message
 from trialcrf.store.audit import Who
 from trialcrf.web import guard
-from trialcrf.web.account import blueprint, going_on, safe_next
+from trialcrf.web.account import blueprint, frame, going_on, safe_next
 from trialcrf.web.fixed import SignInForm
-from trialcrf.web.frame import shell
 from trialcrf.web.guard import PUBLIC, SELF, page
 
 
@@ -25,7 +24,14 @@ def sign_in_page() -> str:
 
 def _page(after: str, problem: Message | None = None, username: str = "", asked: Asked | None = None) -> str:
     return render_template(
-        "sign_in.html", shell=shell(), problem=problem, username=username, next=after, replay=False, fields=[], asked=asked
+        "sign_in.html",
+        shell=frame("account.sign_in_page"),
+        problem=problem,
+        username=username,
+        next=after,
+        replay=False,
+        fields=[],
+        asked=asked,
     )
 
 
@@ -58,7 +64,9 @@ def passkey() -> str:
         step = second.begin_alone(tx)
     with guard.read() as tx:
         asked = second.asked_alone(tx, step, going_on.place(), g.now)
-    return render_template("account/passkey.html", shell=shell(), step=step, asked=asked, next=request.form.get("next", ""))
+    return render_template(
+        "account/passkey.html", shell=frame("account.sign_in_page"), step=step, asked=asked, next=request.form.get("next", "")
+    )
 
 
 @page(blueprint, "/sign-in/passkey/proof", PUBLIC, methods=["POST"])
