@@ -51,6 +51,7 @@ class Settings:
     `archive` is set by `trialcrf archive open` alone: the moment of the archive whose unpacked copy is served, read-only.
     `oidc_issuer` is the hospital's OpenID Connect provider, empty where nobody signs in by it; `oidc_name` is what its button says,
     `oidc_acr` are the levels of its sign-in that count as a second factor.
+    `admin_second_factor` False lets administrators in by their password alone.
     The URLs may carry passwords, so they are kept out of the printed form.
     """
 
@@ -67,6 +68,7 @@ class Settings:
     icsr_schema: Path | None = None
     archive: datetime | None = None
     time_url: str | None = None
+    admin_second_factor: bool = True
     oidc_issuer: str = ""
     oidc_client_id: str = ""
     oidc_client_secret: str = field(default="", repr=False)
@@ -147,6 +149,7 @@ class Settings:
             backup_folder_given=given.folder("TRIALCRF_BACKUP_FOLDER", data / "backups"),
             backup_server_given=given.database_url("TRIALCRF_BACKUP_SERVER", "") or None,
             backup_keep=given.counts("TRIALCRF_BACKUP_KEEP", (14, 8, 12)),
+            admin_second_factor=given.flag("TRIALCRF_ADMIN_SECOND_FACTOR", True),
         )
         if settings.demo and not settings.loopback:
             given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")

@@ -20,7 +20,8 @@ from trialcrf.core.chain import Checkpoint
 from trialcrf.core.document import Document
 from trialcrf.core.safety import decision
 from trialcrf.core.safety.decision import DecisionKind, HoldState
-from trialcrf.store import accounts, audit, cases, decisions, forms, queries, replay
+from trialcrf.core.throttle import HERE
+from trialcrf.store import accounts, attempts, audit, cases, decisions, forms, queries, replay
 from trialcrf.store.models import outbox as outbox_table
 from trialcrf.store.models import study_decision
 from trialcrf.store.subjects import Subject
@@ -278,7 +279,7 @@ def test_a_refused_decision_is_in_the_trail_and_counts_as_a_failure(world):
     with world.read() as tx:
         (past,) = audit.history(tx.connection, "refusal", str(world.published.study_id))
         assert (past.chain, past.prompted_by, past.actor) == (world.study, "password", "sam")
-        assert accounts.failures(tx, NOW, timedelta(minutes=5), "sam", "127.0.0.1")[0] == 1
+        assert attempts.failures(tx, NOW, "sam", "127.0.0.1")[HERE].count == 1
 
 
 # --- The gate ---------------------------------------------------------------------------------------------------------

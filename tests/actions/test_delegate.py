@@ -11,7 +11,8 @@ from tests.actions.world import NOW, World
 from trialcrf.actions import Impossible, NotAllowed, sign, sign_in
 from trialcrf.actions.oversight import delegate
 from trialcrf.core.oversight.delegation import TASKS, Task, known, stands
-from trialcrf.store import accounts, audit, delegations, replay, sites
+from trialcrf.core.throttle import HERE
+from trialcrf.store import accounts, attempts, audit, delegations, replay, sites
 
 TODAY = NOW.date()
 PASSWORD = "a long sentence for the tests"
@@ -77,7 +78,7 @@ def test_a_wrong_password_delegates_nothing_and_is_counted(world):
     with world.write("ivan") as tx:
         delegate.note_refusal(tx, sites.find(tx, world.study, "01"), accounts.actor(tx, accounts.find(tx, "ivan")))
     with world.read() as tx:
-        assert accounts.failures(tx, NOW + timedelta(seconds=1), sign_in.WITHIN, "ivan", "127.0.0.1") == (1, 1)
+        assert attempts.failures(tx, NOW + timedelta(seconds=1), "ivan", "127.0.0.1")[HERE].count == 1
 
 
 REFUSED = [

@@ -15,6 +15,7 @@ from trialcrf.actions import administer, enrol, enter, publish
 from trialcrf.actions.enter import Saved, Typed
 from trialcrf.core.definition.load import load
 from trialcrf.core.definition.model import Study
+from trialcrf.core.definition.signing_in import SigningIn
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.values import Raw
 from trialcrf.external.files import read_study
@@ -142,10 +143,10 @@ def open_world(url: str, study: str = "msc_ssc") -> World:
 def make_world(url: str, study: str = "msc_ssc", at_any_hour: bool = False) -> World:
     """Publish the study, make two sites far apart in time, and the cast with their roles.
 
-    `at_any_hour` leaves the study's quiet hours out, for tests that go by the true clock.
+    `at_any_hour` leaves the study's quiet hours out, for tests that go by the true clock. A password is enough to sign in to it.
     """
     world = open_world(url, study)
-    new = study_of(study)
+    new = replace(study_of(study), sign_in=SigningIn())
     if at_any_hour:
         new = replace(new, reminders=replace(new.reminders, quiet_from="", quiet_to=""))
     with world.write("trialcrf") as tx:

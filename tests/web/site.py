@@ -99,7 +99,7 @@ def settings_for(url: str, data: Path) -> Settings:
     """Settings of a server that only this machine can reach."""
     return Settings(
         data=data, database_url=url, host="127.0.0.1", port=8000, base_url="http://127.0.0.1:8000", smtp_url=None,
-        mail_from="trialcrf@localhost", demo=False, secure_cookies=False,
+        mail_from="trialcrf@localhost", demo=False, secure_cookies=False, admin_second_factor=False,
     )  # fmt: skip
 
 

@@ -29,10 +29,10 @@ from tests.web.bedside_site import (
 from tests.web.cells_site import CellsHouse, cells_house
 from tests.web.site import PASSWORD, text
 from trialcrf.actions.cells import bedside
-from trialcrf.actions.sign_in import WITHIN
 from trialcrf.core.document import FormKey
 from trialcrf.core.product.identity import Kind, label
-from trialcrf.store import accounts, forms, signatures
+from trialcrf.core.throttle import HERE
+from trialcrf.store import attempts, forms, signatures
 from trialcrf.store.forms import StoredForm
 
 
@@ -171,7 +171,7 @@ def test_a_wrong_password_counts_against_whose_it_was_and_is_kept(house: CellsHo
     assert [json.loads(one)["stops"] for one in attempts_in_trail(house)] == [["password"], *[["second_password"]] * 6]
     with house.world.read() as tx:
         at = now()
-        failed = {name: accounts.failures(tx, at, WITHIN, name, "127.0.0.1")[0] for name in ("cora", "ivan")}
+        failed = {name: attempts.failures(tx, at, name, "127.0.0.1")[HERE].count for name in ("cora", "ivan")}
     assert failed["ivan"] >= 5 and failed["cora"] == 1 and checks(house) == []
     assert "The user name and password of the second person did not go together." in text(cora.get(BEDSIDE))
 

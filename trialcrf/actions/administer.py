@@ -10,10 +10,12 @@ from zoneinfo import available_timezones
 from sqlalchemy.exc import IntegrityError
 
 from trialcrf.actions import Impossible, plain
+from trialcrf.actions.reminding.notify import queue_account
 from trialcrf.actions.sign_in import hash_of, set_password
+from trialcrf.actions.signing_in.resets import EMAIL
 from trialcrf.core.access import ROLES, Grant
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import accounts, definitions, outbox, sessions, sites
+from trialcrf.store import accounts, definitions, outbox, sessions, sites, steps
 from trialcrf.store.accounts import Account
 from trialcrf.store.transaction import Transaction
 
@@ -24,7 +26,6 @@ THEMES = ("auto", "light", "dark")
 LONGEST_NAME, LONGEST_EMAIL, LONGEST_REASON = 200, 254, 500
 
 _USERNAME = re.compile(r"[a-z][a-z0-9._-]{1,39}")
-_EMAIL = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,180}\.[^@\s\x00-\x1f.]{2,}")
 _SITE = re.compile(r"[0-9A-Z]{1,10}")
 
 
@@ -36,7 +37,7 @@ def create_account(tx: Transaction, username: str, name: str, email: str, organi
     email = plain(email, LONGEST_EMAIL, "email", addresses=True)
     name = plain(name, LONGEST_NAME, "name", addresses=True)
     organisation = plain(organisation, LONGEST_NAME, "organisation", addresses=True)
-    if not _EMAIL.fullmatch(email):
+    if not EMAIL.fullmatch(email):
         raise Impossible(Message(N_("This is not an e-mail address.")), "email")
     if not name or not organisation:
         said = N_("Name and organisation are needed: the audit trail names them.")
@@ -82,6 +83,8 @@ def accept_invitation(tx: Transaction, token: str, password: str, now: datetime)
         raise Impossible(Message(N_("This invitation is used up or too old: ask for another.")))
     set_password(tx, found.id, found.username, password)
     sessions.end_all(tx, found.id)
+    if found.password_hash is not None:
+        queue_account(tx, found.id, "password")
     return found
 
 
@@ -99,6 +102,7 @@ def set_active(tx: Transaction, account_id: int, active: bool, reason: str) -> N
     accounts.set_values(tx, account_id, "activate" if active else "deactivate", why, active=active)
     if not active:
         sessions.end_all(tx, account_id)
+        steps.end_all(tx, account_id)
 
 
 def give_role(tx: Transaction, account_id: int, role: str, study: str, site: str, trained_on: date | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Signing in and out: passwords by argon2id, sessions as rows, failures throttled without locking anyone out for good."""
+"""Signing in and out: passwords, sessions as rows, failures throttled without locking anyone out for good."""
 
 from __future__ import annotations
 
@@ -8,19 +8,15 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from trialcrf.actions import Impossible
-from trialcrf.actions.reminding.notify import queue_misuse
+from trialcrf.actions.reminding.notify import queue_account, queue_misuse
+from trialcrf.actions.signing_in.choosing import check_new
+from trialcrf.core.throttle import HERE, wait_until
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import passwords
-from trialcrf.store import accounts, sessions
+from trialcrf.store import accounts, attempts, sessions, steps
+from trialcrf.store.accounts import Account
 from trialcrf.store.audit import Who
 from trialcrf.store.transaction import Transaction
-
-WITHIN = timedelta(minutes=15)
-TRIES_OF_ACCOUNT = 5
-TRIES_OF_ADDRESS = 30
-"""Counted for an account from one address: a stranger elsewhere cannot lock an investigator out (ASVS 6.1.1)."""
-
-SHORTEST = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,48 +39,84 @@ def hash_of(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-def _name(typed: str) -> str:
+def typed_name(typed: str) -> str:
     """A user name as it may be looked for: whatever was typed, no account has a NUL or more than 80 letters in its name."""
-    return typed.replace("\x00", "").strip().lower()[:80]
+    return typed.replace("\x00", "").encode("utf-8", "ignore").decode().strip().lower()[:80]
+
+
+def shut_until(tx: Transaction, username: str, address: str, now: datetime) -> datetime | None:
+    """Until when nothing more is tried of this name from here, by whichever limit holds longest; None where the throttle is open.
+
+    Whoever signed in from here before waits for their own failures here alone: no stranger keeps them out (ASVS 6.1.1).
+    """
+    familiar = attempts.is_familiar(tx, username, address)
+    found = attempts.failures(tx, now, username, address)
+    ends = [wait_until(limit, failures) for limit, failures in found.items() if not (familiar and limit is not HERE)]
+    return max((end for end in ends if end is not None and end > now), default=None)
 
 
 def check_tries(tx: Transaction, username: str, address: str, now: datetime) -> None:
     """Raise WrongSignIn where there were too many failures of late, of this account from here or from here at all."""
-    of_account, of_address = accounts.failures(tx, now, WITHIN, _name(username), address)
-    if of_account >= TRIES_OF_ACCOUNT or of_address >= TRIES_OF_ADDRESS:
-        raise WrongSignIn(Message(N_("Too many attempts from here. Wait %(minutes)s minutes and try again."), {"minutes": 15}))
+    until = shut_until(tx, typed_name(username), address, now)
+    if until is not None:
+        minutes = -(-(until - now) // timedelta(minutes=1))
+        said = N_("Too many attempts from here. Wait a minute and try again.")
+        if minutes == 1:
+            raise WrongSignIn(Message(said))
+        raise WrongSignIn(Message(N_("Too many attempts from here. Wait %(minutes)s minutes and try again."), {"minutes": minutes}))
 
 
 def check_password(tx: Transaction, username: str, password: str, address: str, now: datetime, demo_allowed: bool) -> int:
     """The id of the account that this password opens. Reads only; raises WrongSignIn, after the same work whoever it was."""
-    username = _name(username)
+    username = typed_name(username)
     check_tries(tx, username, address, now)
     found = accounts.find(tx, username)
     right = passwords.matches(found.password_hash if found else None, password)
     if not right or found is None or not found.active:
         raise WrongSignIn(Message(N_("This user name and password do not go together.")))
-    if found.demo and not demo_allowed:
-        raise WrongSignIn(Message(N_("Demo accounts work only where the server listens on this machine alone.")))
+    check_demo(found, demo_allowed)
     return found.id
 
 
+def check_demo(found: Account, demo_allowed: bool) -> None:
+    if found.demo and not demo_allowed:
+        raise WrongSignIn(Message(N_("Demo accounts work only where the server listens on this machine alone.")))
+
+
+def rehashed(tx: Transaction, account_id: int, password: str) -> str | None:
+    """The right password hashed with the work that is asked now, where it was hashed with less. Takes its time, and only reads."""
+    found = accounts.by_id(tx, account_id)
+    old = found.password_hash if found else None
+    return passwords.hash_of(password) if old is not None and passwords.outdated(old) else None
+
+
+def keep_rehashed(tx: Transaction, account_id: int, new: str) -> None:
+    accounts.set_values(tx, account_id, "rehash", silent=("password_hash",), password_hash=new)
+
+
 def begin(tx: Transaction, account_id: int, address: str) -> SignedIn:
-    """Open a session for an account whose password was right."""
+    """Open a session for an account that proved all that is asked of it."""
     found = accounts.by_id(tx, account_id)
     assert found is not None
     token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     sessions.begin(tx, account_id, hash_of(token), csrf)
     accounts.forget_failures(tx, found.username, address)
+    attempts.remember(tx, account_id, address)
     accounts.note(tx, account_id, "sign_in")
     return SignedIn(token, found.language)
 
 
 def note_failure(tx: Transaction, username: str, address: str) -> None:
-    """Count a failure. The one that shuts the throttle is put into the trail and told to every administrator (21 CFR 11.300(d))."""
-    accounts.note_failure(tx, _name(username), address)
-    of_account, of_address = accounts.failures(tx, tx.at, WITHIN, _name(username), address)
-    if of_account == TRIES_OF_ACCOUNT or of_address == TRIES_OF_ADDRESS:
-        accounts.note_misuse(tx, _name(username), address)
+    """Count a failure. The one that shuts the throttle is put into the trail and told to every administrator (21 CFR 11.300(d)).
+
+    While it is shut nothing is tried, and so nothing is counted: whoever presses again and again does not wait the longer for it.
+    """
+    username = typed_name(username)
+    if shut_until(tx, username, address, tx.at) is not None:
+        return
+    accounts.note_failure(tx, username, address)
+    if any(failures.count == limit.free for limit, failures in attempts.failures(tx, tx.at, username, address).items()):
+        accounts.note_misuse(tx, username, address)
         queue_misuse(tx, address)
 
 
@@ -100,22 +132,34 @@ def change_password(tx: Transaction, account_id: int, old: str, new: str, keep_s
     assert found is not None
     if not passwords.matches(found.password_hash, old):
         raise Impossible(Message(N_("The present password is not right.")), "old")
+    if passwords.normal(old) == passwords.normal(new):
+        raise Impossible(Message(N_("This is the password that you have: choose another.")), "new")
     set_password(tx, account_id, found.username, new)
     sessions.end_all(tx, account_id, but=keep_session)
+    queue_account(tx, account_id, "password")
 
 
 def set_password(tx: Transaction, account_id: int, username: str, new: str) -> None:
-    """Raises Impossible for a password that is too short or too easily guessed; long ones are taken whole."""
-    if len(new) < SHORTEST:
-        raise Impossible(Message(N_("A password has at least %(count)s characters."), {"count": SHORTEST}), "new")
-    if len(new) > 1000:
-        raise Impossible(Message(N_("A password has at most %(count)s characters."), {"count": 1000}), "new")
-    if username in new.lower() or len(set(new)) < 5:
-        raise Impossible(Message(N_("This password is too easy to guess: choose another.")), "new")
-    hidden = ("password_hash", "invitation_hash")
+    """Raises Impossible for a password that is too short or too easily guessed; long ones are taken whole.
+
+    Links that set one, and sign-ins that are half done, are good for nothing afterwards.
+    """
+    found = accounts.by_id(tx, account_id)
+    assert found is not None
+    check_new(tx, found, new)
     accounts.set_values(
-        tx, account_id, "password", silent=hidden, password_hash=passwords.hash_of(new), invitation_hash=None, invitation_ends_at=None
+        tx,
+        account_id,
+        "password",
+        silent=("password_hash", "password_set_at", "invitation_hash", "reset_hash"),
+        password_hash=passwords.hash_of(new),
+        password_set_at=tx.at,
+        invitation_hash=None,
+        invitation_ends_at=None,
+        reset_hash=None,
+        reset_ends_at=None,
     )
+    steps.end_all(tx, account_id)
 
 
 def who_signs_in(tx: Transaction, account_id: int, address: str) -> Who:

@@ -32,6 +32,25 @@ def keep(path: Path, content: bytes, mode: int = 0o640) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+def keep_first(path: Path, content: bytes) -> bytes:
+    """Keep a key readable by its owner alone, where there is none yet. Of two that make one at once, both get the one that is kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 600 from its first byte
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        try:
+            os.link(unfinished, path)  # A link is refused where there is one already: a key is never replaced.
+        except FileExistsError:
+            return path.read_bytes()
+    finally:
+        Path(unfinished).unlink(missing_ok=True)
+    sync_folder(path.parent)
+    return content
+
+
 def discard(files: Iterable[Path], folder: Path) -> None:
     """Take away kept files and a folder of kept files, where they are."""
     for file in files:

@@ -1,7 +1,8 @@
-"""DataMatrix symbols (ECC 200, ISO/IEC 16022) as inline SVG. The only room that imports pystrich."""
+"""DataMatrix symbols (ECC 200, ISO/IEC 16022) as inline SVG. It shares pystrich with external/qr.py."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import groupby
 from xml.sax.saxutils import escape
 
@@ -21,9 +22,13 @@ def svg(text: str, title: str) -> str:
 
     It has no size of its own: the page gives one. Equal texts give equal symbols. Raises CannotEncode.
     """
-    rows = modules(text)
-    size = len(rows) + 2 * QUIET_ZONE
-    bars = "".join(_bars(row, line + QUIET_ZONE) for line, row in enumerate(rows))
+    return drawn(modules(text), title, QUIET_ZONE)
+
+
+def drawn(rows: Sequence[Sequence[bool]], title: str, quiet_zone: int) -> str:
+    """A square of modules as SVG, with so many white ones around it."""
+    size = len(rows) + 2 * quiet_zone
+    bars = "".join(_bars(row, line + quiet_zone, quiet_zone) for line, row in enumerate(rows))
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {size} {size}" role="img" shape-rendering="crispEdges">'
         f"<title>{escape(title)}</title>"
@@ -42,9 +47,9 @@ def modules(text: str) -> list[list[bool]]:
     return [[bool(module) for module in row] for row in symbol.init_renderer().matrix]
 
 
-def _bars(row: list[bool], line: int) -> str:
+def _bars(row: Sequence[bool], line: int, first: int) -> str:
     """The black runs of a row as parts of one path: drawn as a whole, no hairline shows between its rows."""
-    parts, start = [], QUIET_ZONE
+    parts, start = [], first
     for black, run in groupby(row):
         length = len(list(run))
         if black:

@@ -1,4 +1,4 @@
-"""Detached signatures of files: Ed25519 (RFC 8032) with the key of this installation. The only room that imports cryptography."""
+"""Detached signatures of files: Ed25519 (RFC 8032) with the key of this installation. It shares cryptography with external/strongbox.py."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ import base64
 import binascii
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from trialcrf.core.signature import canonical
-from trialcrf.external.archive import sync_folder
+from trialcrf.external.archive import keep_first
 
 KEY_FILE = "signing_key.pem"
 """The name of the private key in the folder of an installation, beside its database. Whoever has it can sign as the installation."""
@@ -104,18 +102,4 @@ def _make(path: Path) -> bytes:
     made = Ed25519PrivateKey.generate().private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, unfinished = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # mode 600 from its first byte
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(made)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(unfinished, path)  # A link is refused where there is one already: a key is never replaced.
-        except FileExistsError:
-            return path.read_bytes()
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
-    sync_folder(path.parent)
-    return made
+    return keep_first(path, made)

@@ -1,14 +1,14 @@
-"""People's accounts, the grants they hold, and the throttle of sign-ins."""
+"""People's accounts, the grants they hold, and their failed sign-ins."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, or_, select, update
+from sqlalchemy import delete, insert, or_, select, update
 
 from trialcrf.core.access import Actor, Grant
 from trialcrf.store import definitions
@@ -30,6 +30,8 @@ class Account:
     demo: bool
     password_hash: str | None
     invitation_ends_at: datetime | None
+    password_set_at: datetime | None
+    created_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +56,8 @@ _COLUMNS = (
     account.c.demo,
     account.c.password_hash,
     account.c.invitation_ends_at,
+    account.c.password_set_at,
+    account.c.created_at,
 )
 
 
@@ -74,6 +78,13 @@ def by_id(tx: Transaction, account_id: int) -> Account | None:
 def by_invitation(tx: Transaction, invitation_hash: str, now: datetime) -> Account | None:
     """The account that this invitation is for, while it is good."""
     where = (account.c.invitation_hash == invitation_hash, account.c.invitation_ends_at > now, account.c.active)
+    row = tx.read(select(*_COLUMNS).where(*where)).first()
+    return _made(row) if row else None
+
+
+def by_reset(tx: Transaction, reset_hash: str, now: datetime) -> Account | None:
+    """The account whose password this link sets anew, while it is good."""
+    where = (account.c.reset_hash == reset_hash, account.c.reset_ends_at > now, account.c.active)
     row = tx.read(select(*_COLUMNS).where(*where)).first()
     return _made(row) if row else None
 
@@ -233,11 +244,3 @@ def note_misuse(tx: Transaction, username: str, address: str) -> None:
 def forget_failures(tx: Transaction, username: str, address: str) -> None:
     """A right password ends the counting, for this account from this address only."""
     tx.work(delete(sign_in_attempt).where(sign_in_attempt.c.username == username, sign_in_attempt.c.address == address))
-
-
-def failures(tx: Transaction, now: datetime, within: timedelta, username: str, address: str) -> tuple[int, int]:
-    """Failed sign-ins of late: (of this account from this address, from this address for any account)."""
-    since = sign_in_attempt.c.at > now - within
-    at_address = select(func.count()).select_from(sign_in_attempt).where(since, sign_in_attempt.c.address == address)
-    both = at_address.where(sign_in_attempt.c.username == username)
-    return int(tx.read(both).scalar_one()), int(tx.read(at_address).scalar_one())

@@ -37,7 +37,8 @@ from trialcrf.web import (
     specification,
     step_up,
 )
-from trialcrf.web.administration import admin, backups, health, jobs_page, mails
+from trialcrf.web.account import factors, going_on, own, passwords, signing_in  # noqa: F401 (they add their routes)
+from trialcrf.web.administration import admin, backups, health, jobs_page, lost_factors, mails  # noqa: F401 (lost_factors adds its routes)
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
 from trialcrf.web.forms import entry, history, labview, threads
 from trialcrf.web.frame import done_notices, shell
@@ -169,6 +170,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         ICSR_SCHEMA=settings.icsr_schema,
         ARCHIVE=settings.archive,
         HOSPITAL=settings.oidc_name if settings.oidc_issuer else "",
+        ADMIN_SECOND_FACTOR=settings.admin_second_factor,
         MAX_CONTENT_LENGTH=LARGEST_POST,
         MAX_FORM_MEMORY_SIZE=LARGEST_POST,
         MAX_FORM_PARTS=20_000,
@@ -177,6 +179,8 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     app.extensions["trialcrf.engine"] = engine
     app.extensions["trialcrf.shell"] = shell
     app.extensions["trialcrf.hospital"] = hospital.provider_of(settings)
+    app.extensions["trialcrf.go_on"] = going_on.go_on
+    app.extensions["trialcrf.demands"] = factors.demanded
     _prepare_templates(app)
     for module in BLUEPRINTS:
         app.register_blueprint(module.blueprint)
@@ -187,6 +191,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     door = guard if settings.archive is None else archived
     app.before_request(door.open_door)
     app.before_request(step_up.look)
+    app.before_request(factors.look)
     app.before_request(names.look)
     app.after_request(door.close_door)
     app.teardown_request(guard.end_view)

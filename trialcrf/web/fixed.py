@@ -44,7 +44,9 @@ class DayForm(Form):
 
 
 class SignInForm(Form):
-    username = StringField(N_("User name"), render_kw={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"})
+    username = StringField(
+        N_("User name"), render_kw={"autocomplete": "username webauthn", "autocapitalize": "none", "spellcheck": "false"}
+    )
     password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
     next = HiddenField()
 
@@ -56,6 +58,36 @@ class PasswordForm(Form):
 
 class FirstPasswordForm(Form):
     new = PasswordField(N_("New password"), render_kw={"autocomplete": "new-password"})
+
+
+class ForgottenForm(Form):
+    who = StringField(
+        N_("User name or e-mail address"), render_kw={"autocomplete": "username", "autocapitalize": "none", "spellcheck": "false"}
+    )
+
+
+class ProofForm(Form):
+    """Whoever changes what opens the account types its password again."""
+
+    password = PasswordField(N_("Present password"), render_kw={"autocomplete": "current-password"})
+
+
+class EmailForm(ProofForm):
+    email = StringField(N_("New e-mail address"), render_kw={"type": "email", "autocomplete": "email", "maxlength": "254"})
+
+
+class NameForm(Form):
+    name = StringField(N_("Name"), render_kw={"maxlength": "80"})
+
+
+class FactorForm(ProofForm):
+    name = StringField(N_("Name of the device"), render_kw={"maxlength": "80", "autocomplete": "off"})
+
+
+class CodeForm(Form):
+    code = StringField(
+        N_("Code of the app"), render_kw={"autocomplete": "one-time-code", "inputmode": "numeric", "maxlength": "12", "spellcheck": "false"}
+    )
 
 
 class AccountForm(Form):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any, TypeVar
 
-from flask import Blueprint, Response, abort, current_app, g, make_response, redirect, render_template, request, url_for
+from flask import Blueprint, Response, abort, current_app, g, redirect, request, url_for
 from sqlalchemy import Engine
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -62,9 +62,6 @@ LARGER = {"cases.attach": 21 * 1024 * 1024}
 
 LARGEST_NUMBER = 2**31 - 1
 """What a column of whole numbers holds: a larger one in an address is the number of nothing."""
-
-CARRIED_NAMES = ("sign_in_username", "sign_in_password")
-"""A save that outlived its session brings these along: it signs in and goes through in one step."""
 
 WHOEVER = frozenset({"look_back.run"})
 """Verbs that reach people and batches alike: a look-back begins at a donor, and the Qualified Person runs it without opening a casebook."""
@@ -220,8 +217,7 @@ def open_door() -> AnyResponse | None:
         with read() as tx:
             g.session = sessions.find(tx, sign_in.hash_of(token), g.now)
             if g.session is not None:
-                _let_in(tx, needed)
-                return None
+                return _let_in(tx, needed)
     _check_origin()
     if needed == PUBLIC:
         return None
@@ -230,7 +226,7 @@ def open_door() -> AnyResponse | None:
     return _sign_in_and_go_on()
 
 
-def _let_in(tx: Transaction, needed: str) -> None:
+def _let_in(tx: Transaction, needed: str) -> AnyResponse | None:
     """Someone who is signed in: the token of the page must be that of the session, and the place one of theirs."""
     g.language = Language(current_app.config["PSEUDO"] or g.session.language)
     if (g.session.due(g.now) and UNATTENDED not in request.headers) or not g.session.browser:
@@ -238,10 +234,14 @@ def _let_in(tx: Transaction, needed: str) -> None:
             sessions.touch(touching, g.session.id, address(), family(request.user_agent.string))
     _check_origin()
     if needed == PUBLIC:
-        return
+        return None
     if request.method not in SAFE and not _same(request.form.get("token", ""), g.session.csrf):
         abort(400, description=Message(N_("This page is from another session: open it again. Nothing was changed.")))
-    find_place(tx, needed)
+    # Before anything is looked for: whoever lacks a second factor learns not even what there is.
+    elsewhere: AnyResponse | None = current_app.extensions["trialcrf.demands"](tx)
+    if elsewhere is None:
+        find_place(tx, needed)
+    return elsewhere
 
 
 def _same(sent: str, token: str) -> bool:
@@ -269,42 +269,9 @@ def _check_embedding(needed: str) -> None:
 
 
 def _sign_in_and_go_on() -> AnyResponse | None:
-    """A save whose session ended: ask to sign in, carrying every field along; with the right password it goes through."""
-    username, password = (request.form.get(name, "") for name in CARRIED_NAMES)
-    problem = None
-    if username or password:
-        try:
-            signed_in = check_and_begin(username, password)
-        except sign_in.WrongSignIn as wrong:
-            problem = wrong.message
-        else:
-            g.fresh_token = signed_in.token
-            with read() as tx:
-                g.session = sessions.find(tx, sign_in.hash_of(signed_in.token), g.now)
-                g.language = Language(current_app.config["PSEUDO"] or g.session.language)
-                find_place(tx, needed_by(request.endpoint or ""))
-            return None
-    fields = [(name, value) for name, values in request.form.lists() for value in values if name not in (*CARRIED_NAMES, "token")]
-    page = render_template(
-        "sign_in.html", shell=current_app.extensions["trialcrf.shell"](), replay=True, fields=fields, problem=problem, username=username
-    )
-    return make_response(page, 401)
-
-
-def check_and_begin(username: str, password: str) -> sign_in.SignedIn:
-    """Check a password outside any write transaction (it takes its time), then open the session. Raises WrongSignIn."""
-    demo_allowed = bool(current_app.config["LOOPBACK"]) and address() in ("127.0.0.1", "::1")
-    try:
-        with read() as tx:
-            account_id = sign_in.check_password(tx, username, password, address(), g.now, demo_allowed)
-    except sign_in.WrongSignIn:
-        with write(Who.nobody()) as tx:
-            sign_in.note_failure(tx, username, address())
-        raise
-    with read() as tx:
-        by = sign_in.who_signs_in(tx, account_id, address())
-    with write(by) as tx:
-        return sign_in.begin(tx, account_id, address())
+    """A save whose session ended: `web/account/going_on.py`, which stands above this module, asks to sign in and lets it through."""
+    answer: AnyResponse | None = current_app.extensions["trialcrf.go_on"]()
+    return answer
 
 
 def find_place(tx: Transaction, needed: str) -> None:

@@ -13,6 +13,7 @@ from trialcrf.actions.reminding import choose
 from trialcrf.actions.reminding.notify import INCIDENT_ROLES, SERIOUS_ROLES
 from trialcrf.actions.safety.escalate import ENDED, roles_told
 from trialcrf.actions.safety.follow_case import followed
+from trialcrf.actions.signing_in.resets import RESET_LASTS, fresh_reset
 from trialcrf.core import reminder, schedule
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import ReminderStep, Study
@@ -45,11 +46,15 @@ class Quiet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What a text of `templates/mail` needs, and the paths that its links lead to; only reminders have one that stops them."""
+    """What a text of `templates/mail` needs, and the paths that its links lead to; only reminders have one that stops them.
+
+    `to` is another address than the account's: the one that was the person's before.
+    """
 
     values: Mapping[str, object]
     path: str
     stop_path: str = ""
+    to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,6 +254,15 @@ def _invite(tx: Transaction, account: Account, params: Mapping[str, Any], now: d
     return Written({"username": account.username, "days": INVITATION_LASTS.days}, f"/invitation/{quote(token)}")
 
 
+def _reset(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
+    token = fresh_reset(tx, account.id)
+    return Written({"username": account.username, "minutes": int(RESET_LASTS.total_seconds() // 60)}, f"/reset/{quote(token)}")
+
+
+def _account(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
+    return Written({"username": account.username, "what": params["what"]}, "/account", to=params.get("to", ""))
+
+
 def _overdue(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
     """A reminder that waited while the program learned to remind by steps: the scan queues it anew where it is due."""
     raise NoLongerDue(N_("Reminders are queued in another way now."))
@@ -263,6 +277,8 @@ _WRITERS: Mapping[str, Callable[[Transaction, Account, Mapping[str, Any], dateti
     "incident": _incident,
     "misuse": _misuse,
     "invite": _invite,
+    "reset": _reset,
+    "account": _account,
     "overdue": _overdue,
 }
 

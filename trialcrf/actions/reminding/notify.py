@@ -50,6 +50,14 @@ def queue_misuse(tx: Transaction, address: str) -> None:
         )
 
 
+def queue_account(tx: Transaction, account_id: int, what: str, to: str = "") -> None:
+    """What changed about how a person signs in is told to the person, and to the address `to` that was theirs before."""
+    one = accounts.by_id(tx, account_id)
+    assert one is not None
+    key = outbox.key("account", one.username, what, tx.at.isoformat(), to)
+    outbox.add(tx, key, "account", account_id, {"what": what, "to": to} if to else {"what": what})
+
+
 INCIDENT_ROLES = ("qualified_person", "sponsor", "investigator")
 
 

@@ -164,7 +164,7 @@ def compose(tx: Transaction, mail: Mail, base_url: str, now: datetime) -> Letter
     values = {**written.values, "name": account.name, "link": base_url + written.path}
     if written.stop_path:
         values["stop"] = base_url + written.stop_path
-    return post.write(mail.kind, account.language, account.email, post.message_id(mail.key, base_url), values)
+    return post.write(mail.kind, account.language, written.to or account.email, post.message_id(mail.key, base_url), values)
 
 
 def settle(tx: Transaction, mail: Mail, failure: Exception | None, reply: str = "") -> str:

@@ -31,6 +31,7 @@ from trialcrf.core.definition.oversight_load import examine_oversight, oversight
 from trialcrf.core.definition.reminders_load import reminders
 from trialcrf.core.definition.safety_load import safety
 from trialcrf.core.definition.session_load import session_limits
+from trialcrf.core.definition.signing_in_load import signing_in
 from trialcrf.core.definition.source import DefinitionProblems, Located, Places, Problem, Source
 from trialcrf.core.wording import N_, Message
 
@@ -45,7 +46,7 @@ _NOTHING = CodeList("", ())
 
 STUDY_KEYS = (
     "oid title protocol languages subject_types anchors codelists reasons confirmations reminders due_soon safety cells oversight "
-    "sessions amendment assumptions"
+    "sessions sign_in amendment assumptions"
 )
 EVENT_KEYS = "oid label type subject_types repeating anchor target window date_alias forms assumptions"
 FORM_KEYS = "oid label help repeating access groups checks"
@@ -99,6 +100,7 @@ class _StudyReading(CriteriaReading):
             cells=cells(self, raw.get("cells")),
             oversight=oversight(self, raw.get("oversight")),
             sessions=session_limits(self, raw.get("sessions")),
+            sign_in=signing_in(self, raw.get("sign_in")),
             amendment=amendment(self, raw.get("amendment"), {form.oid for form in loaded}),
             assumptions=assumptions,
             parameters=self.parameters(eligibility),

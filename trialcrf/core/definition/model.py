@@ -14,6 +14,7 @@ from trialcrf.core.definition.criteria import Assumption, EligibilityDef, Parame
 from trialcrf.core.definition.oversight import Oversight
 from trialcrf.core.definition.safety import SafetySettings
 from trialcrf.core.definition.session import SessionLimits
+from trialcrf.core.definition.signing_in import SigningIn
 from trialcrf.core.expr import Expr
 from trialcrf.core.wording import Words
 
@@ -261,6 +262,7 @@ class Study:
     eligibility: tuple[EligibilityDef, ...] = ()
     oversight: Oversight = field(default_factory=Oversight)
     sessions: SessionLimits = field(default_factory=SessionLimits)
+    sign_in: SigningIn = field(default_factory=SigningIn)
     amendment: Amendment | None = None  # what this version asks of those who take part already; none: it changes nothing for them
 
     @cached_property

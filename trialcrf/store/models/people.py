@@ -1,6 +1,6 @@
-"""Accounts, their roles and sessions, the hospital's sign-in, how people are reminded, calendar feeds, and what the throttle remembers."""
+"""Accounts, their roles, what they sign in with, their sessions, how they are reminded, calendar feeds, and what the throttle remembers."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, false, true
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, false, true
 
 from trialcrf.store.models.base import Day, Moment, metadata
 
@@ -19,6 +19,9 @@ account = Table(
     Column("password_hash", String(200)),
     Column("invitation_hash", String(64), unique=True),
     Column("invitation_ends_at", Moment),
+    Column("password_set_at", Moment),
+    Column("reset_hash", String(64), unique=True, index=True),
+    Column("reset_ends_at", Moment),
     Column("created_at", Moment, nullable=False),
 )
 
@@ -124,4 +127,51 @@ sign_in_attempt = Table(
     Column("at", Moment, nullable=False),
     Index("ix_sign_in_attempt_username_at", "username", "at"),
     Index("ix_sign_in_attempt_address_at", "address", "at"),
+)
+
+factor = Table(
+    "factor",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False, index=True),
+    Column("kind", String(10), nullable=False),
+    Column("name", String(80), nullable=False),
+    Column("credential", String(1400), unique=True),
+    Column("secret", Text, nullable=False),
+    Column("counter", BigInteger, nullable=False, server_default="0"),
+    Column("created_at", Moment, nullable=False),
+    Column("confirmed_at", Moment),
+    Column("used_at", Moment),
+    Column("revoked_at", Moment),
+)
+
+recovery_code = Table(
+    "recovery_code",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", ForeignKey("account.id"), nullable=False, index=True),
+    Column("code_hash", String(64), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("used_at", Moment),
+)
+
+sign_in_step = Table(
+    "sign_in_step",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("token_hash", String(64), nullable=False, unique=True),
+    Column("account_id", ForeignKey("account.id"), index=True),
+    Column("purpose", String(10), nullable=False),
+    Column("challenge", String(64), nullable=False),
+    Column("created_at", Moment, nullable=False),
+    Column("wrong", Integer, nullable=False, server_default="0"),
+    Column("ended_at", Moment),
+)
+
+sign_in_address = Table(
+    "sign_in_address",
+    metadata,
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("address", String(60), primary_key=True),
+    Column("at", Moment, nullable=False),
 )

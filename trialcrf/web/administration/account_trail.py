@@ -28,6 +28,16 @@ _WHAT: Mapping[tuple[str, str], str] = {
     ("account", "hospital_unlink"): N_("Sign-in of the hospital unlinked"),
     ("account", "hospital_code"): N_("Code to link the sign-in of the hospital made"),
     ("account", "hospital_sign_in"): N_("Signed in by the hospital"),
+    ("account", "rehash"): N_("Password stored anew with more work"),
+    ("account", "reset"): N_("Link for a new password made"),
+    ("account", "reset_start"): N_("Link for a new password asked for"),
+    ("account", "email"): N_("E-mail address changed"),
+    ("account", "factor_add"): N_("Second factor set up"),
+    ("account", "factor_rename"): N_("Second factor named anew"),
+    ("account", "factor_revoke"): N_("Second factor revoked"),
+    ("account", "factors_removed"): N_("Second factors removed"),
+    ("account", "recovery_codes"): N_("Recovery codes made"),
+    ("account", "recovery_used"): N_("Signed in with a recovery code"),
     ("account", "export"): N_("Data downloaded"),
     ("account", "feed_make"): N_("Calendar address made"),
     ("account", "feed_revoke"): N_("Calendar address revoked"),
@@ -76,7 +86,7 @@ def lines_of(trail: Iterable[Past]) -> list[Line]:
 def _line(records: list[Past], given: Mapping[str, Message]) -> Line:
     one = records[0]
     about: Message | str = given.get(one.entity_id, "") if one.entity == "role_grant" else ""
-    if one.op in ("export", "reminders", "mail"):
+    if one.op in ("export", "reminders", "mail", "factor_add", "factor_rename", "factor_revoke"):
         about = one.place.removeprefix(one.op).strip()
     role = {"self": Message(_SELF), "system": Message(_PROGRAM)}.get(one.role) or Message(ROLES.get(one.role, one.role))
     changes = tuple(_change(past) for past in records if past.place in _PLACES)

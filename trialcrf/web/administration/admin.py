@@ -14,7 +14,7 @@ from trialcrf.actions import Impossible, administer, prove, who
 from trialcrf.core.access import ROLES, Grant, may
 from trialcrf.core.definition.model import Study
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import accounts, definitions, sessions, sites
+from trialcrf.store import accounts, definitions, factors, sessions, sites
 from trialcrf.store.accounts import Account
 from trialcrf.store.audit import Who
 from trialcrf.store.transaction import Transaction
@@ -126,7 +126,7 @@ def person(account: int) -> str:
 @page(blueprint, PERSON + "/invitation", "user.administer", methods=["POST"], fresh=True)
 def invite(account: int) -> Response | tuple[str, int]:
     """Invite again; an earlier invitation is void when the mail is written."""
-    return _done(account, "invited", "", lambda tx: administer.invite(tx, account))
+    return done_to(account, "invited", "", lambda tx: administer.invite(tx, account))
 
 
 @page(blueprint, PERSON + "/state", "user.administer", methods=["POST"], fresh=True)
@@ -140,14 +140,14 @@ def set_state(account: int) -> Response | tuple[str, int]:
     def act(tx: Transaction) -> None:
         administer.set_active(tx, account, active == "yes", form.reason.data or "")
 
-    return _done(account, "changed", "state-", act, state=form)
+    return done_to(account, "changed", "state-", act, state=form)
 
 
 @page(blueprint, PERSON + "/sessions/end", "user.administer", methods=["POST"], fresh=True)
 def end_sessions(account: int) -> Response | tuple[str, int]:
     """End every session of the account, with a reason: a lost telephone, a doubt."""
     form = ReasonForm(request.form, prefix="sessions-")
-    return _done(account, "changed", "sessions-", lambda tx: prove.end_of_other(tx, account, form.reason.data or ""), ended=form)
+    return done_to(account, "changed", "sessions-", lambda tx: prove.end_of_other(tx, account, form.reason.data or ""), ended=form)
 
 
 @page(blueprint, PERSON + "/roles", "user.administer", methods=["POST"], fresh=True)
@@ -155,7 +155,7 @@ def give(account: int) -> Response | tuple[str, int]:
     """Give a role; an administrator of one study gives the roles of that study."""
     form = RoleForm(request.form)
     role, study, site = form.role.data or "", form.study.data or "", form.site.data or ""
-    return _done(account, "changed", "", lambda tx: administer.give_role(tx, account, role, study, site), _by(study), role=form)
+    return done_to(account, "changed", "", lambda tx: administer.give_role(tx, account, role, study, site), _by(study), role=form)
 
 
 @page(blueprint, PERSON + "/roles/<int(max=2147483647):grant>/training", "user.administer", methods=["POST"], fresh=True)
@@ -172,7 +172,7 @@ def train(account: int, grant: int) -> Response | tuple[str, int]:
             problem.field = "on" if problem.field == "day" else problem.field
             raise
 
-    return _done(account, "changed", prefix, act, _by(_study_of(account, grant)), trained={grant: form})
+    return done_to(account, "changed", prefix, act, _by(_study_of(account, grant)), trained={grant: form})
 
 
 def _study_of(account: int, grant: int) -> str:
@@ -190,10 +190,10 @@ def take(account: int, grant: int) -> Response | tuple[str, int]:
     def act(tx: Transaction) -> None:
         administer.take_role(tx, account, grant, form.reason.data or "")
 
-    return _done(account, "changed", prefix, act, _by(_study_of(account, grant)), taken={grant: form})
+    return done_to(account, "changed", prefix, act, _by(_study_of(account, grant)), taken={grant: form})
 
 
-def _done(
+def done_to(
     account: int,
     done: str,
     prefix: str,
@@ -233,6 +233,7 @@ def _person_page(
         held = accounts.grants_of(tx, account)
         open_sessions = len(sessions.of_account(tx, account, g.now))
         past = lines_of(accounts.trail(tx, account))
+        with_factors = len(factors.all_of(tx, account))
         giving = _role_form(tx, role)
         waiting = {one.id for one in held if not accounts.in_force(tx, one.grant, one.trained_on, g.now)}
         mine = [one for one in held if _may(one.grant.study)]
@@ -255,6 +256,8 @@ def _person_page(
             for one in held
         ],
         giving=giving if found.active else None,
+        factors=with_factors,
+        factors_form=ReasonForm(prefix="factors-"),
         state_form=state or ReasonForm(prefix="state-"),
         sessions_form=ended or ReasonForm(prefix="sessions-"),
         open_sessions=open_sessions,

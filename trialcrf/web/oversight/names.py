@@ -28,7 +28,7 @@ REASON, LONGEST_REASON = "name_reason", 500
 BY_FORMS = frozenset({"enrolment", "entry", "vitals", "follow_up", "names"})
 """Areas whose texts are saved by a study form, where a name is a finding at its place, and the list itself."""
 
-_OF_ACCOUNTS = re.compile("password|username")
+_OF_ACCOUNTS = re.compile("password|username|^sign_in_")
 NOT_TEXTS = frozenset({"token", "seen", "next", "once", "version", REASON})
 
 

@@ -1,31 +1,22 @@
-"""One's own account: signing in and out, password, language and theme, accepting an invitation."""
+"""One's own account: where one's work is, language, theme, reminders, password and e-mail address."""
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
-from flask import Blueprint, abort, current_app, g, redirect, render_template, request, url_for
+from flask import abort, current_app, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, administer, sign_in
 from trialcrf.actions.reminding import choose
+from trialcrf.actions.signing_in import resets
 from trialcrf.core.access import ROLES, may
 from trialcrf.core.wording import Message
-from trialcrf.store import choices, definitions
+from trialcrf.store import accounts, choices, definitions, factors
 from trialcrf.store.audit import Who
 from trialcrf.web import guard
-from trialcrf.web.fixed import FirstPasswordForm, PasswordForm, SignInForm
+from trialcrf.web.account import blueprint, confirm_person, frame, safe_next
+from trialcrf.web.fixed import EmailForm, PasswordForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import PUBLIC, SELF, page
-
-blueprint = Blueprint("account", __name__)
-
-
-def safe_next(address: str) -> str:
-    """An address of ours, or the start: never a way to another server."""
-    parts = urlsplit(address)
-    ours = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
-    return address if ours and "\\" not in address else url_for("account.home")
 
 
 @page(blueprint, "/", SELF)
@@ -61,39 +52,6 @@ def studies() -> str:
     return render_template("account/studies.html", shell=shell(), links=links)
 
 
-@page(blueprint, "/sign-in", PUBLIC)
-def sign_in_page() -> str:
-    form = SignInForm(data={"next": request.args.get("next", "")})
-    return _sign_in_page(form)
-
-
-def _sign_in_page(form: SignInForm, problem: object = None) -> str:
-    return render_template(
-        "sign_in.html", shell=shell(), problem=problem, username=form.username.data, next=form.next.data, replay=False, fields=[]
-    )
-
-
-@page(blueprint, "/sign-in", PUBLIC, methods=["POST"])
-def sign_in_post() -> Response | tuple[str, int]:
-    form = SignInForm(request.form)
-    try:
-        signed_in = guard.check_and_begin(form.username.data or "", form.password.data or "")
-    except sign_in.WrongSignIn as wrong:
-        return _sign_in_page(form, wrong.message), 401
-    response = redirect(safe_next(form.next.data or ""), 303)
-    guard.give_cookie(response, signed_in.token)
-    return response
-
-
-@page(blueprint, "/sign-out", SELF, methods=["POST"])
-def sign_out() -> Response:
-    with guard.write() as tx:
-        sign_in.end(tx, g.session)
-    response = redirect(url_for("account.sign_in_page", done="out"), 303)
-    guard.take_cookie(response)
-    return response
-
-
 @page(blueprint, "/language", PUBLIC, methods=["POST"])
 def choose_language() -> Response:
     """Change one's language; before signing in it is only remembered by this browser."""
@@ -112,17 +70,22 @@ def choose_language() -> Response:
 
 @page(blueprint, "/account", SELF)
 def mine() -> str:
-    return _mine(PasswordForm(), None)
+    return _mine()
 
 
-def _mine(form: PasswordForm, problem: Impossible | None) -> str:
+def _mine(problem: Impossible | None = None, form: PasswordForm | None = None, email: EmailForm | None = None) -> str:
     with guard.read() as tx:
         reminding = choose.reminding(tx, g.session.actor)
+        found = accounts.by_id(tx, g.session.actor.id)
+        held = len(factors.all_of(tx, g.session.actor.id))
     return render_template(
         "account/mine.html",
-        shell=shell(),
+        shell=frame("account.mine"),
         actor=g.session.actor,
-        form=form,
+        address=found.email if found else "",
+        held=held,
+        form=form or PasswordForm(),
+        email=email or EmailForm(),
         problem=problem,
         themes=administer.THEMES,
         reminding=reminding,
@@ -160,24 +123,22 @@ def choose_reminders(study: str) -> Response:
 def change_password() -> Response | tuple[str, int]:
     form = PasswordForm(request.form)
     try:
+        confirm_person(form.old.data or "", "old")
         with guard.write() as tx:
             sign_in.change_password(tx, g.session.actor.id, form.old.data or "", form.new.data or "", g.session.id)
     except Impossible as problem:
-        return _mine(form, problem), 422
+        problem.field = "old" if problem.field == "password" else problem.field
+        return _mine(problem, form), 422
     return redirect(url_for("account.mine", done="password"), 303)
 
 
-@page(blueprint, "/invitation/<invitation>", PUBLIC)
-def invitation_page(invitation: str) -> str:
-    return render_template("account/invitation.html", shell=shell(), form=FirstPasswordForm(), problem=None)
-
-
-@page(blueprint, "/invitation/<invitation>", PUBLIC, methods=["POST"])
-def accept(invitation: str) -> Response | tuple[str, int]:
-    form = FirstPasswordForm(request.form)
+@page(blueprint, "/account/email", SELF, methods=["POST"])
+def change_email() -> Response | tuple[str, int]:
+    form = EmailForm(request.form)
     try:
-        with guard.write(Who("invited", "self", "", guard.address())) as tx:
-            administer.accept_invitation(tx, invitation, form.new.data or "", g.now)
+        confirm_person(form.password.data or "")
+        with guard.write() as tx:
+            resets.change_email(tx, g.session.actor.id, form.email.data or "")
     except Impossible as problem:
-        return render_template("account/invitation.html", shell=shell(), form=form, problem=problem), 422
-    return redirect(url_for("account.sign_in_page", done="welcome"), 303)
+        return _mine(problem, email=form), 422
+    return redirect(url_for("account.mine", done="email"), 303)
