@@ -12,8 +12,7 @@ from trialcrf.actions import Impossible, sign_in
 from trialcrf.actions.sign_in import SignedIn, hash_of
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.openid import Identity, Round, round_of
-from trialcrf.store import accounts, hospital, sessions
-from trialcrf.store.accounts import Account
+from trialcrf.store import accounts, factors, hospital, sessions
 from trialcrf.store.hospital import Try
 from trialcrf.store.transaction import Transaction
 
@@ -21,9 +20,6 @@ LASTS = timedelta(minutes=10)
 """How long somebody may take at the hospital's page."""
 
 CODE_LASTS = timedelta(days=1)
-
-WITH_SECOND_FACTOR = frozenset({"administrator"})
-"""Roles that the hospital's word opens only where it says that there was a second factor (ASVS 6.3.4: no way in is weaker than another)."""
 
 
 class NoWayIn(Exception):
@@ -90,19 +86,13 @@ def account_of(tx: Transaction, identity: Identity, demo_allowed: bool) -> int:
     found = accounts.by_id(tx, account_id) if account_id is not None else None
     if found is None or not found.active or (found.demo and not demo_allowed):
         raise refused("unknown")
-    check_strength(tx, found, identity)
     return found.id
 
 
-def check_strength(tx: Transaction, found: Account, identity: Identity) -> None:
-    """Raises NoWayIn where a role of the account asks for a second factor that the hospital does not vouch for.
-
-    Here the second step of this program follows once it can be asked after a first one of another house.
-    """
-    asked = any(one.grant.role in WITH_SECOND_FACTOR for one in accounts.grants_of(tx, found.id))
-    if asked and not identity.strong:
-        said = N_("Your role needs a second factor, and the hospital does not say that it asked for one: sign in here instead.")
-        raise NoWayIn(Message(said), "second factor")
+def asks_more(tx: Transaction, account_id: int, identity: Identity) -> bool:
+    """Whether the account's own second factor follows: the hospital's word stands for the password, and for more only where it says so
+    (ASVS 6.3.4: no way in is weaker than another)."""
+    return not identity.strong and factors.any_of(tx, account_id)
 
 
 def sign_in_by(tx: Transaction, account_id: int, address: str) -> SignedIn:

@@ -10,7 +10,8 @@ from werkzeug.wrappers import Response
 from config import Settings
 from trialcrf.actions import Impossible, hospital
 from trialcrf.actions.hospital import LASTS, NoWayIn
-from trialcrf.actions.sign_in import SignedIn, who_signs_in
+from trialcrf.actions.sign_in import who_signs_in
+from trialcrf.actions.signing_in import second
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.openid import Client, Identity, Provider, Refused, Unreachable
 from trialcrf.store import accounts
@@ -19,6 +20,7 @@ from trialcrf.store.audit import Who
 from trialcrf.store.hospital import Try
 from trialcrf.web import guard
 from trialcrf.web.account import safe_next
+from trialcrf.web.account.signing_in import second_page
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import PUBLIC, SELF, page
 from trialcrf.web.page import Crumb
@@ -110,7 +112,7 @@ def back() -> Response | tuple[str, int]:
 
 
 def _opened(one: Try, identity: Identity, address: str) -> Response:
-    """What a proved identity opens: a link for whoever is signed in, else a session. Raises NoWayIn."""
+    """What a proved identity opens: a link for whoever is signed in, else a session or the second step before it. Raises NoWayIn."""
     mine = g.session.actor.id if g.session is not None else None
     if one.links_account_id is not None and one.code_id is None:
         by = Who(g.session.actor.username, "self", g.session.actor.organisation, address) if g.session is not None else Who.nobody()
@@ -125,7 +127,12 @@ def _opened(one: Try, identity: Identity, address: str) -> Response:
         if one.links_account_id is not None:
             hospital.link(tx, one, identity, mine)
             hospital.account_of(tx, identity, demo_allowed)
-        signed_in: SignedIn = hospital.sign_in_by(tx, account_id, address)
+        if hospital.asks_more(tx, account_id, identity):
+            step = second.begin_step(tx, account_id)
+        else:
+            step, signed_in = "", hospital.sign_in_by(tx, account_id, address)
+    if step:
+        return make_response(second_page(one.next, step))
     response = redirect(safe_next(one.next), 303)
     guard.give_cookie(response, signed_in.token)
     return response

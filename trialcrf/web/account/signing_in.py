@@ -35,6 +35,11 @@ def _page(after: str, problem: Message | None = None, username: str = "", asked:
     )
 
 
+def second_page(after: str, step: str) -> str:
+    """What the second step asks of whom another house has let through its first one."""
+    return _page(after, asked=going_on.asked_by(step))
+
+
 @page(blueprint, "/sign-in", PUBLIC, methods=["POST"])
 def sign_in_post() -> Response | tuple[str, int] | str:
     form = SignInForm(request.form)
