@@ -5,19 +5,21 @@ from __future__ import annotations
 from tests.browser.conftest import AtBrowser
 from tests.browser.person import PASSWORD
 from tests.browser.program import Program
+from trialcrf.actions import administer
 
 OLD = "UPDATE session SET proved_at = NULL WHERE account_id = (SELECT id FROM account WHERE username = :name)"
 
 
 def test_a_role_is_given_in_one_step_with_the_password_between_and_without_script(at_browser: AtBrowser, program: Program) -> None:
     adam = at_browser("adam", fresh=True, script=False)
-    nora = program.ask("SELECT id FROM account WHERE username = 'nora'")[0][0]
-    adam.open(f"/people/{nora}")
+    with program.world.write("trialcrf") as tx:
+        pia = administer.create_account(tx, "pia", "Pia", "pia@example.org", "Hospital", "en")
+    adam.open(f"/people/{pia}")
     program.do(OLD, name="adam")
     adam.page.locator("#role").select_option("monitor")
     adam.page.locator("#study").select_option("msc_ssc")
     adam.page.locator("#site").select_option("02")
-    give = adam.page.locator(f'form[action="/people/{nora}/roles"] button')
+    give = adam.page.locator(f'form[action="/people/{pia}/roles"] button')
     asked = adam.press(give)
     assert asked and asked.status == 401
     assert adam.reads("h1") == "Is it still you?"
@@ -27,8 +29,8 @@ def test_a_role_is_given_in_one_step_with_the_password_between_and_without_scrip
     assert "not your password" in adam.reads("#problem")
     adam.page.locator("#proof").fill(PASSWORD)
     adam.press(adam.page.locator("main button.main"))
-    assert adam.path() == f"/people/{nora}?done=changed"
-    held = program.ask("SELECT role, site FROM role_grant WHERE account_id = :id AND active ORDER BY id", id=nora)
+    assert adam.path() == f"/people/{pia}?done=changed"
+    held = program.ask("SELECT role, site FROM role_grant WHERE account_id = :id AND active ORDER BY id", id=pia)
     assert held[-1] == ("monitor", "02")
     adam.open("/people")
     assert adam.path() == "/people"
