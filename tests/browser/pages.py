@@ -16,10 +16,12 @@ from trialcrf.actions import sign_in
 from trialcrf.actions.oversight import lock, monitor, second
 from trialcrf.actions.reminding import choose
 from trialcrf.actions.safety import keep_limits
+from trialcrf.actions.signing_in import own_factors
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import LockState
 from trialcrf.core.oversight.delegation import Task
 from trialcrf.core.oversight.four_eyes import RequestState
+from trialcrf.external.strongbox import KEY_FILE
 from trialcrf.store import (
     accounts,
     comments,
@@ -100,6 +102,23 @@ def signed_for(person: Person) -> None:
 
 def refused(person: Person) -> None:
     person.press(person.page.locator("main form[method=post] button:visible").last)
+
+
+def wrong_password(person: Person) -> None:
+    person.sign_in("not the password", "nobody")
+
+
+def asked_for_a_passkey(person: Person) -> None:
+    person.press(person.page.locator('form[action="/sign-in/passkey"] button'))
+
+
+def a_key_that_waits(program: Program) -> str:
+    """A key of one-time codes of Sam that no app has yet: it is asked for nowhere."""
+    with program.world.write("sam", datetime.now(UTC)) as tx:
+        sam = accounts.find(tx, "sam")
+        assert sam
+        own_factors.begin_codes(tx, sam.id, "7", program.data / KEY_FILE)
+    return ""
 
 
 def enrolled_with_errors(person: Person) -> None:
@@ -338,7 +357,12 @@ def proof_asked(person: Person) -> None:
 
 PAGES = (
     Known("account.sign_in_page", "", "/sign-in"),
-    Known("account.sign_in_page", "", "/sign-in", then=refused),
+    Known("account.sign_in_page", "", "/sign-in", then=wrong_password),
+    Known("account.sign_in_page", "", "/sign-in", then=asked_for_a_passkey),
+    Known("account.forgotten", "", "/forgotten"),
+    Known("account.forgotten", "", "/forgotten", then=refused),
+    Known("account.reset_page", "", "/reset/unknown"),
+    Known("account.reset_page", "", "/reset/unknown", then=refused),
     Known("account.invitation_page", "", "/invitation/unknown"),
     Known("account.invitation_page", "", "/invitation/unknown", then=refused),
     Known("account.studies", "cora", "/studies"),
@@ -346,6 +370,9 @@ PAGES = (
     Known("account.mine", "sam", "/account", then=refused),
     Known("own_sessions.listed", "cora", "/account/sessions", made=a_session_elsewhere),
     Known("own_sessions.listed", "cora", "/account/sessions", made=a_session_elsewhere, then=proof_asked),
+    Known("account.factors", "sam", "/account/factors"),
+    Known("account.factors", "sam", "/account/factors", then=refused),
+    Known("account.codes", "sam", "/account/codes{}", made=a_key_that_waits),
     Known("today.day", "cora", f"{LIST}/today"),
     Known("today.day", "mona", f"{LIST}/today?show=overdue&site=01"),
     Known("today.day", "sam", f"{LIST}/today"),

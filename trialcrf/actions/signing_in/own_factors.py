@@ -51,6 +51,8 @@ def confirm_person(tx: Transaction, account_id: int, password: str, address: str
         check_tries(tx, found.username, address, now)
     except WrongSignIn as wrong:
         raise Impossible(wrong.message, "password") from None
+    if not password:  # Left out, which is no guess.
+        raise Impossible(Message(N_("The present password is not right.")), "password")
     if not passwords.matches(found.password_hash, password):
         raise WrongPassword(Message(N_("The present password is not right.")), "password")
 
