@@ -28,6 +28,7 @@ from trialcrf.web import (
     enrolment,
     export,
     guard,
+    once,
     quality,
     queries,
     reminders,
@@ -176,10 +177,14 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     door = guard if settings.archive is None else archived
     app.before_request(door.open_door)
     app.before_request(names.look)
+    if settings.archive is None:
+        app.before_request(once.look)
+        app.after_request(once.settle)
     app.after_request(door.close_door)
     app.teardown_request(guard.end_view)
     app.register_error_handler(Exception, _explain)
     app.register_error_handler(Locked, _closed)
+    app.register_error_handler(once.SavedAlready, once.lead)
     return app
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from flask import current_app, g, request, url_for
 
 from trialcrf.core.access import ROLES, VERBS, may, role_for
@@ -13,6 +15,7 @@ from trialcrf.web.page import Shell
 
 DONE = {
     "saved": N_("Saved."),
+    "once": N_("This page was sent twice: it is saved, and it is saved once."),
     "same": N_("Nothing was different: nothing was saved."),
     "queries": N_("Saved. Some values raised a query: correct them or confirm them below."),
     "reading_queries": N_("Saved. Some values raised a query: correct them or confirm them at the value."),
@@ -89,6 +92,7 @@ def shell(alone: bool = False) -> Shell:
         language=g.language.code,
         theme=session.theme,
         token=session.csrf,
+        save_token=secrets.token_urlsafe(16),
         here=here,
         home_url=url_for("account.home"),
         study=study.oid if study else "",

@@ -126,6 +126,8 @@ def write(by: Who | None = None) -> Iterator[Transaction]:
     """
     end_view()
     with writing(engine(), g.now, by or acting()) as tx:
+        for first in g.pop("before_writing", ()):
+            first(tx)
         yield tx
         for also in g.get("alongside", ()):
             also(tx)

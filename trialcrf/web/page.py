@@ -43,6 +43,7 @@ class Shell:
     theme: str = "auto"
     languages: Mapping[str, str] = field(default_factory=lambda: {"fr": "Français", "en": "English"})
     token: str = ""
+    save_token: str = ""  # made anew for every page that is drawn: a page that is sent twice is saved once
     here: str = "/"
     home_url: str = "/"
     study: str = ""
