@@ -99,7 +99,7 @@ def settings_for(url: str, data: Path) -> Settings:
     """Settings of a server that only this machine can reach."""
     return Settings(
         data=data, database_url=url, host="127.0.0.1", port=8000, base_url="http://127.0.0.1:8000", smtp_url=None,
-        mail_from="trialcrf@localhost", demo=False, secure_cookies=False,
+        mail_from="trialcrf@localhost", demo=False, secure_cookies=False, database_unguarded=True,
     )  # fmt: skip
 
 
@@ -134,6 +134,8 @@ def application(url: str, data: Path) -> Flask:
     app = copy(_MADE[0])
     app.config = copy(app.config)
     app.config["DATA"] = settings.data
+    app.config["FOLDERS"] = settings.kept_in
+    app.config["UNGUARDED"] = False
     app.extensions = {**app.extensions, "trialcrf.engine": open_engine(settings.database_url)}
     return app
 

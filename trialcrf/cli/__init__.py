@@ -9,6 +9,7 @@ from trialcrf.cli.audit import audit
 from trialcrf.cli.cells import trace_
 from trialcrf.cli.criteria import evaluate
 from trialcrf.cli.data import export, import_
+from trialcrf.cli.database import db
 from trialcrf.cli.dictionary import dictionary
 from trialcrf.cli.lab_limits import lab_limits
 from trialcrf.cli.outbox import outbox
@@ -52,5 +53,6 @@ for command in (
     simulate_command,
     lab_limits,
     trace_,
+    db,
 ):
     main.add_command(command)

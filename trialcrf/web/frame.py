@@ -10,7 +10,7 @@ from trialcrf.core.access import ROLES, VERBS, may, role_for
 from trialcrf.core.rhythm import RHYTHMS, health
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import runs
-from trialcrf.web import guard, navigation
+from trialcrf.web import guard, navigation, refusing
 from trialcrf.web.page import Shell
 
 DONE = {
@@ -70,6 +70,9 @@ DONE = {
 """What a page may say on top after a save: the address carries only the code, never the text."""
 
 
+UNGUARDED = N_("This database is set up for trying out (TRIALCRF_DATABASE_UNGUARDED): it is not safe for the data of a trial.")
+
+
 def done_notices(with_categories: bool = True) -> list[tuple[str, str]]:
     code = request.args.get("done", "") if request.method in guard.SAFE else ""
     return [("good", g.language.gettext(DONE[code]))] if code in DONE else []
@@ -82,7 +85,10 @@ def shell(alone: bool = False) -> Shell:
     archive = _archive()
     language_url = "" if archive else url_for("account.choose_language")
     if session is None:
-        return Shell(g.language.code, "auto", here=here, home_url="/", language_url=language_url, archive=archive, tongues=_tongues())
+        return Shell(
+            g.language.code, "auto", here=here, home_url="/", language_url=language_url, archive=archive, tongues=_tongues(),
+            stopped=refusing.stopped(),
+        )  # fmt: skip
     study = place.published.study if place.published else None
     role = None
     if study is not None:
@@ -105,6 +111,7 @@ def shell(alone: bool = False) -> Shell:
         nav=() if alone else navigation.shown(),
         banner=None if alone else _banner(),
         banner_url=url_for("jobs.listed"),
+        stopped=refusing.stopped(),
         language_url=language_url,
         account_url="" if archive else url_for("account.mine"),
         sign_out_url="" if archive else url_for("account.sign_out"),
@@ -133,6 +140,11 @@ def _banner() -> Message | None:
     """What an administrator must be told on every page: nobody else pays for the look, or can do anything about it."""
     if not may(g.session.actor, "job.administer", "*"):
         return None
+    if current_app.config["UNGUARDED"]:
+        return Message(UNGUARDED)
+    little = refusing.little_room()
+    if little is not None:
+        return little
     with guard.read() as tx:
         found = health(runs.standings(tx, RHYTHMS), g.now)
     if found.tick_age is None:

@@ -20,7 +20,7 @@ from trialcrf.core.access import VERBS, may, sites_of
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import clock
 from trialcrf.external.language import Language
-from trialcrf.store import definitions, sessions, sites, subjects
+from trialcrf.store import damage, definitions, sessions, sites, subjects
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
 from trialcrf.store.sessions import Session
@@ -222,7 +222,7 @@ def open_door() -> AnyResponse | None:
 def _let_in(tx: Transaction, needed: str) -> None:
     """Someone who is signed in: the token of the page must be that of the session, and the place one of theirs."""
     g.language = Language(current_app.config["PSEUDO"] or g.session.language)
-    if g.session.seen_at < g.now - sessions.TOUCH:
+    if g.session.seen_at < g.now - sessions.TOUCH and damage.of(engine()) is None:
         with writing(engine(), g.now, Who.nobody()) as touching:
             sessions.touch(touching, g.session.id)
     _check_origin()

@@ -61,6 +61,7 @@ class Shell:
     search: str = ""
     banner: Message | None = None
     banner_url: str = ""
+    stopped: Message | None = None  # since when nothing is saved, because the disk or the database failed
     archive: Message | None = None  # what says that this is an archive; `tongues` are then the addresses of the page in each language
     tongues: Mapping[str, str] = field(default_factory=dict)
 

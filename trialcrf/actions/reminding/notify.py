@@ -50,6 +50,13 @@ def queue_misuse(tx: Transaction, address: str) -> None:
         )
 
 
+def queue_room(tx: Transaction, megabytes: int) -> None:
+    """That room runs out on the disk is told to every administrator: one mail a day."""
+    day = tx.at.strftime("%Y-%m-%d")
+    for one in accounts.holders(tx, ["administrator"], "*", ""):
+        outbox.add(tx, outbox.key("room", "*", day, one.username), "room", one.id, {"size": megabytes, "day": day}, "")
+
+
 INCIDENT_ROLES = ("qualified_person", "sponsor", "investigator")
 
 

@@ -8,7 +8,7 @@ from flask import Blueprint, Response, g, jsonify
 
 from trialcrf.core.rhythm import RHYTHMS, Standing, health
 from trialcrf.store import runs
-from trialcrf.web import guard
+from trialcrf.web import guard, refusing
 from trialcrf.web.guard import PUBLIC, page
 
 blueprint = Blueprint("health", __name__)
@@ -18,16 +18,18 @@ blueprint = Blueprint("health", __name__)
 def healthz() -> tuple[Response, int]:
     """How the scheduler and its jobs are, for whoever asks: no sentence of a failure and nothing of any study is in it.
 
-    `status` is ok; job-late (200) where the names in `late` failed or did not end well for two periods; scheduler-silent (503).
+    `status` is ok; job-late (200) where the names in `late` failed or did not end well for two periods; scheduler-silent (503);
+    writing-stopped (503) after the disk or the database failed this process. `disk_low`: there is less room than the reserve.
     `last_tick_age` and `age` are in seconds, moments ISO 8601 in UTC; null is never.
     """
     with guard.read() as tx:
         standings = runs.standings(tx, RHYTHMS)
     found = health(standings, g.now)
-    status = "scheduler-silent" if found.silent else "job-late" if found.late else "ok"
+    stopped, little = refusing.stopped() is not None, refusing.little_room() is not None
+    status = "writing-stopped" if stopped else "scheduler-silent" if found.silent else "job-late" if found.late else "ok"
     told = {name: _told(standings.get(name)) for name in RHYTHMS}
-    answer = jsonify(status=status, last_tick_age=found.tick_age, late=list(found.late), jobs=told)
-    return answer, 503 if found.silent else 200
+    answer = jsonify(status=status, last_tick_age=found.tick_age, late=list(found.late), disk_low=little, jobs=told)
+    return answer, 503 if found.silent or stopped else 200
 
 
 def _told(standing: Standing | None) -> dict[str, str | float | None]:
