@@ -14,6 +14,7 @@ from tests.actions.world import ROOT
 from tests.web.site import House, text
 from tests.web.test_entry_pages import STUDY, VITALS, enrol, stored, weight
 from trialcrf.core.document import Answer, Place
+from trialcrf.external import clock
 from trialcrf.jobs.verify import verify
 from trialcrf.store import damage, outbox
 from trialcrf.store.damage import WritingStopped
@@ -119,18 +120,18 @@ def test_a_commit_whose_connection_broke_stops_writing_because_nobody_knows(data
 
     url = databases.fresh("postgresql")
     engine, other = open_engine(url), open_engine(url)
-    now = __import__("datetime").datetime.now(__import__("datetime").UTC)
+    now = clock.now()
 
     def cut(which) -> None:
         with other.connect() as killing:
             killing.execute(sql("SELECT pg_terminate_backend(:pid)"), {"pid": which}).all()
 
     # While a transaction is at work its end is known: it is rolled back, and the next one goes on.
-    with pytest.raises(Exception, match="terminating|closed"), writing(engine, now, Who.system()) as tx:
+    with pytest.raises(Exception, match=r"terminating|closed"), writing(engine, now, Who.system()) as tx:
         cut(tx.read(sql("SELECT pg_backend_pid()")).scalar_one())
         tx.read(sql("SELECT 1"))
     assert damage.of(engine) is None
-    with pytest.raises(Exception, match="terminating|closed"), writing(engine, now, Who.system()) as tx:
+    with pytest.raises(Exception, match=r"terminating|closed"), writing(engine, now, Who.system()) as tx:
         cut(tx.read(sql("SELECT pg_backend_pid()")).scalar_one())
     assert damage.of(engine).at == now
     with pytest.raises(WritingStopped), writing(engine, now, Who.system()):
@@ -145,7 +146,6 @@ def test_little_room_fails_the_job_and_is_mailed_once_a_day(house, tmp_path):
 
     from tests.web.site import settings_for
     from trialcrf.actions import NotClean
-    from trialcrf.external import clock
     from trialcrf.jobs import JOBS, Means, run
 
     url = house.world.engine.url.render_as_string(hide_password=False)
