@@ -9,6 +9,7 @@ import signal
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -82,6 +83,8 @@ class Postgres:
         subprocess.run([*self._as_user, self._programs / "initdb", "-D", self._data, *how], check=True, capture_output=True, cwd="/")
 
     def start(self) -> None:
+        # Left by a server that was killed: its number may be that of another process by now.
+        (self._data / "postmaster.pid").unlink(missing_ok=True)
         set_to = {"listen_addresses": "", "unix_socket_directories": str(self._sockets), "max_wal_size": "32MB", **self._settings}
         arguments = [part for name, value in set_to.items() for part in ("-c", f"{name}={value}")]
         with (self._sockets / "log").open("ab") as log:
@@ -100,7 +103,6 @@ class Postgres:
                 os.killpg(self._server.pid, signal.SIGKILL)
             self._server.wait()
             self._server = None
-            (self._data / "postmaster.pid").unlink(missing_ok=True) if os.access(self._data, os.W_OK) else None
 
     def restart(self) -> None:
         """As an administrator does it in the middle of the day."""
@@ -119,10 +121,13 @@ def on_disk(kind: str, folder: Path, lying: bool) -> Iterator[tuple[Disk, str, P
 
     Gives the disk, the URL, the server if there is one, and what the writer's environment needs.
     """
-    disk, env, server = Disk(folder, MEGABYTES[kind]), {}, None
+    # PostgreSQL, which is another user, must reach its files, and a socket's path has at most 107 characters.
+    base = Path(tempfile.mkdtemp(prefix="trialcrf-power-"))
+    base.chmod(0o755)
+    disk, env, server = Disk(base, MEGABYTES[kind]), {}, None
     try:
         if kind == "postgresql":
-            sockets = Path("/tmp") / f"trialcrf-power-{os.getpid()}-{time.monotonic_ns() % 10**6}"
+            sockets = base / "s"
             sockets.mkdir()
             shutil.chown(sockets, "postgres", "postgres")
             server = Postgres(disk, sockets, {"fsync": "off"} if lying else {})
@@ -142,8 +147,9 @@ def on_disk(kind: str, folder: Path, lying: bool) -> Iterator[tuple[Disk, str, P
     finally:
         if server is not None:
             server.kill()
-            shutil.rmtree(sockets, ignore_errors=True)
         disk.remove()
+        if not disk.at.is_mount():
+            shutil.rmtree(base)
 
 
 def lost_by_cut(kind: str, folder: Path, lying: bool, seconds: float) -> int:
@@ -173,7 +179,6 @@ def lost_by_cut(kind: str, folder: Path, lying: bool, seconds: float) -> int:
         disk.unmount()
         disk.mount()
         if server is not None:
-            server.kill()
             server.start()
         kept = _kept(url)
         assert kept <= said[-1] + 1, "nobody wrote what is there"
