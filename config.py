@@ -27,6 +27,7 @@ _DIALECTS = {
 }
 _YES = {"1", "true", "yes", "on"}
 _NO = {"0", "false", "no", "off"}
+_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
 
 
 class BadSettings(ValueError):
@@ -52,6 +53,9 @@ class Settings:
     `oidc_issuer` is the hospital's OpenID Connect provider, empty where nobody signs in by it; `oidc_name` is what its button says,
     `oidc_acr` are the levels of its sign-in that count as a second factor.
     `admin_second_factor` False lets administrators in by their password alone.
+    `database_owner_url` is who may change the schema of PostgreSQL: read by `trialcrf db`, never by what serves pages or runs jobs.
+    `database_unguarded` lets the program start on a PostgreSQL that is set up for trying out, as a superuser for instance.
+    `disk_reserve` are the bytes below which administrators are told that room runs out.
     The URLs may carry passwords, so they are kept out of the printed form.
     """
 
@@ -68,6 +72,9 @@ class Settings:
     icsr_schema: Path | None = None
     archive: datetime | None = None
     time_url: str | None = None
+    database_owner_url: str | None = field(default=None, repr=False)
+    database_unguarded: bool = False
+    disk_reserve: int = 1024**3
     admin_second_factor: bool = True
     oidc_issuer: str = ""
     oidc_client_id: str = ""
@@ -99,6 +106,12 @@ class Settings:
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
         return _is_loopback(self.host)
+
+    @property
+    def kept_in(self) -> tuple[Path, ...]:
+        """The folders on whose disks there must be room: the data, and the database where it is a file."""
+        kind, _, path = self.database_url.partition(":///")
+        return (self.data, Path(path.partition("?")[0]).parent) if kind == "sqlite" else (self.data,)
 
     @property
     def mail_folder(self) -> Path:
@@ -150,7 +163,14 @@ class Settings:
             backup_server_given=given.database_url("TRIALCRF_BACKUP_SERVER", "") or None,
             backup_keep=given.counts("TRIALCRF_BACKUP_KEEP", (14, 8, 12)),
             admin_second_factor=given.flag("TRIALCRF_ADMIN_SECOND_FACTOR", True),
+            database_owner_url=given.owner_url("DATABASE_OWNER_URL"),
+            database_unguarded=given.flag("TRIALCRF_DATABASE_UNGUARDED", False),
+            disk_reserve=given.size("TRIALCRF_DISK_RESERVE", 1024**3),
         )
+        if settings.database_unguarded and not settings.loopback:
+            given.refuse(
+                "TRIALCRF_DATABASE_UNGUARDED", f"a database without its guards is only for trying out on this machine; HOST is {host!r}"
+            )
         if settings.demo and not settings.loopback:
             given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")
         if settings.archive is not None and not settings.loopback:
@@ -201,6 +221,20 @@ class _Given:
         if path is not None and not path.is_file():
             self.refuse(name, f"{str(path)!r} is not a file")
         return path
+
+    def size(self, name: str, default: int) -> int:
+        text = self.text(name, str(default))
+        number, unit = (text[:-1], text[-1:].upper()) if text[-1:].isalpha() else (text, "")
+        if unit in _UNITS and number.isascii() and number.isdecimal() and len(number) <= 15:
+            return int(number) * _UNITS[unit]
+        self.refuse(name, f"{text!r} is not a number of bytes such as 1G or 500M")
+        return default
+
+    def owner_url(self, name: str) -> str | None:
+        found = self.database_url(name, "") if self.text(name, "") else ""
+        if found.startswith("sqlite"):
+            self.refuse(name, "is for PostgreSQL: a SQLite file has no owner but that of the file")
+        return found or None
 
     def moment(self, name: str) -> datetime | None:
         text = self.text(name, "")

@@ -3,4 +3,4 @@
 from config import Settings
 from trialcrf.web import create_app
 
-app = create_app(Settings.from_env())
+app = create_app(Settings.from_env(), ends=True)

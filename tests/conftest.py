@@ -156,6 +156,17 @@ def cheap_passwords() -> Iterator[None]:
         passwords._nobodys.cache_clear()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def unguarded() -> Iterator[None]:
+    """The tests reach PostgreSQL as its superuser, without fsync: the program is told so, in this process and in those that it starts.
+
+    How it guards itself otherwise, tests/store/test_guarded.py says.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TRIALCRF_DATABASE_UNGUARDED", "yes")
+        yield
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Cluster]:
     """A throw-away cluster."""

@@ -99,7 +99,7 @@ def settings_for(url: str, data: Path) -> Settings:
     """Settings of a server that only this machine can reach."""
     return Settings(
         data=data, database_url=url, host="127.0.0.1", port=8000, base_url="http://127.0.0.1:8000", smtp_url=None,
-        mail_from="trialcrf@localhost", demo=False, secure_cookies=False, admin_second_factor=False,
+        mail_from="trialcrf@localhost", demo=False, secure_cookies=False, admin_second_factor=False, database_unguarded=True,
     )  # fmt: skip
 
 
@@ -133,7 +133,7 @@ def application(url: str, data: Path) -> Flask:
         _MADE[0].extensions["trialcrf.engine"].dispose()
     app = copy(_MADE[0])
     app.config = copy(app.config)
-    app.config |= {"DATA": settings.data, "BACKUPS": settings.backup_folder}
+    app.config |= {"DATA": settings.data, "BACKUPS": settings.backup_folder, "FOLDERS": settings.kept_in, "UNGUARDED": False}
     app.extensions = {**app.extensions, "trialcrf.engine": open_engine(settings.database_url)}
     return app
 

@@ -10,6 +10,7 @@ from trialcrf.cli.backup import backup
 from trialcrf.cli.cells import trace_
 from trialcrf.cli.criteria import evaluate
 from trialcrf.cli.data import export, import_
+from trialcrf.cli.database import db
 from trialcrf.cli.dictionary import dictionary
 from trialcrf.cli.lab_limits import lab_limits
 from trialcrf.cli.outbox import outbox
@@ -54,5 +55,6 @@ for command in (
     simulate_command,
     lab_limits,
     trace_,
+    db,
 ):
     main.add_command(command)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from trialcrf.actions import Impossible
+from trialcrf.actions import Impossible, NotClean
 from trialcrf.actions.records import recognise
 from trialcrf.actions.records import report as reporting
 from trialcrf.actions.records.recognise import Sealed, Standing
@@ -18,6 +18,7 @@ from trialcrf.cli.terminal import DAY, MOMENT, Terminal, _, terminal
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import archive, seal
 from trialcrf.external.drawing import Drawing
+from trialcrf.jobs.verify import verify
 from trialcrf.jobs.work import KEPT
 from trialcrf.store import reports
 from trialcrf.store.definitions import Published
@@ -169,7 +170,7 @@ SAID: Mapping[Standing, str] = {
     "verify",
     help=_(
         "Say which archived report a file is, by its SHA-256, and whether the trail still has its checkpoint. "
-        "Exit codes: 0 archived, 2 altered, 3 unknown or of another installation, 4 the trail has another checkpoint, "
+        "Exit codes: 0 archived, 2 altered, 3 unknown or of another installation, 4 the trail has another checkpoint or does not hold, "
         "5 drawn again it is not the same, 6 its signature does not hold. "
         "A signature file (.sig.json) says itself what it signs; beside a file it is checked with it."
     ),
@@ -198,6 +199,13 @@ def verify_report(shell: Terminal, file: Path, again: bool) -> None:
         shell.say(Message(N_("The trail has ANOTHER checkpoint for that moment: what was recorded before it was changed, or cut.")))
         raise click.exceptions.Exit(NOT_HELD)
     shell.say(Message(N_("The trail has this checkpoint for that moment.")))
+    # The heads alone do not tell of a row between them that somebody altered behind the program's back.
+    try:
+        with shell.read() as tx:
+            shell.say(verify(tx))
+    except NotClean as wrong:
+        shell.say(wrong.message)
+        raise click.exceptions.Exit(NOT_HELD) from None
     if found.standing is Standing.ALTERED:
         raise click.exceptions.Exit(ALTERED)
     if again:

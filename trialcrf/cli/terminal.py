@@ -23,12 +23,17 @@ from trialcrf.external.age import CannotUseKey
 from trialcrf.external.backup import CannotBackUp
 from trialcrf.external.language import Language
 from trialcrf.external.markup import CannotDraw
-from trialcrf.store import definitions, migrations
+from trialcrf.store import definitions, guarded, migrations
 from trialcrf.store.audit import Who
+from trialcrf.store.damage import WritingStopped
 from trialcrf.store.definitions import Published
-from trialcrf.store.migrations import SchemaBehind
+from trialcrf.store.guarded import NotGuarded
+from trialcrf.store.migrations import SchemaAhead, SchemaBehind
 from trialcrf.store.transaction import Archived, Transaction, open_engine, reading, writing
 from trialcrf.store.triggers import TriggersDiffer
+
+BEHIND = N_("The database is not the one of this version: run trialcrf init (or, on PostgreSQL, trialcrf db upgrade).")
+AHEAD = N_("The database is of a later version of the program: start that one.")
 
 
 def here() -> Language:
@@ -72,7 +77,13 @@ def _sentence(error: Exception) -> Sayable | str | None:
     if isinstance(error, DefinitionProblems):
         return "\n".join(f"{one.file}:{one.line}: {here().say(one.message)}" for one in error.problems)
     if isinstance(error, SchemaBehind):
-        return Message(N_("The database is not the one of this version: run trialcrf init."))
+        return Message(BEHIND)
+    if isinstance(error, SchemaAhead):
+        return Message(AHEAD)
+    if isinstance(error, NotGuarded):
+        return "\n".join(here().say(one) for one in error.findings)
+    if isinstance(error, WritingStopped):
+        return Message(N_("The database or its disk failed, and nothing more is written: %(what)s"), {"what": error.damage.what})
     if isinstance(error, TriggersDiffer):
         said = N_("The triggers that guard the audit trail are not as they must be (%(names)s): nothing is written to this database.")
         return Message(said, {"names": str(error)})
@@ -114,9 +125,13 @@ class Terminal:
 
     @cached_property
     def engine(self) -> Engine:
-        """The database, checked: no command touches one that is not of this version. Raises SchemaBehind and TriggersDiffer."""
+        """The database, checked: no command touches one that is not of this version.
+
+        Raises SchemaBehind, SchemaAhead, TriggersDiffer and NotGuarded.
+        """
         engine = self.unchecked_engine
         migrations.check(engine)
+        guarded.check(engine, self.settings.database_unguarded)
         return engine
 
     @cached_property

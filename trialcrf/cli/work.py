@@ -16,7 +16,10 @@ from trialcrf.core.wording import N_, Message
 from trialcrf.external import backup_folder
 from trialcrf.jobs import JOBS, Means
 from trialcrf.jobs import run as run_job
-from trialcrf.store import runs
+from trialcrf.store import damage, runs
+
+FAILED = 70
+"""The exit code of a scheduler whose database or disk failed: whoever watches over it starts a new one."""
 
 
 @click.group(help=_("What the program does by itself."))
@@ -75,4 +78,7 @@ def serve_(shell: Terminal) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, on_signal)
+    damage.tell(shell.engine, stopping.set)
     serve(Means.of(shell.settings, shell.engine), stopping)
+    if damage.of(shell.engine) is not None:
+        raise click.exceptions.Exit(FAILED)

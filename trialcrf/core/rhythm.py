@@ -230,6 +230,21 @@ RHYTHMS: Mapping[str, Rhythm] = {
             hourly,
         ),
         Rhythm(
+            "disk-check",
+            N_("Look how much room is left on the disks of the data and the database, and tell administrators before none is."),
+            Message(_SECONDS, {"count": 60}),
+            N_("There is room enough on the disks."),
+            timedelta(minutes=1),
+        ),
+        Rhythm(
+            "clear-tokens",
+            N_("Forget which pages were saved, some days after: by then nobody sends one of them twice."),
+            _NIGHTLY,
+            N_("Pages forgotten: %(count)s."),
+            _AN_HOUR,
+            nightly,
+        ),
+        Rhythm(
             "backup",
             N_("Copy database and files into one backup, prove it by restoring it and starting the program on it, keep the newest."),
             _NIGHTLY,

@@ -8,11 +8,11 @@ from datetime import datetime
 from trialcrf.actions import NotClean
 from trialcrf.actions.oversight import amend
 from trialcrf.actions.records import checkpoint, report
-from trialcrf.actions.reminding import remind
+from trialcrf.actions.reminding import notify, remind
 from trialcrf.actions.safety import decide, escalate
 from trialcrf.core.rhythm import MOST_SKEW, RHYTHMS
 from trialcrf.core.wording import N_, Message
-from trialcrf.external import checkpoints
+from trialcrf.external import checkpoints, room
 from trialcrf.external.clock import NoOtherClock, skew
 from trialcrf.external.clock import now as read_clock  # Not the module: `trialcrf.jobs.clock` would take its name here.
 from trialcrf.external.queue import DRAW_REPORT
@@ -20,8 +20,8 @@ from trialcrf.jobs.backups import back_up_tonight
 from trialcrf.jobs.deliver import deliver
 from trialcrf.jobs.ledger import WHO, Effects, Job, Means, run
 from trialcrf.jobs.verify import verify
-from trialcrf.store import reports
-from trialcrf.store.transaction import Transaction, reading
+from trialcrf.store import reports, save_tokens
+from trialcrf.store.transaction import Transaction, reading, writing
 
 __all__ = ["JOBS", "WHO", "Job", "Means", "run"]
 
@@ -119,6 +119,24 @@ def _clock_check(means: Means, now: datetime) -> Message:
     return _said("clock-check", count=1, seconds=round(seconds, 1))
 
 
+def _disk_check(means: Means, now: datetime) -> Message:
+    free, reserve = room.free(means.settings.kept_in), means.settings.disk_reserve
+    if free >= reserve:
+        return _said("disk-check")
+    megabytes = free // 1024**2
+    with writing(means.engine, read_clock(), WHO) as tx:
+        notify.queue_room(tx, megabytes)
+    # Without the number: a failure that is told in the same words moves one row of the ledger on, each minute.
+    raise NotClean(Message(N_("There is less room on the disk than TRIALCRF_DISK_RESERVE asks for.")))
+
+
+def _clear_tokens(means: Means, now: datetime) -> Effects:
+    def effects(tx: Transaction) -> Message:
+        return _said("clear-tokens", count=save_tokens.clear(tx, now - save_tokens.KEPT))
+
+    return effects
+
+
 def _backup(means: Means, now: datetime) -> Message:
     return back_up_tonight(means.settings)
 
@@ -136,6 +154,8 @@ _ACTIONS: Mapping[str, Callable[[Means, datetime], Effects | Message]] = {
     "audit-verify": _audit_verify,
     "checkpoint": _checkpoint,
     "clock-check": _clock_check,
+    "disk-check": _disk_check,
+    "clear-tokens": _clear_tokens,
     "backup": _backup,
 }
 

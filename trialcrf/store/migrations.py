@@ -16,7 +16,11 @@ _FOLDER = Path(__file__).resolve().parents[2] / "migrations"
 
 
 class SchemaBehind(Exception):
-    """The database was made by another version of the program: it must be migrated before it is used."""
+    """The database was made by an earlier version of the program: it must be migrated before it is used."""
+
+
+class SchemaAhead(Exception):
+    """The database was migrated by a later version of the program: this one does not know what is in it."""
 
 
 def _config(url: str) -> Config:
@@ -32,11 +36,11 @@ def upgrade(url: str, revision: str = "head") -> None:
 
 
 def check(engine: Engine) -> None:
-    """Raise SchemaBehind or TriggersDiffer where this database must not be written to by this program."""
+    """Raise SchemaBehind, SchemaAhead or TriggersDiffer where this database must not be written to by this program."""
     with engine.connect() as connection:
         current = revision(connection)
         if current != newest():
-            raise SchemaBehind(f"schema {current}, program {newest()}")
+            raise (SchemaAhead if current > newest() else SchemaBehind)(f"schema {current}, program {newest()}")
         triggers.check(connection)
 
 

@@ -183,6 +183,7 @@ def differences(tx: Transaction) -> Iterator[Difference]:
     for entity, entity_id, column in cases.differences(tx):
         yield Difference(entity, entity_id, column)
     yield from _oversight_differences(tx, everything)
+    yield from _enrolment_differences(tx, everything)
     for entity, table, columns in (
         ("subject", subject, ("error",)),
         ("query", query, ("state", "assignee", "due_on")),
@@ -203,6 +204,16 @@ def differences(tx: Transaction) -> Iterator[Difference]:
                 yield Difference(entity, *key)
         for entity_id in sorted({id_ for id_, _ in stored} ^ {id_ for id_, _ in told}):
             yield Difference(entity, entity_id, "")
+
+
+def _enrolment_differences(tx: Transaction, everything: Checkpoint) -> Iterator[Difference]:
+    """Who a subject is: its key, site, kind, number and day of enrolment never change."""
+    told = {id_: json.loads(value) for id_, op, _, value in audit.replay(tx.connection, "subject", everything) if op == "create" and value}
+    columns = (subject.c.id, subject.c.key, subject.c.subject_type, subject.c.number, subject.c.enrolled_on, site.c.code.label("site"))
+    for row in tx.read(select(*columns).join(site, site.c.id == subject.c.site_id).order_by(subject.c.id)).mappings():
+        for name, said in told.get(str(row["id"]), {}).items():
+            if name in row and str(row[name]) != str(said):
+                yield Difference("subject", str(row["id"]), name)
 
 
 def _oversight_differences(tx: Transaction, everything: Checkpoint) -> Iterator[Difference]:

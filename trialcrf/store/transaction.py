@@ -15,8 +15,9 @@ from sqlalchemy import Connection, CursorResult, Engine, Executable, Table, crea
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 
-from trialcrf.store import audit
+from trialcrf.store import audit, damage
 from trialcrf.store.audit import Entry, Who
+from trialcrf.store.damage import WritingStopped
 
 AUDITED = frozenset(
     {
@@ -60,6 +61,7 @@ def open_engine(url: str) -> Engine:
         engine = create_engine(url, pool_size=5, max_overflow=10, connect_args=_KEPT_ALIVE)
         event.listen(engine, "checkout", _still_open)
     event.listen(engine, "before_cursor_execute", _guard)
+    event.listen(engine, "handle_error", damage.notice)
     return engine
 
 
@@ -206,11 +208,20 @@ def reading(engine: Engine) -> Iterator[Transaction]:
 
 @contextmanager
 def writing(engine: Engine, at: datetime, who: Who) -> Iterator[Transaction]:
-    """A write transaction: leaving it appends the trail and commits, an exception rolls everything back. Raises Archived."""
-    with _opened(engine, "write") as connection, connection.begin():
-        transaction = Transaction(connection, at, who)
-        yield transaction
-        transaction.flush_trail()
+    """A write transaction: leaving it appends the trail and commits, an exception rolls everything back.
+
+    Raises Archived, and WritingStopped once the disk or the database failed this process.
+    """
+    found = damage.of(engine)
+    if found is not None:
+        raise WritingStopped(found)
+    with _opened(engine, "write") as connection:
+        connection.info["at"] = at
+        with connection.begin():
+            transaction = Transaction(connection, at, who)
+            yield transaction
+            transaction.flush_trail()
+            connection.info["committing"] = True
 
 
 def is_archive(engine: Engine) -> bool:
@@ -232,4 +243,7 @@ def _opened(engine: Engine, mode: str) -> Iterator[Connection]:
                 connection = connection.execution_options(postgresql_readonly=True, isolation_level="REPEATABLE READ")
             yield connection
         finally:
-            connection.info.pop("mode", None)
+            # A connection that broke on the way has no record any more that anything could be left in.
+            if not connection.invalidated:
+                for name in ("mode", "at", "committing"):
+                    connection.info.pop(name, None)

@@ -17,7 +17,7 @@ from trialcrf.actions import NotAllowed
 from trialcrf.core.lock import Locked
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.language import Language
-from trialcrf.store import migrations
+from trialcrf.store import guarded, migrations
 from trialcrf.store.transaction import Archived, is_archive, open_engine
 from trialcrf.web import (
     account,
@@ -29,9 +29,11 @@ from trialcrf.web import (
     export,
     guard,
     hospital,
+    once,
     own_sessions,
     quality,
     queries,
+    refusing,
     reminders,
     reports,
     specification,
@@ -146,13 +148,19 @@ _SENTENCES = {
 }
 
 
-def create_app(settings: Settings, pseudo: str = "") -> Flask:
-    """The WSGI application. Refuses to start on a database that is not at this version or whose triggers differ.
+def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flask:
+    """The WSGI application. Refuses to start on a database that is not at this version, whose triggers differ or that is not safe.
 
-    `pseudo` shows every page in the pseudo-language: the tests find untranslated text with it.
+    `pseudo` shows every page in the pseudo-language: the tests find untranslated text with it. `ends` says that the process is a
+    server's own, to be ended soon after its database or disk failed it.
     """
     engine = open_engine(settings.database_url)
-    migrations.check(engine)
+    try:
+        migrations.check(engine)
+        guarded.check(engine, settings.database_unguarded)
+    except Exception:
+        engine.dispose()
+        raise
     if is_archive(engine) is not (settings.archive is not None):
         # Nobody goes on in an archive by mistake, and no database of a trial is ever open without a password.
         raise Archived("this is the database of an archive" if is_archive(engine) else "this is not the database of an archive")
@@ -171,6 +179,9 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         ARCHIVE=settings.archive,
         HOSPITAL=settings.oidc_name if settings.oidc_issuer else "",
         ADMIN_SECOND_FACTOR=settings.admin_second_factor,
+        UNGUARDED=settings.database_unguarded and bool(guarded.findings(engine)),
+        FOLDERS=settings.kept_in,
+        DISK_RESERVE=settings.disk_reserve,
         MAX_CONTENT_LENGTH=LARGEST_POST,
         MAX_FORM_MEMORY_SIZE=LARGEST_POST,
         MAX_FORM_PARTS=20_000,
@@ -190,13 +201,21 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         raise RuntimeError(f"routes that name no verb: {', '.join(unnamed)}")
     door = guard if settings.archive is None else archived
     app.before_request(door.open_door)
+    if settings.archive is None:
+        app.before_request(refusing.look)
     app.before_request(step_up.look)
     app.before_request(factors.look)
     app.before_request(names.look)
+    if settings.archive is None:
+        app.before_request(once.look)
+        app.after_request(once.settle)
     app.after_request(door.close_door)
     app.teardown_request(guard.end_view)
     app.register_error_handler(Exception, _explain)
     app.register_error_handler(Locked, _closed)
+    if ends:
+        refusing.end_with(engine)
+    app.register_error_handler(once.SavedAlready, once.lead)
     return app
 
 
@@ -253,6 +272,11 @@ def _closed(refused: Locked) -> tuple[str, int]:
 def _explain(error: Exception) -> tuple[str, int] | Response:
     """A plain page for every error: what happened, that nothing was changed, where to go. No stack trace reaches a person."""
     status, said, trace = 500, None, ""
+    told = refusing.sentences(error)
+    if told:
+        return render_template(
+            "error.html", shell=shell(alone=True), status=503, heading=Message(refusing.HEADING), sentences=told, trace=""
+        ), 503
     refused = closing.by_database(error)
     if refused is not None:
         return _closed(refused)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
+
 from flask import current_app, g, request, url_for
 
 from trialcrf.core.access import ROLES, VERBS, may, role_for
@@ -10,11 +12,12 @@ from trialcrf.core.rotation import is_old
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import backup_folder
 from trialcrf.store import runs
-from trialcrf.web import guard, navigation
+from trialcrf.web import guard, navigation, refusing
 from trialcrf.web.page import Shell
 
 DONE = {
     "saved": N_("Saved."),
+    "once": N_("This page was sent twice: it is saved, and it is saved once."),
     "same": N_("Nothing was different: nothing was saved."),
     "queries": N_("Saved. Some values raised a query: correct them or confirm them below."),
     "reading_queries": N_("Saved. Some values raised a query: correct them or confirm them at the value."),
@@ -79,6 +82,9 @@ DONE = {
 """What a page may say on top after a save: the address carries only the code, never the text."""
 
 
+UNGUARDED = N_("This database is set up for trying out (TRIALCRF_DATABASE_UNGUARDED): it is not safe for the data of a trial.")
+
+
 def done_notices(with_categories: bool = True) -> list[tuple[str, str]]:
     code = request.args.get("done", "") if request.method in guard.SAFE else ""
     return [("good", g.language.gettext(DONE[code]))] if code in DONE else []
@@ -92,15 +98,9 @@ def shell(alone: bool = False) -> Shell:
     language_url = "" if archive else url_for("account.choose_language")
     if session is None:
         return Shell(
-            g.language.code,
-            "auto",
-            here=here,
-            home_url="/",
-            language_url=language_url,
-            archive=archive,
-            tongues=_tongues(),
-            hospital=hospital,
-        )
+            g.language.code, "auto", here=here, home_url="/", language_url=language_url, archive=archive, tongues=_tongues(),
+            hospital=hospital, stopped=refusing.stopped(),
+        )  # fmt: skip
     study = place.published.study if place.published else None
     role = None
     if study is not None:
@@ -110,6 +110,7 @@ def shell(alone: bool = False) -> Shell:
         language=g.language.code,
         theme=session.theme,
         token=session.csrf,
+        save_token=secrets.token_urlsafe(16),
         here=here,
         home_url=url_for("account.home"),
         study=study.oid if study else "",
@@ -122,6 +123,7 @@ def shell(alone: bool = False) -> Shell:
         nav=() if alone else navigation.shown(),
         banner=None if alone else _banner(),
         banner_url=url_for("jobs.listed"),
+        stopped=refusing.stopped(),
         language_url=language_url,
         account_url="" if archive else url_for("account.mine"),
         sign_out_url="" if archive else url_for("account.sign_out"),
@@ -151,6 +153,11 @@ def _banner() -> Message | None:
     """What an administrator must be told on every page: nobody else pays for the look, or can do anything about it."""
     if not may(g.session.actor, "job.administer", "*"):
         return None
+    if current_app.config["UNGUARDED"]:
+        return Message(UNGUARDED)
+    little = refusing.little_room()
+    if little is not None:
+        return little
     with guard.read() as tx:
         found = health(runs.standings(tx, RHYTHMS), g.now)
     if found.tick_age is None:

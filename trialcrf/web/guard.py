@@ -20,7 +20,7 @@ from trialcrf.core.access import VERBS, may, sites_of
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import clock
 from trialcrf.external.language import Language
-from trialcrf.store import definitions, sessions, sites, subjects
+from trialcrf.store import damage, definitions, sessions, sites, subjects
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
 from trialcrf.store.sessions import Session
@@ -135,6 +135,8 @@ def write(by: Who | None = None) -> Iterator[Transaction]:
     """
     end_view()
     with writing(engine(), g.now, by or acting()) as tx:
+        for first in g.pop("before_writing", ()):
+            first(tx)
         yield tx
         for also in g.get("alongside", ()):
             also(tx)
@@ -229,7 +231,8 @@ def open_door() -> AnyResponse | None:
 def _let_in(tx: Transaction, needed: str) -> AnyResponse | None:
     """Someone who is signed in: the token of the page must be that of the session, and the place one of theirs."""
     g.language = Language(current_app.config["PSEUDO"] or g.session.language)
-    if (g.session.due(g.now) and UNATTENDED not in request.headers) or not g.session.browser:
+    late = (g.session.due(g.now) and UNATTENDED not in request.headers) or not g.session.browser
+    if late and damage.of(engine()) is None:
         with writing(engine(), g.now, Who.nobody()) as touching:
             sessions.touch(touching, g.session.id, address(), family(request.user_agent.string))
     _check_origin()

@@ -43,6 +43,7 @@ class Shell:
     theme: str = "auto"
     languages: Mapping[str, str] = field(default_factory=lambda: {"fr": "Français", "en": "English"})
     token: str = ""
+    save_token: str = ""  # made anew for every page that is drawn: a page that is sent twice is saved once
     here: str = "/"
     home_url: str = "/"
     study: str = ""
@@ -60,6 +61,7 @@ class Shell:
     search: str = ""
     banner: Message | None = None
     banner_url: str = ""
+    stopped: Message | None = None  # since when nothing is saved, because the disk or the database failed
     archive: Message | None = None  # what says that this is an archive; `tongues` are then the addresses of the page in each language
     hospital: str = ""
     tongues: Mapping[str, str] = field(default_factory=dict)

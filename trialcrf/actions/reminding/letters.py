@@ -249,6 +249,12 @@ def _misuse(tx: Transaction, account: Account, params: Mapping[str, Any], now: d
     return Written({"address": params["address"], "hour": params["hour"]}, "/people")
 
 
+def _room(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
+    if not may(accounts.actor(tx, account), "job.administer", "*"):
+        raise NoLongerDue(N_("The recipient is not to be told of this any more."))
+    return Written({"size": params["size"], "day": params["day"]}, "/admin/jobs")
+
+
 def _invite(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
     token = fresh_invitation(tx, account.id)
     return Written({"username": account.username, "days": INVITATION_LASTS.days}, f"/invitation/{quote(token)}")
@@ -276,6 +282,7 @@ _WRITERS: Mapping[str, Callable[[Transaction, Account, Mapping[str, Any], dateti
     "hold": _hold,
     "incident": _incident,
     "misuse": _misuse,
+    "room": _room,
     "invite": _invite,
     "reset": _reset,
     "account": _account,

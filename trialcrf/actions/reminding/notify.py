@@ -58,6 +58,13 @@ def queue_account(tx: Transaction, account_id: int, what: str, to: str = "") -> 
     outbox.add(tx, key, "account", account_id, {"what": what, "to": to} if to else {"what": what})
 
 
+def queue_room(tx: Transaction, megabytes: int) -> None:
+    """That room runs out on the disk is told to every administrator: one mail a day."""
+    day = tx.at.strftime("%Y-%m-%d")
+    for one in accounts.holders(tx, ["administrator"], "*", ""):
+        outbox.add(tx, outbox.key("room", "*", day, one.username), "room", one.id, {"size": megabytes, "day": day}, "")
+
+
 INCIDENT_ROLES = ("qualified_person", "sponsor", "investigator")
 
 

@@ -1,4 +1,4 @@
-"""Work to do and work done: planned visits, mails to deliver, runs of jobs, archived reports."""
+"""Work to do and work done: planned visits, mails to deliver, runs of jobs, archived reports, pages that were saved."""
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
@@ -82,4 +82,15 @@ report = Table(
     Column("step", String(40), nullable=False, server_default=""),  # what is being done
     Column("annexes", Text, nullable=False, server_default="[]"),  # JSON: [name, lines, SHA-256] of each file beside it
     Column("eyes", String(200), nullable=False, server_default=""),  # which kinds of forms are in it; none: every kind
+)
+
+save_token = Table(
+    "save_token",
+    metadata,
+    Column("token_hash", String(64), primary_key=True),
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("digest", String(64), primary_key=True),  # of everything that the page sent, and of its address
+    Column("endpoint", String(80), nullable=False),
+    Column("location", Text, nullable=False, server_default=""),  # where it was sent on to; none: to the page that it came from
+    Column("at", Moment, nullable=False, index=True),
 )

@@ -24,7 +24,7 @@ from trialcrf.core.wording import N_, Message
 from trialcrf.store import cases, definitions, forms, queries, replay, subjects, verifications
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import guard, once
 from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.cells.ways import ways
 from trialcrf.web.fixed import ReasonForm
@@ -110,6 +110,8 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
                 key = _free(tx, which, key, sent)
             saved = enter.save_form(tx, g.place.published, which, key, sent, g.now)
             marked = late.mark(tx, which, key, saved.form_id, g.now)
+            onward = _onward(key, opened, posted.act, saved, bool(marked))
+            once.answers(onward)
     except Refused as refused:
         if all(finding.check == BLANK for finding in refused.findings):
             following = visit.following(key, opened) if posted.act == "next" else None
@@ -131,11 +133,17 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
         return _closed(key, opened, posted, locked), 409
     except Impossible as problem:
         abort(409, description=problem.message)
+    return redirect(onward, 303)
+
+
+def _onward(key: FormKey, opened: Opened, act: str, saved: enter.Saved, marked: bool) -> str:
+    """Where a save leads: to the queries that it raised, to the next form of the visit, or back to its own page."""
+    which: Subject = g.place.subject
     if any(not query.confirmed for query in saved.decision.opened):
-        return redirect(form_url(which, key, done="queries"), 303)
-    if posted.act == "next" and (following := visit.following(key, opened)) is not None:
-        return redirect(form_url(which, following, done="saved"), 303)
-    return redirect(form_url(which, key, done="same" if saved.decision.empty and not marked else "saved"), 303)
+        return form_url(which, key, done="queries")
+    if act == "next" and (following := visit.following(key, opened)) is not None:
+        return form_url(which, following, done="saved")
+    return form_url(which, key, done="same" if saved.decision.empty and not marked else "saved")
 
 
 @page(blueprint, RULE + "/error", "form.error", methods=["POST"])

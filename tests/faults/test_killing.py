@@ -1,0 +1,20 @@
+"""The real server, killed while eight people save: nothing acknowledged is lost, nothing is saved twice, and it starts again."""
+
+from __future__ import annotations
+
+import os
+import random
+
+import pytest
+
+from tests.faults.killing import kills
+
+KILLS = int(os.environ.get("TRIALCRF_FAULTS_KILLS", "2"))
+
+
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_every_acknowledged_save_outlives_kills_at_random_moments(kind, tmp_path):
+    clients, said = kills(kind, tmp_path, KILLS, random.Random(os.environ.get("TRIALCRF_FAULTS_SEED", "1")))
+    assert said == ""
+    assert sum(one.saves for one in clients) > 8 * KILLS
+    assert sum(one.resent for one in clients) > 0, "no save was ever in the air when the server was killed: nothing was tried"

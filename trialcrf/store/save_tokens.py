@@ -1,0 +1,67 @@
+"""Pages that were saved, by the token that was drawn into each: the same page sent again is answered and not saved again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from trialcrf.store.models import save_token
+from trialcrf.store.transaction import Transaction
+
+KEPT = timedelta(days=7)
+"""How long a page is known: whoever wakes a computer up after a weekend finds its pages as they were."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """One page as it was sent: the hash of its token, by whom, and the digest of its address and of everything in it."""
+
+    token_hash: str
+    account_id: int
+    digest: str
+
+    @property
+    def key(self) -> dict[str, Any]:
+        return {"token_hash": self.token_hash, "account_id": self.account_id, "digest": self.digest}
+
+
+_SAVED = select(save_token.c.location).where(*(save_token.c[name] == bindparam(name) for name in ("token_hash", "account_id", "digest")))
+
+
+def saved(tx: Transaction, sent: Sent) -> str | None:
+    """Where the page was sent on to when it was saved (empty: nobody said); None where it never was."""
+    found = tx.read(_SAVED, sent.key).first()
+    return None if found is None else str(found.location)
+
+
+def take(tx: Transaction, sent: Sent, endpoint: str) -> bool:
+    """Note in this transaction that the page is saved by it; False where it was already.
+
+    Of two that come at once, the second waits here for the first one's end.
+    """
+    dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
+    new = dialect.insert(save_token).values(**sent.key, endpoint=endpoint[:80], at=tx.at).on_conflict_do_nothing()
+    return tx.work(new.returning(save_token.c.at)).first() is not None
+
+
+def lead(tx: Transaction, sent: Sent, location: str) -> None:
+    """Say where the page is sent on to."""
+    tx.work(update(save_token).where(*_same(sent)).values(location=location))
+
+
+def forget(tx: Transaction, sent: Sent) -> None:
+    """The page was answered without being saved: sent again, it is judged again."""
+    tx.work(delete(save_token).where(*_same(sent)))
+
+
+def clear(tx: Transaction, before: datetime) -> int:
+    """Forget pages that were saved before this moment; returns how many."""
+    return tx.work(delete(save_token).where(save_token.c.at < before)).rowcount
+
+
+def _same(sent: Sent) -> list[Any]:
+    return [save_token.c[name] == value for name, value in sent.key.items()]
