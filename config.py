@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -24,6 +24,8 @@ _DIALECTS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
+Network = IPv4Network | IPv6Network
+
 _YES = {"1", "true", "yes", "on"}
 _NO = {"0", "false", "no", "off"}
 
@@ -44,6 +46,8 @@ class Settings:
     `icsr_schema` is the XML schema of the ICH (MCCI_IN200100UV01.xsd), where the sponsor supplies it: no other message leaves then.
     `calendar_keys` False keeps the keys of subjects out of every calendar feed, whatever its owner chose.
     `time_url` is a web server whose Date this machine's clock is held against every hour; without one nothing is compared.
+    `workers` is how many processes serve the pages; `proxies`, how many servers of the house stand before them and say who asks.
+    `log` is json or text (None: text on a terminal, else json); `metrics_from` are the networks that may read the measurements.
     `archive` is set by `trialcrf archive open` alone: the moment of the archive whose unpacked copy is served, read-only.
     The two URLs may carry passwords, so they are kept out of the printed form.
     """
@@ -61,6 +65,10 @@ class Settings:
     icsr_schema: Path | None = None
     archive: datetime | None = None
     time_url: str | None = None
+    workers: int = 2
+    proxies: int = 0
+    log: str | None = None
+    metrics_from: tuple[Network, ...] = ()
 
     @property
     def loopback(self) -> bool:
@@ -106,6 +114,10 @@ class Settings:
             icsr_schema=given.file("TRIALCRF_ICSR_SCHEMA"),
             archive=given.moment("TRIALCRF_ARCHIVE"),
             time_url=given.base_url("TRIALCRF_TIME_URL", "") or None,
+            workers=given.number("TRIALCRF_WORKERS", 2, 1, 64),
+            proxies=given.number("TRIALCRF_PROXIES", 0, 0, 9),
+            log=given.one_of("TRIALCRF_LOG", ("json", "text")),
+            metrics_from=given.networks("TRIALCRF_METRICS_FROM"),
         )
         if settings.demo and not settings.loopback:
             given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")
@@ -173,6 +185,28 @@ class _Given:
             return int(text)
         self.refuse(name, f"{text!r} is not a port number from 1 to 65535")
         return default
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        text = self.text(name, str(default))
+        if text.isascii() and text.isdecimal() and least <= int(text[:6]) <= most:
+            return int(text)
+        self.refuse(name, f"{text!r} is not a number from {least} to {most}")
+        return default
+
+    def one_of(self, name: str, choices: tuple[str, ...]) -> str | None:
+        text = self.text(name, "").lower()
+        if text and text not in choices:
+            self.refuse(name, f"{text!r} is none of {', '.join(choices)}")
+        return text if text in choices else None
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        found = []
+        for text in self.text(name, "").replace(",", " ").split():
+            try:
+                found.append(ip_network(text))
+            except ValueError:
+                self.refuse(name, f"{text!r} is no address or network such as 10.0.5.7 or 10.0.5.0/24")
+        return tuple(found)
 
     def flag(self, name: str, default: bool) -> bool:
         text = self.text(name, "yes" if default else "no").lower()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
@@ -11,6 +12,7 @@ from flask import Flask, Response, g, render_template, request
 from jinja2 import StrictUndefined
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import TEMPLATES, Settings
 from trialcrf.actions import NotAllowed
@@ -180,7 +182,23 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     app.teardown_request(guard.end_view)
     app.register_error_handler(Exception, _explain)
     app.register_error_handler(Locked, _closed)
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies)  # type: ignore[method-assign]
     return app
+
+
+def limit_of(app: Flask) -> Callable[[str, str], int]:
+    """How many bytes a request may bring, by its method and path: a server refuses more before it reads it."""
+    places = app.url_map.bind("")
+
+    def limit(method: str, path: str) -> int:
+        try:
+            endpoint, _values = places.match(path.encode("latin-1").decode("utf-8", "replace"), method)
+        except HTTPException:
+            return LARGEST_POST
+        return guard.LARGER.get(endpoint, LARGEST_POST)
+
+    return limit
 
 
 def _prepare_templates(app: Flask) -> None:
