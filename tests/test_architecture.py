@@ -325,7 +325,7 @@ def test_every_route_names_a_verb_of_the_permission_table(databases, tmp_path) -
     assert set(needed.values()) <= {*VERBS, PUBLIC, SELF}
     public = {endpoint for endpoint, verb in needed.items() if verb == PUBLIC}
     assert public == {
-        "static", "health.healthz", "account.sign_in_page", "account.sign_in_post", "account.choose_language",
+        "static", "health.healthz", "metrics.shown", "account.sign_in_page", "account.sign_in_post", "account.choose_language",
         "account.invitation_page", "account.accept", "feed.ics",
         "reminders.stop_page", "reminders.stop",
     }  # fmt: skip

@@ -490,6 +490,7 @@ NO_PAGES = {
     "casebook_files.part": "a file",
     "casebook_files.whole": "a file",
     "health.healthz": "JSON for a watcher",
+    "metrics.shown": "text for a program that measures",
     "dictionaries.found": "JSON for the search while one types",
     "account.home": "leads to the start of each role",
     "entry.by_number": "leads from a mail to a form",

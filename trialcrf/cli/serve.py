@@ -25,6 +25,7 @@ from trialcrf.cli.terminal import Terminal, _, here, stop, terminal
 from trialcrf.cli.workers import GRACE, end_with_parent, listen, supervise
 from trialcrf.core.access import ROLES
 from trialcrf.core.wording import N_, Message
+from trialcrf.external import logs
 from trialcrf.jobs import WHO
 from trialcrf.jobs.work import draw_report
 from trialcrf.store import accounts, migrations, reports, subjects
@@ -57,6 +58,7 @@ def make_ready(shell: Terminal) -> None:
 @terminal
 def serve(shell: Terminal) -> None:
     settings = shell.settings
+    logs.start(settings.log)
     shell.engine.dispose()  # Opened to refuse a database of another version before the pages are made ready.
     listening = _listening(settings.host, settings.port)
     supervise(_worker(settings, listening), settings.workers)
@@ -65,12 +67,15 @@ def serve(shell: Terminal) -> None:
 def _worker(settings: Settings, listening: socket.socket) -> Callable[[int], None]:
     """What each process of the web server does. The pages are made ready once, here, and every process is a copy of this one."""
     from trialcrf.external.http_server import Worker  # The other commands need no web.
+    from trialcrf.external.metrics import Board
     from trialcrf.web import create_app, limit_of
 
     app = create_app(settings)
+    board: Board = app.extensions["trialcrf.board"]
     app.extensions["trialcrf.engine"].dispose()  # A connection is of one process.
 
     def work(number: int) -> None:
+        board.take(number)
         worker = Worker(app, listening, limit_of(app), settings.proxies > 0)
         signal.signal(signal.SIGTERM, lambda _number, _frame: worker.stop())
         worker.run(GRACE - 2)

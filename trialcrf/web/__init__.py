@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import uuid
 from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
@@ -16,9 +14,11 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import TEMPLATES, Settings
 from trialcrf.actions import NotAllowed
+from trialcrf.core.access import VERBS
 from trialcrf.core.lock import Locked
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.language import Language
+from trialcrf.external.metrics import Board
 from trialcrf.store import migrations
 from trialcrf.store.transaction import Archived, is_archive, open_engine
 from trialcrf.web import (
@@ -32,11 +32,12 @@ from trialcrf.web import (
     guard,
     quality,
     queries,
+    record,
     reminders,
     reports,
     specification,
 )
-from trialcrf.web.administration import admin, health, jobs_page, mails
+from trialcrf.web.administration import admin, health, jobs_page, mails, metrics
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
 from trialcrf.web.forms import entry, history, labview, threads
 from trialcrf.web.frame import done_notices, shell
@@ -98,6 +99,7 @@ BLUEPRINTS = (
     look_back,
     mails,
     matrix,
+    metrics,
     monitoring,
     quality,
     queries,
@@ -161,6 +163,8 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
         CALENDAR_KEYS=settings.calendar_keys,
         ICSR_SCHEMA=settings.icsr_schema,
         ARCHIVE=settings.archive,
+        PROXIES=settings.proxies,
+        METRICS_FROM=settings.metrics_from,
         MAX_CONTENT_LENGTH=LARGEST_POST,
         MAX_FORM_MEMORY_SIZE=LARGEST_POST,
         MAX_FORM_PARTS=20_000,
@@ -168,6 +172,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     )
     app.extensions["trialcrf.engine"] = engine
     app.extensions["trialcrf.shell"] = shell
+    app.extensions["trialcrf.bursts"] = {}
     _prepare_templates(app)
     for module in BLUEPRINTS:
         app.register_blueprint(module.blueprint)
@@ -175,9 +180,13 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     unnamed = [name for name, view in app.view_functions.items() if not hasattr(view, "verb")]
     if unnamed:
         raise RuntimeError(f"routes that name no verb: {', '.join(unnamed)}")
+    app.extensions["trialcrf.board"] = Board((rule.rule for rule in app.url_map.iter_rules()), VERBS, settings.workers)
     door = guard if settings.archive is None else archived
+    app.before_request(record.begin)
+    app.after_request(record.end)  # Of these the first is the last that is asked.
     app.before_request(door.open_door)
     app.before_request(names.look)
+    app.before_request(record.enter)
     app.after_request(door.close_door)
     app.teardown_request(guard.end_view)
     app.register_error_handler(Exception, _explain)
@@ -248,12 +257,12 @@ def _closed(refused: Locked) -> tuple[str, int]:
     """What was tried lies under a freeze or lock: told to whoever tried, and put into the trail."""
     closing.note(refused)
     heading, sentences = Message(N_("This is closed")), [refused.message]
-    return render_template("error.html", shell=shell(), status=409, heading=heading, sentences=sentences, trace=""), 409
+    return render_template("error.html", shell=shell(), status=409, heading=heading, sentences=sentences, trace=g.request_id), 409
 
 
 def _explain(error: Exception) -> tuple[str, int] | Response:
     """A plain page for every error: what happened, that nothing was changed, where to go. No stack trace reaches a person."""
-    status, said, trace = 500, None, ""
+    status, said = 500, None
     refused = closing.by_database(error)
     if refused is not None:
         return _closed(refused)
@@ -273,14 +282,13 @@ def _explain(error: Exception) -> tuple[str, int] | Response:
     elif isinstance(error, OperationalError) and "locked" in str(error):
         status = 503
     if status == 500 or status not in _HEADINGS:
-        trace = uuid.uuid4().hex[:12]
         status = status if status in _HEADINGS else 500
-        logging.getLogger("trialcrf").error("%s %s failed (%s)", request.method, request.path, trace, exc_info=error)
+        record.failed(error)
     values: dict[str, Any] = {
         "shell": shell(alone=status >= 500),
         "status": status,
         "heading": Message(_HEADINGS[status]),
         "sentences": [said or Message(_SENTENCES[status])],
-        "trace": trace,
+        "trace": g.request_id,
     }
     return render_template("error.html", **values), status
