@@ -180,7 +180,7 @@ def create_app(settings: Settings, pseudo: str = "") -> Flask:
     unnamed = [name for name, view in app.view_functions.items() if not hasattr(view, "verb")]
     if unnamed:
         raise RuntimeError(f"routes that name no verb: {', '.join(unnamed)}")
-    app.extensions["trialcrf.board"] = Board((rule.rule for rule in app.url_map.iter_rules()), VERBS, settings.workers)
+    app.extensions["trialcrf.board"] = Board((rule.rule for rule in app.url_map.iter_rules()), {*VERBS, guard.SELF}, settings.workers)
     door = guard if settings.archive is None else archived
     app.before_request(record.begin)
     app.after_request(record.end)  # Of these the first is the last that is asked.
