@@ -12,7 +12,7 @@ BIN := .venv/bin
 LOCK := $(abspath .venv/lock-tools/bin/pip-compile) --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --build-deps-for editable
 
-.PHONY: help setup dev run test fast lint types bench sabotage messages lock
+.PHONY: help setup dev run test fast lint types bench sabotage messages lock supply audit
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -54,3 +54,9 @@ lock: dev ## Pin every package with its hashes (UPGRADE=--upgrade takes newer ve
 	@.ci/setup lock
 	@$(LOCK) $(UPGRADE) --output-file requirements.lock pyproject.toml
 	@$(LOCK) $(UPGRADE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+
+supply: dev ## Write the bill of materials (docs/sbom.cdx.json) and the licences (docs/licences.csv) of the lock
+	@$(BIN)/python .ci/supply.py write
+
+audit: dev ## Known vulnerabilities of the pinned packages; fails where nothing was looked at (ANSWER=file of pip-audit)
+	@$(BIN)/python .ci/supply.py audit $(if $(ANSWER),--answer $(ANSWER))

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
@@ -25,6 +25,8 @@ _DIALECTS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
+Network = IPv4Network | IPv6Network
+
 _YES = {"1", "true", "yes", "on"}
 _NO = {"0", "false", "no", "off"}
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
@@ -49,6 +51,8 @@ class Settings:
     `backup_recipients` are public keys of age: whoever has one of their private keys opens the backups. `backup_identity` is the file of
     such a private key, and stands on a machine only to prove or restore. `backup_server` names a PostgreSQL where scratch databases may be
     made for the proof (by default the server of the database); `backup_keep` is how many nights, weeks and months are kept.
+    `workers` is how many processes serve the pages; `proxies`, how many servers of the house stand before them and say who asks.
+    `log` is json or text (None: text on a terminal, else json); `metrics_from` are the networks that may read the measurements.
     `archive` is set by `trialcrf archive open` alone: the moment of the archive whose unpacked copy is served, read-only.
     `oidc_issuer` is the hospital's OpenID Connect provider, empty where nobody signs in by it; `oidc_name` is what its button says,
     `oidc_acr` are the levels of its sign-in that count as a second factor.
@@ -75,6 +79,10 @@ class Settings:
     database_owner_url: str | None = field(default=None, repr=False)
     database_unguarded: bool = False
     disk_reserve: int = 1024**3
+    workers: int = 2
+    proxies: int = 0
+    log: str | None = None
+    metrics_from: tuple[Network, ...] = ()
     admin_second_factor: bool = True
     oidc_issuer: str = ""
     oidc_client_id: str = ""
@@ -166,6 +174,10 @@ class Settings:
             database_owner_url=given.owner_url("DATABASE_OWNER_URL"),
             database_unguarded=given.flag("TRIALCRF_DATABASE_UNGUARDED", False),
             disk_reserve=given.size("TRIALCRF_DISK_RESERVE", 1024**3),
+            workers=given.number("TRIALCRF_WORKERS", 2, 1, 64),
+            proxies=given.number("TRIALCRF_PROXIES", 0, 0, 9),
+            log=given.one_of("TRIALCRF_LOG", ("json", "text")),
+            metrics_from=given.networks("TRIALCRF_METRICS_FROM"),
         )
         if settings.database_unguarded and not settings.loopback:
             given.refuse(
@@ -270,6 +282,28 @@ class _Given:
             return int(text)
         self.refuse(name, f"{text!r} is not a port number from 1 to 65535")
         return default
+
+    def number(self, name: str, default: int, least: int, most: int) -> int:
+        text = self.text(name, str(default))
+        if text.isascii() and text.isdecimal() and least <= int(text[:6]) <= most:
+            return int(text)
+        self.refuse(name, f"{text!r} is not a number from {least} to {most}")
+        return default
+
+    def one_of(self, name: str, choices: tuple[str, ...]) -> str | None:
+        text = self.text(name, "").lower()
+        if text and text not in choices:
+            self.refuse(name, f"{text!r} is none of {', '.join(choices)}")
+        return text if text in choices else None
+
+    def networks(self, name: str) -> tuple[Network, ...]:
+        found = []
+        for text in self.text(name, "").replace(",", " ").split():
+            try:
+                found.append(ip_network(text))
+            except ValueError:
+                self.refuse(name, f"{text!r} is no address or network such as 10.0.5.7 or 10.0.5.0/24")
+        return tuple(found)
 
     def flag(self, name: str, default: bool) -> bool:
         text = self.text(name, "yes" if default else "no").lower()

@@ -1,4 +1,4 @@
-"""The WSGI application, for any server: `granian --interface wsgi wsgi:app`."""
+"""The WSGI application, for any server: `trialcrf serve` needs no other."""
 
 from config import Settings
 from trialcrf.web import create_app

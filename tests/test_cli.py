@@ -492,7 +492,7 @@ class Running:
         return found
 
     def child(self, name: str) -> int:
-        """The process id of the web server (granian) or of the scheduler (jobs serve)."""
+        """The process id of the web server (cli serve) or of the scheduler (jobs serve)."""
         listed = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(self.process.pid)], capture_output=True, text=True, check=False)
         (found,) = [line.split()[0] for line in listed.stdout.splitlines() if name in line]
         return int(found)
@@ -525,7 +525,7 @@ def test_run_makes_everything_ready_serves_it_keeps_it_and_stops_cleanly(running
     assert any(re.match(r"cora +only-for-the-demo +Coordinator +01$", line) for line in first.lines())
     status, told = first.health()
     assert (status, told["status"]) == (200, "ok")
-    children = [first.child("granian"), first.child("jobs serve")]
+    children = [first.child("cli serve"), first.child("jobs serve")]
     assert list((tmp_path / "data" / "reports").glob("msc_ssc-safety-*.pdf"))
     assert first.stop() == 0
     assert not any(_alive(pid) for pid in children)
@@ -542,7 +542,7 @@ def test_run_makes_everything_ready_serves_it_keeps_it_and_stops_cleanly(running
     with world.read() as tx:
         assert (subjects.count(tx, "msc_ssc"), len(reports.all_of(tx, "msc_ssc"))) == (kept, drawn)
     engine.dispose()
-    os.kill(second.child("granian"), signal.SIGKILL)
+    os.kill(second.child("cli serve"), signal.SIGKILL)
     assert second.process.wait(timeout=120) == 1, "the other part does not go on alone"
     assert "ended by itself" in second.errors.read_text()
     with pytest.raises(OSError):
@@ -550,7 +550,7 @@ def test_run_makes_everything_ready_serves_it_keeps_it_and_stops_cleanly(running
 
     third = running()
     third.wait_until_ready()
-    children = [third.child("granian"), third.child("jobs serve")]
+    children = [third.child("cli serve"), third.child("jobs serve")]
     third.process.kill()
     end = time.monotonic() + 120
     while any(_alive(pid) for pid in children) and time.monotonic() < end:

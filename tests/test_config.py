@@ -61,6 +61,10 @@ def test_every_bad_value_is_in_one_message(tmp_path: Path) -> None:
         "TRIALCRF_CALENDAR_KEYS": "some",
         "TRIALCRF_TIME_URL": "ftp://crf.example.org",
         "TRIALCRF_ICSR_SCHEMA": str(tmp_path / "none.xsd"),
+        "TRIALCRF_WORKERS": "0",
+        "TRIALCRF_PROXIES": "all",
+        "TRIALCRF_LOG": "xml",
+        "TRIALCRF_METRICS_FROM": "10.0.0.1/24, monitoring.example.org",
     }
     with pytest.raises(BadSettings) as caught:
         Settings.from_env(bad)

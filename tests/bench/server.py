@@ -18,7 +18,14 @@ PATIENCE = 60.0
 
 @contextmanager
 def serving(url: str, data: Path) -> Iterator[int]:
-    """`trialcrf serve` (two workers of one thread) over this database; gives its port."""
+    """`trialcrf serve` (two processes) over this database; gives its port."""
+    with serving_process(url, data) as (port, _process):
+        yield port
+
+
+@contextmanager
+def serving_process(url: str, data: Path) -> Iterator[tuple[int, int]]:
+    """The same, with its process id."""
     port = _free_port()
     settings = {"TRIALCRF_DATA": str(data), "DATABASE_URL": url, "HOST": "127.0.0.1", "PORT": str(port), "TRIALCRF_DEMO": "no"}
     log = data / "server.log"
@@ -33,7 +40,7 @@ def serving(url: str, data: Path) -> Iterator[int]:
         )
     try:
         _wait(server, port, log)
-        yield port
+        yield port, server.pid
     finally:
         server.terminate()
         try:

@@ -558,6 +558,7 @@ NO_PAGES = {
     "hospital.mine": "there is none where no provider is set, as here: tests/web/test_hospital.py",
     "hospital.back": "leads on from the hospital's provider",
     "health.healthz": "JSON for a watcher",
+    "metrics.shown": "text for a program that measures",
     "dictionaries.found": "JSON for the search while one types",
     "account.home": "leads to the start of each role",
     "entry.by_number": "leads from a mail to a form",

@@ -134,7 +134,7 @@ def application(url: str, data: Path) -> Flask:
     app = copy(_MADE[0])
     app.config = copy(app.config)
     app.config |= {"DATA": settings.data, "BACKUPS": settings.backup_folder, "FOLDERS": settings.kept_in, "UNGUARDED": False}
-    app.extensions = {**app.extensions, "trialcrf.engine": open_engine(settings.database_url)}
+    app.extensions = {**app.extensions, "trialcrf.engine": open_engine(settings.database_url), "trialcrf.bursts": {}}
     return app
 
 

@@ -228,7 +228,11 @@ def walked(house: CellsHouse) -> list[str]:
     values = {"study": "msc_ssc", "site": "01", "event": "SCR", "kind": "recipient", "form": "VITALS"}
     found = []
     for rule in house.app.url_map.iter_rules():
-        if "GET" not in (rule.methods or ()) or rule.endpoint in ("static", "health.healthz") or {"token", "invitation"} & rule.arguments:
+        if (
+            "GET" not in (rule.methods or ())
+            or rule.endpoint in ("static", "health.healthz", "metrics.shown")
+            or {"token", "invitation"} & rule.arguments
+        ):
             continue
         for key, held in numbers.items() if rule.arguments & {"subject", "form_id"} else [("", [])]:
             for stored in held if rule.arguments & {"form", "form_id"} else held[:1] or [None]:

@@ -149,7 +149,7 @@ def test_a_file_that_is_gone_is_told(house, caplog):
     page = house.client("dana").get(LIST)
     assert page.status_code == 200
     assert f"{LIST}/{number}.pdf" not in page.text
-    assert "safety.pdf" in caplog.text
+    assert f"report {number} is not there" in caplog.text
 
 
 def test_the_file_of_another_study_or_one_that_is_not_drawn_does_not_exist(house):

@@ -22,8 +22,9 @@ import click
 from config import ROOT, environment_with
 from trialcrf.actions.records import archive_study
 from trialcrf.actions.records.archive_study import Proof
-from trialcrf.cli.serve import end_with_parent, refuse_taken_port
+from trialcrf.cli.serve import SERVE, refuse_taken_port
 from trialcrf.cli.terminal import Terminal, _, here, terminal
+from trialcrf.cli.workers import end_with_parent
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.bundle import BadArchive
 
@@ -161,12 +162,10 @@ def _serve(folder: Path, made_at: datetime, port: int) -> int:
     given = {
         "TRIALCRF_DATA": str(folder), "DATABASE_URL": f"sqlite:///{folder / archive_study.DATABASE}", "HOST": HOST, "PORT": str(port),
         "BASE_URL": f"http://{HOST}:{port}", "TRIALCRF_ARCHIVE": made_at.isoformat(), "TRIALCRF_DEMO": "", "SMTP_URL": "",
-        "TRIALCRF_SECURE_COOKIES": "", "TRIALCRF_ICSR_SCHEMA": "",
+        "TRIALCRF_SECURE_COOKIES": "", "TRIALCRF_ICSR_SCHEMA": "", "TRIALCRF_WORKERS": "1", "TRIALCRF_PROXIES": "",
     }  # fmt: skip
-    how = ["--interface", "wsgi", "--workers", "1", "--blocking-threads", "1", "--no-ws", "--log-level", "warning"]
-    command = [sys.executable, "-m", "granian", *how, "--host", HOST, "--port", str(port), "wsgi:app"]
     # In a session of its own: Ctrl-C reaches this process alone, which then stops it in good order.
-    server = subprocess.Popen(command, cwd=ROOT, env=environment_with(given), start_new_session=True, preexec_fn=end_with_parent)
+    server = subprocess.Popen(SERVE, cwd=ROOT, env=environment_with(given), start_new_session=True, preexec_fn=end_with_parent)
     try:
         end = time.monotonic() + PATIENCE
         while not asked and server.poll() is None and not _answers(port) and time.monotonic() < end:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import http.client
 import os
 import signal
@@ -10,18 +9,23 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
+from typing import NoReturn
 
 import click
 
+from config import Settings
 from trialcrf.actions import demo
 from trialcrf.actions.publish import plan_where_missing, publish
 from trialcrf.actions.records import report
 from trialcrf.cli.study import study_of
 from trialcrf.cli.terminal import Terminal, _, here, stop, terminal
+from trialcrf.cli.workers import GRACE, end_with_parent, listen, supervise
 from trialcrf.core.access import ROLES
 from trialcrf.core.wording import N_, Message
+from trialcrf.external import logs
 from trialcrf.jobs import WHO
 from trialcrf.jobs.work import draw_report
 from trialcrf.store import accounts, migrations, reports, subjects
@@ -30,8 +34,6 @@ from trialcrf.store.migrations import SchemaBehind
 SHIPPED = "msc_ssc"
 PATIENCE = 90.0
 """Seconds that the web server and the scheduler get to answer, and to stop."""
-GRACE = 20
-"""Seconds that a process of the web server gets to finish the requests it has begun."""
 
 
 @click.command(help=_("Make the database ready: run every missing migration and compare the triggers that guard the audit trail."))
@@ -55,9 +57,37 @@ def make_ready(shell: Terminal) -> None:
 @click.command(help=_("Serve the web pages alone; trialcrf jobs serve runs beside it."))
 @terminal
 def serve(shell: Terminal) -> None:
-    command = _web(shell)
-    shell.engine.dispose()  # Opened to refuse a database of another version before a worker meets it.
-    os.execv(command[0], command)
+    settings = shell.settings
+    logs.start(settings.log)
+    shell.engine.dispose()  # Opened to refuse a database of another version before the pages are made ready.
+    listening = _listening(settings.host, settings.port)
+    supervise(_worker(settings, listening), settings.workers)
+
+
+def _worker(settings: Settings, listening: socket.socket) -> Callable[[int], None]:
+    """What each process of the web server does. The pages are made ready once, here, and every process is a copy of this one."""
+    from trialcrf.external.http_server import Worker  # The other commands need no web.
+    from trialcrf.external.metrics import Board
+    from trialcrf.web import create_app, limit_of
+
+    app = create_app(settings)
+    board: Board = app.extensions["trialcrf.board"]
+    app.extensions["trialcrf.engine"].dispose()  # A connection is of one process.
+
+    def work(number: int) -> None:
+        board.take(number)
+        worker = Worker(app, listening, limit_of(app), settings.proxies > 0)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: worker.stop())
+        worker.run(GRACE - 2)
+
+    return work
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    try:
+        return listen(host, port)
+    except OSError as error:
+        _taken(host, port, error)
 
 
 @click.command(help=_("Start everything: database, a first study, web pages, scheduler. Ctrl-C stops it."))
@@ -90,36 +120,17 @@ def _prepare(shell: Terminal) -> None:
 
 
 def refuse_taken_port(host: str, port: int) -> None:
-    # Asked before anything starts: the server shares its port among its workers, and would share it with a stranger as well.
-    try:
-        family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        said = N_("The server cannot listen on %(host)s, port %(port)s: %(what)s. Another PORT may be free.")
-        stop(Message(said, {"host": host, "port": str(port), "what": error.strerror or str(error)}))
+    # Asked before a trial is filled in, which takes its time.
+    _listening(host, port).close()
 
 
-def _web(shell: Terminal) -> list[str]:
-    """Two processes of one thread each: they do not wait for each other's interpreter, and slow connections cost them nothing.
-
-    A worker asked to end while it still starts misses the request (it has its parent's signal handler until then), and the server
-    would wait for it forever: after GRACE it is killed. Nothing is lost, a save is one transaction.
-    """
-    where = ["--host", shell.settings.host, "--port", str(shell.settings.port)]
-    how = ["--interface", "wsgi", "--workers", "2", "--blocking-threads", "1", "--no-ws", "--log-level", "warning"]
-    return [sys.executable, "-m", "granian", *how, "--workers-kill-timeout", str(GRACE), *where, "wsgi:app"]
+def _taken(host: str, port: int, error: OSError) -> NoReturn:
+    said = N_("The server cannot listen on %(host)s, port %(port)s: %(what)s. Another PORT may be free.")
+    stop(Message(said, {"host": host, "port": str(port), "what": error.strerror or str(error)}))
 
 
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
-
-
-def end_with_parent() -> None:
-    """Linux asks a process to end when its parent died without having been able to stop it."""
-    if sys.platform == "linux":
-        _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM))
+SERVE = [sys.executable, "-m", "trialcrf.cli", "serve"]
+"""The web server as a process of its own."""
 
 
 class _Children:
@@ -135,7 +146,7 @@ class _Children:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._on_signal)
         try:
-            self._start(N_("the web server"), _web(self._shell))
+            self._start(N_("the web server"), SERVE)
             self._start(N_("the scheduler"), [sys.executable, "-m", "trialcrf.cli", "jobs", "serve"])
             fallen = self._wait_until_ready()
             if fallen is None and not self._asked_to_stop:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import signal
 import threading
 from datetime import datetime
@@ -13,7 +12,7 @@ import click
 from trialcrf.cli.terminal import MOMENT, Terminal, _, here, terminal
 from trialcrf.core.rhythm import late
 from trialcrf.core.wording import N_, Message
-from trialcrf.external import backup_folder
+from trialcrf.external import backup_folder, logs
 from trialcrf.jobs import JOBS, Means
 from trialcrf.jobs import run as run_job
 from trialcrf.store import damage, runs
@@ -68,9 +67,7 @@ def run_(shell: Terminal, name: str, now: datetime | None) -> None:
 def serve_(shell: Terminal) -> None:
     from trialcrf.jobs.clock import serve
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(levelname)s %(message)s")
-    for quiet in ("alembic", "apscheduler", "huey", "weasyprint", "fontTools"):
-        logging.getLogger(quiet).setLevel(logging.WARNING)
+    logs.start(shell.settings.log)
     stopping = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:

@@ -12,11 +12,13 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from trialcrf.actions import NotClean
+from trialcrf.actions.reminding.notify import queue_alarm
 from trialcrf.external import clock
 from trialcrf.external.queue import DRAW_REPORT
 from trialcrf.jobs import JOBS, WHO, Job, Means, run
 from trialcrf.jobs.ledger import counts_of
 from trialcrf.jobs.work import draw_report
+from trialcrf.store.transaction import writing
 
 log = logging.getLogger(__name__)
 
@@ -81,12 +83,21 @@ CORRECTED = timedelta(seconds=1)
 """How far a clock may be put right by the network without anybody speaking of it."""
 
 
+def _tell(means: Means, job: Job) -> None:
+    try:
+        with writing(means.engine, clock.now(), WHO) as tx:
+            queue_alarm(tx, job.name)
+    except Exception:
+        log.exception("the alarm of %s could not be queued", job.name)
+
+
 def wake(means: Means, job: Job) -> None:
     """Run a job if it is due; what it raises is logged, and the next wake tries again."""
     try:
         said = run(means, job, clock.now())
     except NotClean as error:
         log.critical("%s: %s", job.name, error)
+        _tell(means, job)
     except Exception:
         log.exception("job %s failed", job.name)
     else:

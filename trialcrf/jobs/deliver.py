@@ -74,7 +74,7 @@ def _hand_over(post: Post, letter: Letter, mail: Mail, at: datetime) -> tuple[st
     try:
         return post.send(letter, at), None
     except (NotTaken, Unsure) as error:
-        log.warning("mail %s (%s): %s: %s", mail.id, mail.kind, type(error).__name__, error)
+        log.warning("mail %s (%s): %s", mail.id, mail.kind, type(error).__name__)  # What the server said names people; the row has it.
         return "", error
     except Exception as error:
         # Of a failure that nobody foresaw it is not known whether the mail went.

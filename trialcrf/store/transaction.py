@@ -54,11 +54,11 @@ def open_engine(url: str) -> Engine:
     """An engine with the durability that acknowledged saves need (WAL and synchronous=FULL on SQLite) and the guard on every statement."""
     kind = make_url(url).get_backend_name()
     if kind == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": 30, "check_same_thread": False})
+        engine = create_engine(url, hide_parameters=True, connect_args={"timeout": 30, "check_same_thread": False})
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
     else:
-        engine = create_engine(url, pool_size=5, max_overflow=10, connect_args=_KEPT_ALIVE)
+        engine = create_engine(url, hide_parameters=True, pool_size=5, max_overflow=10, connect_args=_KEPT_ALIVE)
         event.listen(engine, "checkout", _still_open)
     event.listen(engine, "before_cursor_execute", _guard)
     event.listen(engine, "handle_error", damage.notice)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import uuid
+from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
@@ -11,12 +10,15 @@ from flask import Flask, Response, g, render_template, request
 from jinja2 import StrictUndefined
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from config import TEMPLATES, Settings
 from trialcrf.actions import NotAllowed
+from trialcrf.core.access import VERBS
 from trialcrf.core.lock import Locked
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.language import Language
+from trialcrf.external.metrics import Board
 from trialcrf.store import guarded, migrations
 from trialcrf.store.transaction import Archived, is_archive, open_engine
 from trialcrf.web import (
@@ -33,6 +35,7 @@ from trialcrf.web import (
     own_sessions,
     quality,
     queries,
+    record,
     refusing,
     reminders,
     reports,
@@ -40,7 +43,15 @@ from trialcrf.web import (
     step_up,
 )
 from trialcrf.web.account import factors, going_on, own, passwords, signing_in  # noqa: F401 (they add their routes)
-from trialcrf.web.administration import admin, backups, health, jobs_page, lost_factors, mails  # noqa: F401 (lost_factors adds its routes)
+from trialcrf.web.administration import (
+    admin,
+    backups,
+    health,
+    jobs_page,
+    lost_factors,  # noqa: F401 (it adds its routes)
+    mails,
+    metrics,
+)
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
 from trialcrf.web.forms import entry, history, labview, threads
 from trialcrf.web.frame import done_notices, shell
@@ -104,6 +115,7 @@ BLUEPRINTS = (
     look_back,
     mails,
     matrix,
+    metrics,
     monitoring,
     own_sessions,
     quality,
@@ -182,6 +194,8 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
         UNGUARDED=settings.database_unguarded and bool(guarded.findings(engine)),
         FOLDERS=settings.kept_in,
         DISK_RESERVE=settings.disk_reserve,
+        PROXIES=settings.proxies,
+        METRICS_FROM=settings.metrics_from,
         MAX_CONTENT_LENGTH=LARGEST_POST,
         MAX_FORM_MEMORY_SIZE=LARGEST_POST,
         MAX_FORM_PARTS=20_000,
@@ -192,6 +206,7 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     app.extensions["trialcrf.hospital"] = hospital.provider_of(settings)
     app.extensions["trialcrf.go_on"] = going_on.go_on
     app.extensions["trialcrf.demands"] = factors.demanded
+    app.extensions["trialcrf.bursts"] = {}
     _prepare_templates(app)
     for module in BLUEPRINTS:
         app.register_blueprint(module.blueprint)
@@ -199,7 +214,10 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     unnamed = [name for name, view in app.view_functions.items() if not hasattr(view, "verb")]
     if unnamed:
         raise RuntimeError(f"routes that name no verb: {', '.join(unnamed)}")
+    app.extensions["trialcrf.board"] = Board((rule.rule for rule in app.url_map.iter_rules()), {*VERBS, guard.SELF}, settings.workers)
     door = guard if settings.archive is None else archived
+    app.before_request(record.begin)
+    app.after_request(record.end)  # Of these the first is the last that is asked.
     app.before_request(door.open_door)
     if settings.archive is None:
         app.before_request(refusing.look)
@@ -209,6 +227,7 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     if settings.archive is None:
         app.before_request(once.look)
         app.after_request(once.settle)
+    app.before_request(record.enter)
     app.after_request(door.close_door)
     app.teardown_request(guard.end_view)
     app.register_error_handler(Exception, _explain)
@@ -216,7 +235,23 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     if ends:
         refusing.end_with(engine)
     app.register_error_handler(once.SavedAlready, once.lead)
+    if settings.proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies)  # type: ignore[method-assign]
     return app
+
+
+def limit_of(app: Flask) -> Callable[[str, str], int]:
+    """How many bytes a request may bring, by its method and path: a server refuses more before it reads it."""
+    places = app.url_map.bind("")
+
+    def limit(method: str, path: str) -> int:
+        try:
+            endpoint, _values = places.match(path.encode("latin-1").decode("utf-8", "replace"), method)
+        except HTTPException:
+            return LARGEST_POST
+        return guard.LARGER.get(endpoint, LARGEST_POST)
+
+    return limit
 
 
 def _prepare_templates(app: Flask) -> None:
@@ -266,17 +301,16 @@ def _closed(refused: Locked) -> tuple[str, int]:
     """What was tried lies under a freeze or lock: told to whoever tried, and put into the trail."""
     closing.note(refused)
     heading, sentences = Message(N_("This is closed")), [refused.message]
-    return render_template("error.html", shell=shell(), status=409, heading=heading, sentences=sentences, trace=""), 409
+    return render_template("error.html", shell=shell(), status=409, heading=heading, sentences=sentences, trace=g.request_id), 409
 
 
 def _explain(error: Exception) -> tuple[str, int] | Response:
     """A plain page for every error: what happened, that nothing was changed, where to go. No stack trace reaches a person."""
-    status, said, trace = 500, None, ""
+    status, said = 500, None
     told = refusing.sentences(error)
     if told:
-        return render_template(
-            "error.html", shell=shell(alone=True), status=503, heading=Message(refusing.HEADING), sentences=told, trace=""
-        ), 503
+        heading = Message(refusing.HEADING)
+        return render_template("error.html", shell=shell(alone=True), status=503, heading=heading, sentences=told, trace=g.request_id), 503
     refused = closing.by_database(error)
     if refused is not None:
         return _closed(refused)
@@ -296,14 +330,13 @@ def _explain(error: Exception) -> tuple[str, int] | Response:
     elif isinstance(error, OperationalError) and "locked" in str(error):
         status = 503
     if status == 500 or status not in _HEADINGS:
-        trace = uuid.uuid4().hex[:12]
         status = status if status in _HEADINGS else 500
-        logging.getLogger("trialcrf").error("%s %s failed (%s)", request.method, request.path, trace, exc_info=error)
+        record.failed(error)
     values: dict[str, Any] = {
         "shell": shell(alone=status >= 500),
         "status": status,
         "heading": Message(_HEADINGS[status]),
         "sentences": [said or Message(_SENTENCES[status])],
-        "trace": trace,
+        "trace": g.request_id,
     }
     return render_template("error.html", **values), status

@@ -275,7 +275,7 @@ def _line(one: Report) -> Line:
         try:
             size = Decimal(max(1, round(path.stat().st_size / 1000)))
         except OSError:
-            log.critical("the archived casebook %s is not there", one.file)
+            log.critical("the archived casebook %s is not there", one.id)  # Its name says whose it is.
         else:
             signature_url = url_for("casebook_files.signature", **at)
             file = File(path.name, one.sha256 or "", 0, url_for("casebook_files.download", **at), signature_url)

@@ -17,6 +17,7 @@ from trialcrf.actions import Impossible
 from trialcrf.actions.records import report
 from trialcrf.actions.records.report import OF_CASEBOOKS, folder_of_annexes
 from trialcrf.core.wording import N_, Message
+from trialcrf.external.logs import told
 from trialcrf.external.queue import DRAW_REPORT, Queue
 from trialcrf.store import reports, sites
 from trialcrf.store.reports import Report
@@ -195,10 +196,10 @@ def sent_file(path: Path, sha256: str) -> Response:
     try:
         content = path.read_bytes()
     except OSError:
-        log.critical("the archived report %s cannot be read", path, exc_info=True)
+        log.critical("an archived report cannot be read", exc_info=True)
         abort(500, description=Message(N_("The archived file is not there. Nothing was sent; tell the support the number below.")))
     if hashlib.sha256(content).hexdigest() != sha256:
-        log.critical("the archived report %s is not what was archived: its SHA-256 differs", path)
+        log.critical("an archived report is not what was archived: its SHA-256 differs", extra=told("report", sha256=sha256))
         said = N_("The archived file is not what was archived: its SHA-256 differs. It was not sent; tell the support the number below.")
         abort(500, description=Message(said))
     response = Response(content, mimetype="application/pdf")
@@ -247,7 +248,7 @@ def _line(one: Report) -> Line:
         try:
             size = Decimal(max(1, round(path_of(one.file).stat().st_size / 1000)))
         except OSError:
-            log.critical("the archived report %s is not there", one.file)
+            log.critical("the archived report %s is not there", one.id)
     return Line(
         one.id,
         Message(report.KINDS[one.kind].label if one.kind in report.KINDS else one.kind),

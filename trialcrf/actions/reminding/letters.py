@@ -255,6 +255,20 @@ def _room(tx: Transaction, account: Account, params: Mapping[str, Any], now: dat
     return Written({"size": params["size"], "day": params["day"]}, "/admin/jobs")
 
 
+def _refusals(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
+    if not may(accounts.actor(tx, account), "user.administer", "*"):
+        raise NoLongerDue(N_("The recipient is not to be told of this any more."))
+    about = accounts.by_id(tx, params["account"])
+    assert about is not None  # An account is never deleted.
+    return Written({"username": about.username, "hour": params["hour"], "number": about.id}, "/people")
+
+
+def _alarm(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
+    if not may(accounts.actor(tx, account), "job.administer", "*"):
+        raise NoLongerDue(N_("The recipient is not to be told of this any more."))
+    return Written({"job": params["job"]}, "/admin/jobs")
+
+
 def _invite(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
     token = fresh_invitation(tx, account.id)
     return Written({"username": account.username, "days": INVITATION_LASTS.days}, f"/invitation/{quote(token)}")
@@ -283,6 +297,8 @@ _WRITERS: Mapping[str, Callable[[Transaction, Account, Mapping[str, Any], dateti
     "incident": _incident,
     "misuse": _misuse,
     "room": _room,
+    "refusals": _refusals,
+    "alarm": _alarm,
     "invite": _invite,
     "reset": _reset,
     "account": _account,

@@ -65,6 +65,21 @@ def queue_room(tx: Transaction, megabytes: int) -> None:
         outbox.add(tx, outbox.key("room", "*", day, one.username), "room", one.id, {"size": megabytes, "day": day}, "")
 
 
+def queue_refusals(tx: Transaction, account_id: int) -> None:
+    """Many refusals of one account are told to every administrator: one mail an hour and account, whatever the burst."""
+    hour = tx.at.strftime("%Y-%m-%dT%H")
+    for one in accounts.holders(tx, ["administrator"], "*", ""):
+        key = outbox.key("refusals", "*", f"{account_id}|{hour}", one.username)
+        outbox.add(tx, key, "refusals", one.id, {"account": account_id, "hour": hour}, "")
+
+
+def queue_alarm(tx: Transaction, job: str) -> None:
+    """A job found something that must not be, a broken chain for instance: every administrator is told, once a day and job."""
+    day = tx.at.date().isoformat()
+    for one in accounts.holders(tx, ["administrator"], "*", ""):
+        outbox.add(tx, outbox.key("alarm", "*", f"{job}|{day}", one.username), "alarm", one.id, {"job": job, "day": day}, "")
+
+
 INCIDENT_ROLES = ("qualified_person", "sponsor", "investigator")
 
 
