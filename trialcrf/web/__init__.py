@@ -7,7 +7,7 @@ import uuid
 from datetime import date, datetime
 from typing import Any
 
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, Response, g, make_response, render_template, request
 from jinja2 import StrictUndefined
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
@@ -28,11 +28,13 @@ from trialcrf.web import (
     enrolment,
     export,
     guard,
+    headers,
     quality,
     queries,
     reminders,
     reports,
     specification,
+    violations,
 )
 from trialcrf.web.administration import admin, health, jobs_page, mails
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
@@ -113,6 +115,7 @@ BLUEPRINTS = (
     today,
     tracing,
     verification,
+    violations,
     vitals,
 )
 
@@ -195,7 +198,9 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.filters.update(number=lambda value, decimals=None: _language().number(value, decimals))
     app.jinja_env.filters.update(percent=lambda n, of: _language().percent(n, of), clock=_clock)
     app.jinja_env.filters.update(full_day=lambda on: _language().full_day(on), weekday=lambda on: _language().weekday(on))
-    app.jinja_env.globals.update(get_flashed_messages=done_notices, moment_at=lambda at, site: _language().moment(at, site.zone))
+    app.jinja_env.globals.update(
+        get_flashed_messages=done_notices, nonce=headers.nonce, moment_at=lambda at, site: _language().moment(at, site.zone)
+    )
 
 
 def _language() -> Language:
@@ -265,4 +270,7 @@ def _explain(error: Exception) -> tuple[str, int] | Response:
         "sentences": [said or Message(_SENTENCES[status])],
         "trace": trace,
     }
-    return render_template("error.html", **values), status
+    answer = make_response(render_template("error.html", **values), status)
+    if status == 405:
+        answer.headers["Allow"] = ", ".join(sorted(headers.METHODS & set(getattr(error, "valid_methods", None) or headers.METHODS)))
+    return answer
