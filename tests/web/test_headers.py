@@ -112,9 +112,8 @@ def policy_holds(answer: TestResponse) -> list[str]:
     (word,) = re.findall(r"^'nonce-([\w-]{20,})'$", told["script-src"])
     assert (told["style-src"], told["form-action"], told["require-trusted-types-for"]) == ("'self'", "'self'", "'script'")
     assert told["report-uri"] == "/violations"
-    assert set(re.findall(r"<script[^>]*>", page)) == set(
-        re.findall(rf'<script type="module" nonce="{word}" src="/static/js/\w+\.js">', page)
-    )
+    ours = rf'<script type="module" nonce="{word}" src="/static/js/\w+\.js">'
+    assert all(re.fullmatch(ours, one) for one in re.findall(r"<script[^>]*>", page))
     assert not re.findall(r"<style|\sstyle=|\son\w+=\"|javascript:", page)
     return [word]
 
@@ -158,9 +157,7 @@ def test_a_method_that_nobody_needs_is_refused_everywhere(walked, method):
 
 
 OLD = {"csp-report": {"document-uri": "http://h/studies/msc_ssc/subjects/R-01-001", "effective-directive": "script-src-elem"}}
-NEW = [
-    {"type": "csp-violation", "body": {"documentURL": "http://h/account?x=R-01-001", "effectiveDirective": "img-src", "blockedURL": "data"}}
-]
+NEW = [{"body": {"documentURL": "http://h/account?x=R-01-001", "effectiveDirective": "img-src", "blockedURL": "data"}}]
 
 
 def report(house: House, content: object) -> int:

@@ -198,9 +198,8 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.filters.update(number=lambda value, decimals=None: _language().number(value, decimals))
     app.jinja_env.filters.update(percent=lambda n, of: _language().percent(n, of), clock=_clock)
     app.jinja_env.filters.update(full_day=lambda on: _language().full_day(on), weekday=lambda on: _language().weekday(on))
-    app.jinja_env.globals.update(
-        get_flashed_messages=done_notices, nonce=headers.nonce, moment_at=lambda at, site: _language().moment(at, site.zone)
-    )
+    app.jinja_env.globals.update(nonce=headers.nonce, get_flashed_messages=done_notices)
+    app.jinja_env.globals.update(moment_at=lambda at, site: _language().moment(at, site.zone))
 
 
 def _language() -> Language:
