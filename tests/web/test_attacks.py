@@ -77,7 +77,15 @@ def test_an_account_gets_what_its_form_asks_and_nothing_that_was_sent_besides(ho
 def test_nobody_gives_themselves_a_role_by_a_field_of_their_own_account(house: House) -> None:
     cora = house.client("cora")
     for url in ("/language", "/account/theme"):
-        sent = {"language": "en", "theme": "dark", "next": "/account", "role": "administrator", "username": "adam", "account": "1", "study": "*"}
+        sent = {
+            "language": "en",
+            "theme": "dark",
+            "next": "/account",
+            "role": "administrator",
+            "username": "adam",
+            "account": "1",
+            "study": "*",
+        }
         assert cora.post(url, sent).status_code == 303
     assert cora.get("/people").status_code == 403
     with house.world.read() as tx:

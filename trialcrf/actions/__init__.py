@@ -7,7 +7,6 @@ from trialcrf.core.oversight.personal import refusal
 from trialcrf.core.wording import N_, Message
 from trialcrf.store.audit import Who
 
-
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 """Signs that are not seen and change the direction in which what follows is read."""
 
