@@ -7,6 +7,9 @@ from trialcrf.core.oversight.personal import refusal
 from trialcrf.core.wording import N_, Message
 from trialcrf.store.audit import Who
 
+_TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Signs that are not seen and change the direction in which what follows is read."""
+
 
 class NotAllowed(Exception):
     """The actor may not do this; the shell answers 403, or 404 where not even the existence of the thing may be told."""
@@ -39,6 +42,9 @@ def plain(text: str, longest: int, field: str = "", addresses: bool = False) -> 
         raise Impossible(Message(N_("At most %(count)s characters."), {"count": longest}), field)
     # The trail must hold what was typed, on each database; one of them cannot store a NUL, neither can store half a character.
     if any(sign in "\x00\x7f" or "\ud800" <= sign <= "\udfff" or (sign < " " and sign not in "\t\r\n") for sign in text):
+        raise Impossible(Message(N_("There is a character in it that cannot be recorded: type it again.")), field)
+    # What turns the direction of a line makes a name read as another one.
+    if _TURNING & set(text):
         raise Impossible(Message(N_("There is a character in it that cannot be recorded: type it again.")), field)
     refused = None if addresses else refusal(text)
     if refused is not None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
-from flask import Flask, Response, g, render_template, request
+from flask import Flask, Response, g, make_response, render_template, request
 from jinja2 import StrictUndefined
 from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
@@ -30,6 +30,7 @@ from trialcrf.web import (
     enrolment,
     export,
     guard,
+    headers,
     hospital,
     once,
     own_sessions,
@@ -41,6 +42,7 @@ from trialcrf.web import (
     reports,
     specification,
     step_up,
+    violations,
 )
 from trialcrf.web.account import factors, going_on, own, passwords, signing_in  # noqa: F401 (they add their routes)
 from trialcrf.web.administration import (
@@ -135,6 +137,7 @@ BLUEPRINTS = (
     today,
     tracing,
     verification,
+    violations,
     vitals,
 )
 
@@ -266,7 +269,8 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.filters.update(number=lambda value, decimals=None: _language().number(value, decimals))
     app.jinja_env.filters.update(percent=lambda n, of: _language().percent(n, of), clock=_clock)
     app.jinja_env.filters.update(full_day=lambda on: _language().full_day(on), weekday=lambda on: _language().weekday(on))
-    app.jinja_env.globals.update(get_flashed_messages=done_notices, moment_at=lambda at, site: _language().moment(at, site.zone))
+    app.jinja_env.globals.update(nonce=headers.nonce, get_flashed_messages=done_notices)
+    app.jinja_env.globals.update(moment_at=lambda at, site: _language().moment(at, site.zone))
 
 
 def _language() -> Language:
@@ -339,4 +343,7 @@ def _explain(error: Exception) -> tuple[str, int] | Response:
         "sentences": [said or Message(_SENTENCES[status])],
         "trace": g.request_id,
     }
-    return render_template("error.html", **values), status
+    answer = make_response(render_template("error.html", **values), status)
+    if status == 405:
+        answer.headers["Allow"] = ", ".join(sorted(headers.METHODS & set(getattr(error, "valid_methods", None) or headers.METHODS)))
+    return answer

@@ -27,12 +27,13 @@ from trialcrf.store.sessions import Session
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction, reading, writing
+from trialcrf.web import headers
 from trialcrf.web.browsers import family
 
 PUBLIC, SELF = "public", "self"
 """What a route names in place of a verb: open to all, or to whoever is signed in about their own account."""
 
-WITHOUT_SESSION = frozenset({"health.healthz", "feed.ics"})
+WITHOUT_SESSION = frozenset({"health.healthz", "feed.ics", "violations.take"})
 """Read by programs: whoever is signed in on the same browser is not looked at."""
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -42,20 +43,6 @@ OURS, LED = (None, "same-origin", "none"), ("navigate", "document")
 
 UNATTENDED = "Trialcrf-Unattended"
 """The header of what a page asks by itself: nobody's session lasts longer for it."""
-
-POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; connect-src 'self'; "
-    "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-)
-HEADERS = {
-    "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
-    "X-Frame-Options": "DENY",
-}
 
 LARGER = {"cases.attach": 21 * 1024 * 1024}
 """Bytes that may be sent to the few pages that take files; everywhere else the application's own limit holds."""
@@ -204,6 +191,8 @@ def open_door() -> AnyResponse | None:
     g.session = None
     g.place = Place()
     g.language = Language(preferred())
+    if request.method not in headers.METHODS:
+        abort(405)
     if request.endpoint is None or request.endpoint == "static":
         return None
     if request.endpoint in LARGER:
@@ -328,12 +317,7 @@ def _in_force(tx: Transaction, newest: Published, site: Site, subject: Subject |
 
 def close_door(response: Response) -> Response:
     """After every request: the strict headers; pages are never kept by a cache; a session begun on the way gets its cookie."""
-    for name, value in HEADERS.items():
-        response.headers.setdefault(name, value)
-    if request.endpoint != "static":
-        response.headers.setdefault("Cache-Control", "no-store")
-    if current_app.config["SECURE_COOKIES"]:
-        response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    headers.add(response)
     if getattr(g, "fresh_token", None):
         give_cookie(response, g.fresh_token)
     return response

@@ -19,9 +19,13 @@ blueprint = Blueprint("account", __name__)
 
 def safe_next(address: str) -> str:
     """An address of ours, or the start: never a way to another server."""
-    parts = urlsplit(address)
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return url_for("account.home")
     ours = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.netloc and not parts.scheme
-    return address if ours and "\\" not in address else url_for("account.home")
+    # A browser leaves out what is not printed, and may read another address then.
+    return address if ours and "\\" not in address and address.isprintable() else url_for("account.home")
 
 
 def frame(endpoint: str, alone: bool = False) -> Shell:

@@ -16,6 +16,7 @@ from trialcrf.actions.oversight import review_access
 from trialcrf.actions.oversight.review_access import KEEP, Line
 from trialcrf.core.access import ROLES, STUDY_WIDE, VERBS, may
 from trialcrf.core.wording import N_, Message
+from trialcrf.external.tables import harmless
 from trialcrf.store import accesses, definitions, sites
 from trialcrf.store.accesses import Role, Stood
 from trialcrf.web import guard
@@ -258,13 +259,8 @@ def _rows(people: Sequence[Stood], asked: Asked) -> Iterator[list[str]]:
         for role in one.roles:
             said = (asked.day.isoformat(), one.username, one.name, one.organisation, _yes(one.active), role.grant.role, role.grant.study)
             more = (role.grant.site, str(role.trained_on or ""), _yes(role.opens), " ".join(verbs_of(role)))
-            yield [_cell(text) for text in (*said, *more)]
+            yield [harmless(text) for text in (*said, *more)]
 
 
 def _yes(claim: bool) -> str:
     return "yes" if claim else "no"
-
-
-def _cell(text: str) -> str:
-    """A text that no spreadsheet takes for a formula."""
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
