@@ -15,9 +15,10 @@ from tests.actions.screening import DONOR, RECIPIENT
 from tests.actions.world import NOW, open_world, typed
 from tests.conftest import Databases
 from tests.web.site import House, application, text
-from tests.web.walked import Things, archive, things, walked_filling
+from tests.web.walked import MARK, Things, archive, things, walked_filling
 from trialcrf.actions.oversight import comment, lock, review, second
 from trialcrf.actions.records import report
+from trialcrf.actions.reminding import remind
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import visit_address
 from trialcrf.core.sight import eyes_of, seen_at
@@ -112,26 +113,22 @@ def counted(page: str) -> int:
 
 def test_the_matrix_counts_the_queries_that_the_reader_may_open(furnished):
     """The query about a donor's tests is one of the donor physician's matrix and of no coordinator's."""
-    seen = {
-        name: furnished.house.client(name).get(f"{STUDY}/subjects?kind=donor&q=D-01") for name in ("coordinator01", "donor_physician01")
-    }
+    names, url = ("coordinator01", "donor_physician01"), f"{STUDY}/subjects?kind=donor&q=D-01"
+    seen = {name: furnished.house.client(name).get(url) for name in names}
     assert counted(text(seen["donor_physician01"])) == counted(text(seen["coordinator01"])) + 1
 
 
 def test_my_day_counts_the_unfinished_forms_that_the_reader_may_enter(furnished):
-    """The donor's tests wait for the donor physician, the link for the coordinator; a verdict is typed by nobody."""
+    """The donor's tests wait for the donor physician alone."""
     told = {name: furnished.house.client(name).get(f"{STUDY}/today").text for name in ("coordinator01", "donor_physician01")}
-    assert "DONORLINK" in told["coordinator01"]
     assert "DSEROLOGY" not in told["coordinator01"]
     assert "DSEROLOGY" in told["donor_physician01"]
-    assert "DONORLINK" not in told["donor_physician01"]
-    assert "INCLUSION" not in told["coordinator01"]
 
 
 def test_a_list_of_visits_is_a_page_for_a_sponsor_too(furnished):
     answer = furnished.house.client("sponsor").get(f"{STUDY}/today?show=overdue")
     assert answer.status_code == 200
-    assert "R-01-001" not in answer.text.split('id="serious"')[0]
+    assert "subjects/R-01-001" not in answer.text
 
 
 # --- Reports ----------------------------------------------------------------------------------------------------------
@@ -195,3 +192,24 @@ def test_a_role_is_not_taken_away_while_a_write_by_it_is_under_way(each_house):
     assert done.is_set()
     with house.world.write("cora") as tx:
         assert accounts.hold_grants(tx, cora) == frozenset()
+
+
+# --- Mails ------------------------------------------------------------------------------------------------------------
+
+
+def test_no_mail_holds_a_key_a_value_or_a_word_of_anybody(furnished):
+    """Whatever the program queued about the world, serious events and reminders among it: counts and links, to whoever it goes."""
+    world, sent = furnished.house.world, 0
+    with world.write("trialcrf") as tx:
+        remind.scan_reminders(tx, NOW)
+        remind.scan_digests(tx, NOW)
+    while True:
+        with world.write("trialcrf") as tx:
+            mail = remind.claim(tx)
+            letter = remind.compose(tx, mail, "https://trial.example", NOW) if mail else None
+        if mail is None:
+            break
+        if letter is not None:
+            sent += 1
+            assert not MARK.search(str(letter)), mail.kind
+    assert sent
