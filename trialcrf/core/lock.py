@@ -82,6 +82,15 @@ class Address:
         return found
 
 
+def visit_of(text: str) -> str:
+    """Which kind of visit an address closes as a whole; empty where it closes something else, or is none."""
+    try:
+        found = Address.parse(text)
+    except ValueError:
+        return ""
+    return found.rest.rpartition("/")[0] if found.level is Level.VISIT else ""
+
+
 def visit_address(subject_id: int, event_oid: str, event_repeat: int) -> Address:
     return Address(Level.VISIT, subject_id, f"{event_oid}/{event_repeat}")
 

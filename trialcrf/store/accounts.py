@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import delete, insert, or_, select, update
+from sqlalchemy import delete, exists, insert, or_, select, update
 
 from trialcrf.core.access import Actor, Grant
 from trialcrf.store import definitions
@@ -101,6 +101,16 @@ def grants_of(tx: Transaction, account_id: int) -> list[HeldGrant]:
         .order_by(grant.c.id)
     )
     return [HeldGrant(row.id, Grant(row.role, row.study, row.site), row.granted_at, row.trained_on) for row in rows]
+
+
+def hold_grants(tx: Transaction, account_id: int) -> frozenset[Grant]:
+    """The roles that an active account holds now; none of them is taken away before this transaction has ended.
+
+    PostgreSQL holds the rows for it; SQLite lets one transaction write at a time.
+    """
+    living = exists().where(account.c.id == grant.c.account_id, account.c.active)
+    asked = select(grant.c.role, grant.c.study, grant.c.site).where(grant.c.account_id == account_id, grant.c.active, living)
+    return frozenset(Grant(*row) for row in tx.read(asked.order_by(grant.c.id).with_for_update(read=True)))
 
 
 def held_by_each(tx: Transaction) -> dict[int, list[HeldGrant]]:

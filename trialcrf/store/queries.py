@@ -189,6 +189,8 @@ def chosen(
     statement = statement.where(query.c.site_id.in_(places), query.c.state.in_(wanted), subject.c.error == "")
     statement = statement.where(or_(query.c.form_id.is_(None), form.c.error == ""))
     for what, where in only_at.items():
+        if sites is not None and set(sites) <= set(where):
+            continue  # Shown at every site that is asked for.
         about = (query.c.form_id.is_(None), query.c.event_oid == what[:-1]) if what.endswith("/") else (form.c.form_oid == what,)
         # A query about a visit has no form, and what is compared with none is unknown.
         statement = statement.where(or_(~func.coalesce(and_(*about), false()), site.c.code.in_(sorted(where))))

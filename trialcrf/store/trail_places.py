@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, select
 
 from trialcrf.core.document import FormKey, Place
-from trialcrf.core.lock import Address, Level
+from trialcrf.core.lock import Address, Level, visit_of
 from trialcrf.store.audit import Past
 from trialcrf.store.models import account, attachment, case_entry, form, four_eyes, grant, query, safety_case, subject
 from trialcrf.store.transaction import Transaction
@@ -122,6 +122,28 @@ _FINDERS: Mapping[str, Callable[[Transaction, Mapping[Key, Past]], dict[Key, tup
     "case_entry": _beside_case(case_entry),
     "attachment": _beside_case(attachment),
 }
+
+
+def of_visits(tx: Transaction, pasts: Iterable[Past]) -> dict[Key, str]:
+    """The visit (its OID) that each of these records is about as a whole; those about none, or about a form, are not in it."""
+    found = {(past.chain, past.seq): past for past in pasts}
+    about: dict[Key, str] = {}
+    for key, past in found.items():
+        if past.entity == "visit_comment":
+            about[key] = past.place.rpartition("/")[0]
+        elif past.op == "replan":
+            about[key] = past.place.partition("/")[2]
+        elif past.entity == "lock":
+            about[key] = visit_of(past.place)
+    asked = {key: _number(past) for key, past in found.items() if past.entity == "query"}
+    of_query = select(query.c.id, query.c.event_oid).where(query.c.form_id.is_(None))
+    events = {row.id: row.event_oid for row in _rows(tx, of_query, query.c.id, set(asked.values()))}
+    wanted = {key: _number(past) for key, past in found.items() if past.entity == "four_eyes"}
+    of_request = select(four_eyes.c.id, four_eyes.c.address)
+    visited = {row.id: visit_of(row.address) for row in _rows(tx, of_request, four_eyes.c.id, set(wanted.values()))}
+    about |= {key: events.get(number, "") for key, number in asked.items()}
+    about |= {key: visited.get(number, "") for key, number in wanted.items()}
+    return {key: event_oid for key, event_oid in about.items() if event_oid}
 
 
 def form_refused(past: Past) -> Sequence[str]:

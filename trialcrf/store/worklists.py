@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import Select, exists, func, select
@@ -17,6 +18,8 @@ from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
+NOWHERE: Mapping[str, Collection[str]] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class Unfinished:
@@ -27,10 +30,18 @@ class Unfinished:
     updated_at: datetime
 
 
-def unfinished(tx: Transaction, places: Sequence[Site], limit: int, but: Collection[str] = ()) -> tuple[int, list[Unfinished]]:
-    """How many forms were begun and are not complete, and those that were touched last; of no subject of the kinds `but`."""
+def unfinished(
+    tx: Transaction, places: Sequence[Site], limit: int, but: Collection[str] = (), only_at: Mapping[str, Collection[str]] = NOWHERE
+) -> tuple[int, list[Unfinished]]:
+    """How many forms were begun and are not complete, and those that were touched last; of no subject of the kinds `but`.
+
+    The forms named in `only_at` count at the sites named there and nowhere else.
+    """
+    every = {one.code: one.id for one in places}
+    hidden = {every[code]: {oid for oid, at in only_at.items() if code not in at} for code in every}
+    apart = [(form.c.site_id == one) & form.c.form_oid.in_(sorted(oids)) for one, oids in hidden.items() if oids]
     begun = (form.c.site_id.in_([one.id for one in places]), form.c.complete.is_(False), form.c.error == "", subject.c.error == "")
-    where = (*begun, subject.c.subject_type.not_in(sorted(but)))
+    where = (*begun, subject.c.subject_type.not_in(sorted(but)), *(~one for one in apart))
     joined = form.join(subjects.JOINED, subject.c.id == form.c.subject_id)
     count = int(tx.read(select(func.count()).select_from(joined).where(*where)).scalar_one())
     mine = (form.c.event_oid, form.c.form_oid, form.c.event_repeat, form.c.form_repeat, form.c.updated_at)

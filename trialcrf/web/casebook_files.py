@@ -19,6 +19,7 @@ from trialcrf.actions import Impossible
 from trialcrf.actions.records import report
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import ACCESS
+from trialcrf.core.sight import eyes_of
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import seal
 from trialcrf.store import casebooks, reports, sites, subjects
@@ -191,7 +192,7 @@ def _signature(path: Path) -> Response:
 
 def _eyes(study: str, site: str) -> tuple[str, ...]:
     """The kinds of forms that the person may read at a site."""
-    return tuple(sorted(access for access in ACCESS if may(g.session.actor, f"{access}.read", study, site)))
+    return tuple(sorted(eyes_of(g.session.actor, study, site)))
 
 
 def _site_of(tx: Transaction, study: str, subject: str) -> str:

@@ -14,13 +14,14 @@ from flask import Blueprint, Response, abort, current_app, g, redirect, request,
 from sqlalchemy import Engine
 from werkzeug.wrappers import Response as AnyResponse
 
-from trialcrf.actions import sign_in, who
+from trialcrf.actions import NotAllowed, sign_in, who
 from trialcrf.actions.oversight.amend import NOT_RELEASED
 from trialcrf.core.access import VERBS, may, sites_of
+from trialcrf.core.sight import eyes_of, seen_at
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import clock
 from trialcrf.external.language import Language
-from trialcrf.store import damage, definitions, sessions, sites, subjects
+from trialcrf.store import accounts, damage, definitions, sessions, sites, subjects
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
 from trialcrf.store.sessions import Session
@@ -122,12 +123,20 @@ def write(by: Who | None = None) -> Iterator[Transaction]:
     """
     end_view()
     with writing(engine(), g.now, by or acting()) as tx:
+        _still_given(tx)
         for first in g.pop("before_writing", ()):
             first(tx)
         yield tx
         for also in g.get("alongside", ()):
             also(tx)
     g.pop("alongside", None)
+
+
+def _still_given(tx: Transaction) -> None:
+    """What the person may do was judged before the write began: a role that was taken away meanwhile lets nothing through any more."""
+    session: Session | None = g.get("session")
+    if session is not None and not set(session.actor.grants) <= accounts.hold_grants(tx, session.actor.id):
+        raise NotAllowed(f"a role of {session.actor.username} was taken away meanwhile")
 
 
 def alongside(also: Callable[[Transaction], None]) -> None:
@@ -164,6 +173,12 @@ def may_know(which: Subject) -> bool:
     study = g.place.published.study
     needed = "cell.read" if study.is_product(which.subject_type) else "subject.list"
     return may(g.session.actor, needed, study.oid, which.site.code)
+
+
+def may_know_visit(event_oid: str, site: str) -> bool:
+    """Whether the person may know of such a visit at the site: whoever may read none of its forms does not."""
+    study = g.place.published.study
+    return seen_at(study, event_oid, eyes_of(g.session.actor, study.oid, site))
 
 
 def address() -> str:

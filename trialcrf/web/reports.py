@@ -134,7 +134,7 @@ def cancel(study: str, report: int) -> Response:
     """Nobody wants it any more: the drawing is ended within a second, and nothing is archived. What is drawn already stays."""
     with guard.write() as tx:
         found = reports.find(tx, report)
-        if found is None or found.study_oid != study or found.kind in OF_CASEBOOKS:
+        if found is None or found.study_oid != study or not _open(found.kind):
             abort(404)
         done = reports.cancelled(tx, report)
     return redirect(url_for("reports.listed", study=study, done="cancelled" if done else None), 303)
@@ -220,9 +220,10 @@ def path_of(file: str) -> Path:
 def _page(form: ReportForm, problem: Impossible | None = None) -> str:
     study = g.place.published.study
     with guard.read() as tx:
-        total = reports.count(tx, study.oid, OF_CASEBOOKS)
+        closed = OF_CASEBOOKS | {code for code in report.KINDS if not _open(code)}
+        total = reports.count(tx, study.oid, closed)
         number = asked_page(total, ON_A_PAGE)
-        lines = [_line(one) for one in reports.all_of(tx, study.oid, ON_A_PAGE, (number - 1) * ON_A_PAGE, OF_CASEBOOKS)]
+        lines = [_line(one) for one in reports.all_of(tx, study.oid, ON_A_PAGE, (number - 1) * ON_A_PAGE, closed)]
         places = sites.all_of(tx, study.oid)
     kinds = {code: kind for code, kind in report.KINDS.items() if kind.refusal(study) is None and _open(code) and _offered(code)}
     form.kind.choices = {code: g.language.gettext(kind.label) for code, kind in kinds.items()}

@@ -24,6 +24,7 @@ from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.store import cases, forms, queries, subjects, visits
 from trialcrf.store.forms import Standing
 from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
 from trialcrf.web.casebooks import casebook_crumb
 from trialcrf.web.cells.ways import traces, ways
@@ -108,7 +109,7 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
         gone = forms.standings(tx, [which.id], in_error=True)
         moved = visits.moves(tx, which)
         sealed = seals_of(tx, definition, which, standing)
-        talks = queries.open_at_visits(tx, [which.id]) if guard.may_here("query.read") else None
+        talks = _talks(tx, which) if guard.may_here("query.read") else None
         hold = stopping.notice(tx)
         closed, removal_url = closing.of_subject(tx, which), closing.removal_url(tx, which)
         closed_visits = closing.visits_of(tx, which)
@@ -159,6 +160,12 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
         reason=form,
         problem=problem,
     )
+
+
+def _talks(tx: Transaction, which: Subject) -> dict[tuple[int, str, int], int]:
+    """How many open queries stand about those of the subject's visits that the person may know of."""
+    held = queries.open_at_visits(tx, [which.id])
+    return {at: number for at, number in held.items() if guard.may_know_visit(at[1], which.site.code)}
 
 
 def _oversight(study: Study, which: Subject) -> list[Chip]:

@@ -9,7 +9,7 @@ from datetime import datetime
 from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import ItemGroupDef, Study
 from trialcrf.core.document import Answer, Place, Row
-from trialcrf.core.lock import LEVELS, LOCK_STATES, Address, Level, LockState
+from trialcrf.core.lock import LEVELS, LOCK_STATES, Address, Level, LockState, visit_of
 from trialcrf.core.packs.casebook_parts import (
     Answered,
     Casebook,
@@ -28,6 +28,7 @@ from trialcrf.core.packs.casebook_parts import (
 )
 from trialcrf.core.packs.casebook_told import Held, Told, Trail, TrailLine
 from trialcrf.core.packs.reading import read_answer
+from trialcrf.core.sight import seen_at
 from trialcrf.core.signature import MEANINGS, STANDINGS, Standing
 from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.core.workflow import QUERY_STATES, UNSETTLED, QueryState
@@ -50,10 +51,11 @@ def casebook(
     """
     trail = Trail(records, forms, study, person.zone, {str(one.id): one.forms for one in signed})
     open_to = (lambda needed: True) if not eyes else (lambda needed: needed <= frozenset(eyes))
-    shown = [one for one in records if open_to(trail.needs(one))]
+    shown = [one for one in records if open_to(trail.needs(one)) and _visited(study, trail, one, eyes)]
     seen = {id_: held for id_, held in forms.items() if open_to({held.form.access})}
     kept = [one for one in signed if open_to(frozenset(forms[id_].form.access for id_ in one.forms if id_ in forms))]
-    book = _Book(study, person, shown, seen, trail, messages, kept, closed)
+    over = {at: state for at, state in closed.items() if not eyes or not visit_of(at.text) or seen_at(study, visit_of(at.text), eyes)}
+    book = _Book(study, person, shown, seen, trail, messages, kept, over)
     visits, threads = tuple(book.visits()), tuple(book.threads())
     parts = [part for visit in visits for part in visit.forms]
     answers = [one for part in parts for section in part.sections for one in section.answers if one.raw]
@@ -248,10 +250,16 @@ class _Book:
         if held is not None:
             return held.called
         if address.level is Level.VISIT:
-            event = self.study.event.get(address.rest.rpartition("/")[0])
+            event = self.study.event.get(visit_of(address.text))
             return event.label if event else Words({"": address.rest})
         names = {Level.SUBJECT: self.person.key, Level.SITE: self.person.site, Level.STUDY: self.study.oid}
         return Words({"": names.get(address.level, "")})
+
+
+def _visited(study: Study, trail: Trail, one: Told, eyes: Collection[str]) -> bool:
+    """Whether a record about a whole visit is for these eyes: one of its forms is."""
+    event_oid = trail.event_of(one)
+    return not eyes or not event_oid or seen_at(study, event_oid, eyes)
 
 
 PROGRAM = "trialcrf"

@@ -12,7 +12,7 @@ from typing import Any
 from trialcrf.core.access import ROLES
 from trialcrf.core.definition.model import FormDef, ItemDef, Study
 from trialcrf.core.document import Document, FormKey, Place
-from trialcrf.core.lock import LOCK_STATES, Address, Level
+from trialcrf.core.lock import LOCK_STATES, Address, Level, visit_of
 from trialcrf.core.oversight.four_eyes import REQUEST_STATES
 from trialcrf.core.oversight.personal import WITHHELD
 from trialcrf.core.packs.reading import Said, read_canonical, read_reason
@@ -214,6 +214,19 @@ class Trail:
             return frozenset({known.access}) if known else frozenset()
         held = self.form_of(one)
         return frozenset({held.form.access}) if held else frozenset()
+
+    def event_of(self, one: Told) -> str:
+        """The visit that a record is about as a whole; empty where it is about none."""
+        said = self.created.get((one.entity, one.entity_id))
+        if one.entity == "visit_comment":
+            return one.place.rpartition("/")[0]
+        if one.op == "replan":
+            return one.place.partition("/")[2]
+        if one.entity == "query" and isinstance(said, dict) and said.get("form") is None:
+            return str(said.get("event", ""))
+        if one.entity in ("lock", "four_eyes"):
+            return visit_of(one.place if one.entity == "lock" else str(said.get("address", "")) if isinstance(said, dict) else "")
+        return ""
 
     def lines(self, records: Sequence[Told]) -> Iterator[TrailLine]:
         return (self._line(one) for one in records)

@@ -148,10 +148,12 @@ def gather(tx: Transaction, which: Subject, form_id: int, at: Place | None) -> l
         place = Place.parse(past.place)
         if json.loads(past.new or "{}").get("form") == key and (at is None or (place.item, place.group) == (at.item, at.group)):
             found.append(Told(past, place))
-    for past in comments.of_form(tx, form_id):
+    talks = guard.may_here("query.read")  # Who makes cells enters forms and reads no threads: of the queries, those of checks.
+    for past in comments.of_form(tx, form_id) if talks else ():
         if _belongs(at, Place.parse(past.place)):
             found.append(Told(past, Place.parse(past.place)))
-    found += _of_queries(tx, [one for one in queries.of_form(tx, form_id) if _belongs(at, one.place)])
+    asked = [one for one in queries.of_form(tx, form_id) if talks or not one.by_person]
+    found += _of_queries(tx, [one for one in asked if _belongs(at, one.place)])
     if at is None or not (at.item or at.row):
         found += [Told(past, None) for past in audit.history(tx.connection, late_entry.ENTITY, str(form_id))]
     return _in_order(found)

@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from trialcrf.actions.oversight.lock import note_refusal
 from trialcrf.core.document import FormKey, Place
-from trialcrf.core.lock import LOCK_STATES, Address, Level, Locked, LockState, strongest
+from trialcrf.core.lock import LOCK_STATES, Address, Level, Locked, LockState, strongest, visit_of
 from trialcrf.core.oversight.four_eyes import RequestKind, RequestState
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import locks, requests
@@ -87,7 +87,7 @@ def visits_of(tx: Transaction, which: Subject) -> dict[str, tuple[str, Message, 
     return {
         one.rest.partition("/")[0]: (str(state), Message(LOCK_STATES[state]), url_for(url, study=study, address=one.text) if url else "")
         for one, state in locks.of_subject(tx, which).items()
-        if one.level is Level.VISIT and one.rest.endswith("/1")
+        if one.level is Level.VISIT and one.rest.endswith("/1") and guard.may_know_visit(visit_of(one.text), which.site.code)
     }
 
 

@@ -7,10 +7,10 @@ from flask import g
 from trialcrf.actions.oversight import second
 from trialcrf.core.access import may
 from trialcrf.core.oversight.four_eyes import DECIDE, RequestState
-from trialcrf.store import requests, subjects
+from trialcrf.store import requests
 from trialcrf.store.requests import Request
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web.oversight import knowing
 
 
 def to_decide(tx: Transaction, study: str) -> int | None:
@@ -22,8 +22,5 @@ def to_decide(tx: Transaction, study: str) -> int | None:
 
 
 def decides(tx: Transaction, one: Request) -> bool:
-    """Whether the person grants or refuses this request, and may know of whom it is about."""
-    if not second.may_decide(g.session.actor, one):
-        return False
-    which = subjects.find(tx, one.study_oid, one.subject) if one.subject else None
-    return which is None or guard.may_know(which)
+    """Whether the person grants or refuses this request, and may know of it."""
+    return second.may_decide(g.session.actor, one) and knowing.of_request(tx, one)

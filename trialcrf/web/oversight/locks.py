@@ -28,7 +28,7 @@ from trialcrf.web import guard
 from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
-from trialcrf.web.oversight import things
+from trialcrf.web.oversight import knowing, things
 from trialcrf.web.oversight.closing import CLOSINGS
 from trialcrf.web.page import Crumb
 from trialcrf.web.paging import asked_page, pages
@@ -135,13 +135,13 @@ def listed(study: str) -> str:
         for where in wide:
             address = lock_database.address_of(published, where)
             one = at.get(address)
-            thing = things.known(tx, address.text, "lock.read")
+            thing = knowing.thing(tx, address.text, "lock.read")
             assert thing is not None
             upper.append(_line(tx, thing, one.state if one else LockState.OPEN, told[one.id] if one else None, where))
         lower = [
             _line(tx, thing, one.state, told[one.id])
             for one in part
-            if (thing := things.known(tx, one.address.text, "lock.read")) is not None
+            if (thing := knowing.thing(tx, one.address.text, "lock.read")) is not None
         ]
         kinds = (DecisionKind.DATABASE_LOCKED, DecisionKind.DATABASE_UNLOCKED)
         ledger = [_signed(one) for one in reversed(decisions.all_of(tx, study, kinds)) if _mine(one, mine)]
@@ -217,7 +217,7 @@ def unlock(study: str, address: str) -> Response | tuple[str, int]:
 def _thing(address: str, verb: str) -> Thing:
     """The thing of the address; 404 where there is none for this person. The request is about its site and subject from here on."""
     with guard.read() as tx:
-        thing = things.known(tx, address, verb)
+        thing = knowing.thing(tx, address, verb)
     if thing is None:
         abort(404)
     if verb != "lock.read" and not may_act(g.session.actor, verb, thing.study_oid, thing.site.code if thing.site else ""):
@@ -304,7 +304,7 @@ def _within(tx: Transaction, thing: Thing) -> list[Closable]:
             inner = [visit_address(which.id, *one) for one in visits]
         else:
             inner = [Address(Level.FORM, one.id) for one in living if (one.key.event_oid, one.key.event_repeat) == thing.event]
-    found = [things.known(tx, one.text, "lock.read") for one in inner]
+    found = [knowing.thing(tx, one.text, "lock.read") for one in inner]
     return [_line(tx, one, held.get(one.address, LockState.OPEN), None) for one in found if one is not None]
 
 

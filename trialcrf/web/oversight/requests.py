@@ -12,7 +12,6 @@ from wtforms import Form, PasswordField, TextAreaField
 from trialcrf.actions import Impossible, sign, who
 from trialcrf.actions.oversight import lock, lock_database, redact, second
 from trialcrf.actions.records import report
-from trialcrf.core.access import may
 from trialcrf.core.oversight.four_eyes import DECIDE, REQUEST_KINDS, REQUEST_STATES, RequestKind, RequestState
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import accounts, requests, sites, subjects
@@ -21,7 +20,7 @@ from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
-from trialcrf.web.oversight import things
+from trialcrf.web.oversight import knowing, things
 from trialcrf.web.oversight.deciding import decides
 from trialcrf.web.page import Crumb
 from trialcrf.web.paging import asked_page, pages
@@ -66,9 +65,9 @@ class RequestLine:
 @page(blueprint, RULE, "casebook.open")
 def listed(study: str) -> str:
     with guard.read() as tx:
-        waiting = [one for one in requests.all_of(tx, study, [RequestState.WAITING]) if _known(tx, one)]
+        waiting = [one for one in requests.all_of(tx, study, [RequestState.WAITING]) if knowing.of_request(tx, one)]
         settled = [state for state in RequestState if state is not RequestState.WAITING]
-        decided = [one for one in reversed(requests.all_of(tx, study, settled)) if _known(tx, one)]
+        decided = [one for one in reversed(requests.all_of(tx, study, settled)) if knowing.of_request(tx, one)]
         number = asked_page(len(decided), ON_A_PAGE)
         mine = [_line(tx, one) for one in waiting if decides(tx, one)]
         others = [_line(tx, one) for one in waiting if not decides(tx, one)]
@@ -121,26 +120,11 @@ def decide(study: str, number: int, act: str) -> Response | tuple[str, int]:
     return redirect(url_for("requests.listed", study=study, done=done), 303)
 
 
-def _known(tx: Transaction, one: Request) -> bool:
-    """Whether the person may know of a request: of their sites, and of nothing that they may not read."""
-    actor, study = g.session.actor, one.study_oid
-    if one.site and not may(actor, "casebook.open", study, one.site):
-        return False
-    which = subjects.find(tx, study, one.subject) if one.subject else None
-    if which is not None and not guard.may_know(which):
-        return False
-    if not one.site:
-        return may(actor, "lock.read", study)
-    if one.address.startswith(("form/", "item/")):
-        return which is None or bool(which.error) or things.known(tx, one.address, "casebook.open") is not None
-    return True
-
-
 def _find(tx: Transaction, number: int) -> Request:
     """The request; 404 where there is none for this person. The page is about its site and subject from here on."""
     study = g.place.published.study.oid
     found = requests.find(tx, number)
-    if found is None or found.study_oid != study or not _known(tx, found):
+    if found is None or found.study_oid != study or not knowing.of_request(tx, found):
         abort(404)
     g.place.site = sites.find(tx, study, found.site) if found.site else None
     g.place.subject = subjects.find(tx, study, found.subject) if found.subject else None
@@ -148,7 +132,7 @@ def _find(tx: Transaction, number: int) -> Request:
 
 
 def _line(tx: Transaction, one: Request) -> RequestLine:
-    thing = things.known(tx, one.address, "casebook.open")
+    thing = knowing.thing(tx, one.address, "casebook.open")
     about: Sayable | str = things.label(tx, thing) if thing else one.subject or one.site
     return RequestLine(
         one.id,

@@ -1,40 +1,17 @@
-"""Something that can be closed, as pages name it and lead to it, for whoever may know of it."""
+"""Something that can be closed, as pages name it and lead to it."""
 
 from __future__ import annotations
 
 from flask import g, url_for
 
-from trialcrf.actions.oversight.lock import Thing, find, may_act
-from trialcrf.core.access import may
+from trialcrf.actions.oversight.lock import Thing
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import FormKey
 from trialcrf.core.wording import N_, Message, Sayable
-from trialcrf.store import definitions
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
 from trialcrf.web.casebooks import subject_url
+from trialcrf.web.oversight.knowing import form_of
 from trialcrf.web.subjects import form_url
-
-
-def known(tx: Transaction, address: str, verb: str) -> Thing | None:
-    """The thing at the address, where the person holds the verb there and may know of it: another site's does not exist."""
-    thing = find(tx, g.place.published, address)
-    if thing is None:
-        return None
-    study, actor = thing.study_oid, g.session.actor
-    if thing.site is not None and not may_act(actor, verb, study, thing.site.code):
-        return None
-    if thing.subject is not None and not guard.may_know(thing.subject):
-        return None
-    form = form_of(tx, thing)
-    if form is not None and thing.site is not None and not may(actor, f"{form.access}.read", study, thing.site.code):
-        return None
-    return thing
-
-
-def form_of(tx: Transaction, thing: Thing) -> FormDef | None:
-    """The form that it is, or lies in, under the version that it was filled under."""
-    return definitions.read(tx, thing.stored.definition_id).study.form[thing.stored.key.form_oid] if thing.stored else None
 
 
 def label(tx: Transaction, thing: Thing) -> Sayable | str:

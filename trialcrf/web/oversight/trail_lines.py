@@ -15,6 +15,7 @@ from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import LOCK_STATES
 from trialcrf.core.oversight.personal import WITHHELD
 from trialcrf.core.packs.casebook_told import WORDS
+from trialcrf.core.sight import eyes_of, seen_at
 from trialcrf.core.signature import MEANINGS
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.core.workflow import QUERY_STATES
@@ -98,10 +99,12 @@ class Reader:
     def __init__(self, tx: Transaction, study: Study, places: Mapping[str, Site]) -> None:
         self._tx, self._study, self._places = tx, study, places
         self._about: dict[Key, InForm] = {}
+        self._visits: dict[Key, str] = {}
 
     def readable(self, pasts: Sequence[Past], form_oid: str = "") -> list[Past]:
         """Those that the person may read, and of them (`form_oid`) those about this form only."""
         self._about |= trail_places.of_records(self._tx, pasts)
+        self._visits |= trail_places.of_visits(self._tx, pasts)
         return [past for past in pasts if self._may(past) and form_oid in ("", self._form_oid(past))]
 
     def _form_oid(self, past: Past) -> str:
@@ -120,6 +123,9 @@ class Reader:
         if past.op == "look_back":  # It names whom a donor's finding reaches.
             return may(g.session.actor, "trace.read", self._study.oid, code)
         if past.entity in ("safety_case", "case_entry", "attachment") and not may(g.session.actor, "case.read", self._study.oid, code):
+            return False
+        visit = self._visits.get((past.chain, past.seq))
+        if visit is not None and not seen_at(self._study, visit, eyes_of(g.session.actor, self._study.oid, code)):
             return False
         form = self._form(past)
         if form is None:

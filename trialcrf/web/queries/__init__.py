@@ -17,12 +17,13 @@ from trialcrf.web import guard
 blueprint = Blueprint("queries", __name__)
 
 
-def guarded_forms(tx: Transaction, study: str, known: Sequence[str] | Mapping[str, Site]) -> OnlyAt:
-    """The forms that have a permission of their own in any version of the study, each with the sites at which the person may see it.
+def guarded_forms(tx: Transaction, study: str, known: Sequence[str] | Mapping[str, Site], what: str = "read") -> OnlyAt:
+    """The forms that have a permission of their own in any version of the study, each with the sites at which the person may read it
+    (or `enter` it).
 
     A visit of which every form is guarded is known (`EVENT/`) where one of them is: what is asked about it may tell what they hold.
     """
-    mine = {access: guard.my_sites(f"{access}.read") for access in ACCESS if access != "form"}
+    mine = {access: guard.my_sites(f"{access}.{what}") for access in ACCESS if access != "form"}
     found: dict[str, tuple[str, ...]] = {}
     for version in definitions.versions_of(tx, study):
         for form in version.study.forms:

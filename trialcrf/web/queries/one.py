@@ -73,6 +73,8 @@ def judge(study: str, query: int) -> Response | tuple[str, int]:
     """A monitor or data manager accepts the answer or does not, cancels the query or opens it again."""
     form, verdict = ReviewForm(request.form), request.form.get("verdict", "")
     if verdict not in VERDICTS:
+        with guard.read() as tx:
+            find(tx, query)  # For who may not know of it there is none, whatever was sent.
         abort(400)
 
     def move(tx: Transaction, found: Found) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
@@ -17,6 +17,7 @@ from trialcrf.core.definition.codes import CodeListItem
 from trialcrf.core.definition.model import EventType, Study, SubjectType
 from trialcrf.core.facts import SubjectRecord
 from trialcrf.core.schedule import STATES, State, Visit
+from trialcrf.core.sight import eyes_of, seen_at
 from trialcrf.core.values import interval
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.tables import harmless
@@ -31,7 +32,7 @@ from trialcrf.web.enrolment import may_enrol
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Cell, Chip, Crumb, MatrixRow, Pages
-from trialcrf.web.subjects import blueprint, first_form_url, may_form
+from trialcrf.web.subjects import blueprint, first_form_url
 
 ON_A_PAGE = 25
 AT_ONCE = 200
@@ -205,9 +206,10 @@ def _row(
     of_visits: Mapping[tuple[int, str, int], int],
 ) -> MatrixRow:
     one, record, planned = plan
+    eyes = eyes_of(g.session.actor, oid, one.site.code)
     of_event = {
         visit.event.oid: _cell(
-            study, one, visit, standing.get((one.id, visit.event.oid), []), of_visits.get((one.id, visit.event.oid, 1), 0)
+            study, one, visit, standing.get((one.id, visit.event.oid), []), of_visits.get((one.id, visit.event.oid, 1), 0), eyes
         )
         for visit in planned
     }
@@ -232,8 +234,10 @@ _WORDS = {**STATES, State.DONE_OUT: N_("done"), State.NOT_PLANNABLE: N_("not pla
 """The words of a narrow cell: what is left out stands in its second line."""
 
 
-def _cell(study: Study, one: Subject, visit: Visit, standing: Sequence[Standing], of_visit: int) -> Cell:
-    needed = {ref.form_oid for ref in visit.event.forms if ref.mandatory and may_form(study.form[ref.form_oid], "read")}
+def _cell(study: Study, one: Subject, visit: Visit, standing: Sequence[Standing], of_visit: int, eyes: Collection[str]) -> Cell:
+    """A cell counts what the reader may open: `eyes` are the kinds of forms that they read at the subject's site."""
+    readable = {oid for oid, form in study.form.items() if form.access in eyes}
+    needed = {ref.form_oid for ref in visit.event.forms if ref.mandatory and ref.form_oid in readable}
     complete = {form.key.form_oid for form in standing if form.complete} & needed
     return Cell(
         state=visit.state.value,
@@ -245,7 +249,8 @@ def _cell(study: Study, one: Subject, visit: Visit, standing: Sequence[Standing]
         why=visit.reason,
         complete=len(complete),
         forms=len(needed),
-        queries=of_visit + sum(form.open_queries for form in standing),
+        queries=(of_visit if seen_at(study, visit.event.oid, eyes) else 0)
+        + sum(form.open_queries for form in standing if form.key.form_oid in readable),
     )
 
 

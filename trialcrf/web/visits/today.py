@@ -33,7 +33,7 @@ from trialcrf.web.queries import guarded_forms, waiting_for
 from trialcrf.web.queries.lines import line_of, study_of
 from trialcrf.web.safety import stopping
 from trialcrf.web.safety.case_view import left_in_words
-from trialcrf.web.subjects import first_form_url, form_url, may_form
+from trialcrf.web.subjects import first_form_url, form_url
 from trialcrf.web.visits.matrix import detail_of
 
 blueprint = Blueprint("today", __name__)
@@ -105,14 +105,16 @@ def day(study: str) -> str:
     definition = g.place.published.study
     mine = guard.my_sites("day.read")
     wanted, show = request.args.get("site", ""), request.args.get("show", "")
+    if show not in LISTS or not may(g.session.actor, "subject.list", study):
+        show = ""  # Who sees no subject has no list of visits, only their numbers.
     with guard.read() as tx:
         every = [one for one in sites.all_of(tx, study) if mine is None or one.code in mine]
         places = [one for one in every if wanted in ("", one.code)]
         lists, others, paged = [], [], None
         if may(g.session.actor, "subject.list", study):
-            names = [show] if show in LISTS else list(LISTS)
-            lists = _visits(tx, definition, places, names, show in LISTS)
-            if show in LISTS:
+            names = [show] if show else list(LISTS)
+            lists = _visits(tx, definition, places, names, bool(show))
+            if show:
                 number = asked_page(lists[0].total, ON_A_PAGE)
                 paged = pages(number, lists[0].total, ON_A_PAGE)
             else:
@@ -128,9 +130,9 @@ def day(study: str) -> str:
     return render_template(
         "today/day.html",
         shell=shell(),
-        crumbs=[Crumb(definition.title)] + ([Crumb(Message(N_("My day")), url_for("today.day", study=study))] if show in LISTS else []),
+        crumbs=[Crumb(definition.title)] + ([Crumb(Message(N_("My day")), url_for("today.day", study=study))] if show else []),
         hold=hold,
-        heading=lists[0].label if show in LISTS else Message(N_("My day")),
+        heading=lists[0].label if show else Message(N_("My day")),
         chips=chips,
         lists=lists,
         others=others,
@@ -295,7 +297,10 @@ def _queries(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
 
 
 def _unfinished(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
-    total, found = worklists.unfinished(tx, places, SHOWN, study.products)
+    enters_at = guard.my_sites("form.enter")
+    at = [one for one in places if enters_at is None or one.code in enters_at]
+    only_at = guarded_forms(tx, study.oid, [one.code for one in at], "enter")
+    total, found = worklists.unfinished(tx, at, SHOWN, study.products, only_at)
     tasks = [
         Task(
             form_url(one.subject, one.key),
@@ -304,7 +309,7 @@ def _unfinished(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskLi
             one.updated_at,
         )
         for one in found
-        if one.key.event_oid in study.event and one.key.form_oid in study.form and may_form(study.form[one.key.form_oid], "enter")
+        if one.key.event_oid in study.event and one.key.form_oid in study.form
     ]
     label = Message(N_("Forms begun and not finished"))
     return TaskList("unfinished", label, total, tasks, Message(N_("Every form that was begun is complete.")))

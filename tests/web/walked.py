@@ -1,0 +1,313 @@
+"""A world to walk: two sites that hold the same things, each with words of its own, and everybody who could ever knock at a door."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import re
+import sqlite3
+import zipfile
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cache
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from tests.actions.screening import DAY, DONOR, RECIPIENT
+from tests.actions.world import TRAINED, World, make_world, study_of, typed
+from tests.conftest import Filling
+from trialcrf.actions import administer, publish
+from trialcrf.actions.oversight import comment, lock, monitor, review, second
+from trialcrf.actions.records import report
+from trialcrf.actions.safety import keep_limits
+from trialcrf.core.access import ROLES, STUDY_WIDE, VERBS, Grant
+from trialcrf.core.document import FormKey, Place
+from trialcrf.core.lock import Address, Level
+from trialcrf.external import seal
+from trialcrf.store import accounts, audit, cases, delegations, forms, reports, sites
+from trialcrf.store.models import base
+from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction
+
+STUDY, OTHER, SITES = "msc_ssc", "salt", ("01", "02")
+GUARDED = {
+    "form": ("R", "SCR", "PHYSEXAM"),
+    "link": ("R", "LINK", "DONORLINK"),
+    "donor": ("D", "DSCR", "DSEROLOGY"),
+    "statement": ("R", "SCR", "INCLUSION"),
+    "cell": ("B", "MAKING", "BATCH"),
+    "stock": ("B", "INCIDENTS", "INCIDENT"),
+    "release": ("B", "MAKING", "RELEASE"),
+}
+"""A form of every kind of access: the kind of subject (the first letter of its key), its occasion, its name."""
+
+MARK = re.compile(r"Zz([a-z_]+)_(0[12])|\b([RDB])-(0[12])-001\b|\bLOT(0[12])\b")
+"""The words of this world, each with the site that alone has it, and the keys of its subjects."""
+
+
+def mark(what: str, site: str) -> str:
+    return f"Zz{what}_{site}"
+
+
+# --- Who knocks -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody with their grants, by which it is reckoned here, apart from the program, what they may do."""
+
+    name: str
+    grants: tuple[Grant, ...]
+
+    def holds(self, verb: str, site: str | None = None, study: str = STUDY) -> bool:
+        """Whether the table gives them the verb at this site (None: at any)."""
+        return any(
+            one.role in VERBS[verb] and one.study in (study, "*") and (site is None or one.site in ("", site))
+            and not (verb in STUDY_WIDE and one.site)
+            for one in self.grants
+        )  # fmt: skip
+
+    def reads(self, marker: re.Match[str]) -> bool:
+        """Whether the tables let them read this word."""
+        what, site = (marker[1] or marker[3] or "B"), (marker[2] or marker[4] or marker[5])
+        return any(all(self.holds(verb, site) for verb in both) for both in READERS[what])
+
+
+READERS: Mapping[str, Collection[tuple[str, ...]]] = {
+    **{access: [(f"{access}.read",)] for access in GUARDED},
+    **{f"ask_{access}": [("query.read", f"{access}.read")] for access in GUARDED},
+    **{f"say_{access}": [("query.read", f"{access}.read"), ("audit.read", f"{access}.read")] for access in GUARDED},
+    **{f"lock_{access}": [("lock.read", f"{access}.read"), ("audit.read", f"{access}.read"), (f"{access}.read",)] for access in GUARDED},
+    "event": [("form.read",), ("case.read",)],
+    "removal": [("subject.list",)],
+    "unlock": [("casebook.open", "donor.read")],
+    "visit": [("monitoring.read",)],
+    "laboratory": [("lab.read",)],
+    "R": [("subject.list",), ("case.read",), ("trace.read",), ("look_back.run",)],
+    "D": [("subject.list",), ("cell.read",), ("trace.read",), ("look_back.run",)],
+    "B": [("cell.read",), ("stock.read",), ("form.read",), ("trace.read",), ("look_back.run",)],
+    "casebook": [("casebook.print", *(f"{access}.read" for access in GUARDED if access not in ("cell", "stock", "release")))],
+    "dossier": [("report.read", "trace.read")],
+    "safety": [("report.read",)],
+}  # fmt: skip
+"""By which verbs, any of these sets of them, a word may be read."""
+
+
+def cast() -> tuple[Person, ...]:
+    """Every role at each site and study-wide, who holds two of them, administrators, who belongs to another study, and who to none."""
+    found = [Person(f"{role}{site}", (Grant(role, STUDY, site),)) for role in ROLES if role != "administrator" for site in (*SITES, "")]
+    found.append(Person("mixed", (Grant("donor_physician", STUDY, "01"), Grant("coordinator", STUDY, "02"))))
+    found.append(Person("maker", (Grant("cell_lab", STUDY, "01"), Grant("investigator", STUDY, "02"))))
+    found.append(Person("administrator", (Grant("administrator", "*"),)))
+    found.append(Person("housekeeper", (Grant("administrator", STUDY),)))
+    found.append(Person("stranger", tuple(Grant(role, OTHER) for role in ROLES if role != "administrator")))
+    return (*found, Person("guest", ()))
+
+
+# --- What there is ----------------------------------------------------------------------------------------------------
+
+
+@cache
+def walked_filling() -> Filling:
+    def fill(url: str) -> None:
+        world = make_world(url, STUDY)
+        _other_study(world)
+        for site in SITES:
+            _furnish(world, site)
+        with world.write("trialcrf") as tx:
+            for person in cast():
+                account_id = administer.create_account(tx, person.name, person.name.title(), f"{person.name}@example.org", "Hospital", "en")
+                for one in person.grants:
+                    accounts.give(tx, account_id, one, TRAINED)
+        world.engine.dispose()
+
+    return fill
+
+
+def _other_study(world: World) -> None:
+    with world.write("trialcrf") as tx:
+        published, _ = publish.publish(tx, study_of(OTHER))
+        for site in SITES:
+            sites.create(tx, published.study_id, site, "Elsewhere", "Europe/Paris")
+
+
+def _furnish(world: World, site: str) -> None:
+    donor, recipient = world.enrol("donor", site, **DONOR), world.enrol("recipient", site, **RECIPIENT)
+
+    def put(which: Subject, event: str, form: str, **boxes: object) -> None:
+        world.save(which, form, event, typed(**boxes))
+
+    put(recipient, "SCR", "VISIT", VIS_DONE="Y", VIS_DATE=DAY)
+    put(recipient, "SCR", "PHYSEXAM", PE_TEXT=mark("form", site))
+    put(recipient, "LINK", "DONORLINK", LINK_DONOR=donor.key, LINK_RELATION="SIBLING", LINK_WHY_NOT_NEARER=mark("link", site))
+    put(recipient, "SCR", "INCLUSION", IE_COMMENT=mark("statement", site))
+    put(donor, "DSCR", "DSEROLOGY", DSEROLOGY_DATE=DAY, EXP_TEXT=mark("donor", site))
+    put(donor, "H0", "HARVEST", HAR_START=(17, 11, 2026, "09:00"), HAR_DONATION=f"FR00012300000001234{site}", HAR_VOLUME="120")
+    event = {"AE_GRADE": "4", "AE_SERIOUS": "Y", "AE_HOSPITAL": "Y", "AE_RELATED": "RELATED"}
+    put(recipient, "AE", "ADVERSE", AE_WORDS=mark("event", site), **event)
+    origin = {"ANCESTRY__new1__BAT_DONATION": f"{donor.key}/H0/1/HARVEST/1"}
+    made = {"BAT_LOT": f"LOT{site}", "BAT_CULTURE_START": (17, 11, 2026), "BAT_MEDIUM": mark("cell", site)}
+    batch = world.enrol("batch", site, **made, **origin)
+    bag = {"CODE": f"LOT{site}-A", "SPLIT": "001", "CELLS": "80", "VOLUME": "50", "EXPIRY": (31, 12, 2099)}
+    bag |= {"FILLED": (20, 11, 2026, "16:00"), "PLACE": "LAB_TANK"}
+    put(batch, "MAKING", "BAGS", **{f"BAG__new1__BAG_{name}": text for name, text in bag.items()})
+    put(batch, "INCIDENTS", "INCIDENT", INC_BAG=f"LOT{site}-A", INC_TEXT=mark("stock", site))
+    put(batch, "MAKING", "RELEASE", REL_DECISION="RELEASED", REL_WHY=mark("release", site))
+    _oversee(world, site, {"R": recipient, "D": donor, "B": batch})
+
+
+def _oversee(world: World, site: str, people: Mapping[str, Subject]) -> None:
+    """Queries, comments, locks, requests, a monitoring visit and limits, each with its word."""
+    published = world.published
+    with world.write("cora") as tx:
+        second.ask_removal(tx, published, people["R"], mark("removal", site))
+    for access, (letter, event, form) in GUARDED.items():
+        which, key = people[letter], FormKey(event, form)
+        with world.write("dana") as tx:
+            stored = forms.read(tx, which.id, key)
+            assert stored
+            review.ask(tx, which, key, stored.id, Place(""), mark(f"ask_{access}", site))
+            comment.write(tx, which, key, stored.id, Place(""), mark(f"say_{access}", site))
+            thing = lock.find(tx, published, Address(Level.FORM, stored.id).text)
+            assert thing
+            lock.freeze(tx, thing, mark(f"lock_{access}", site))
+            if access == "donor":
+                lock.lock(tx, thing, mark(f"lock_{access}", site))
+                second.ask_unlock(tx, published, thing, mark("unlock", site))
+    with world.write("mona") as tx:
+        where = sites.find(tx, STUDY, site)
+        assert where
+        monitor.plan(tx, where, "routine", date(2026, 11, 21), mark("visit", site))
+    with world.write("dana") as tx:
+        limits = keep_limits.TypedLimits(mark("laboratory", site), "NEUT", "10⁹/L", "", "1.8", "7.5", date(2020, 1, 1))
+        keep_limits.add(tx, published.study, where, limits)
+        delegations.add(tx, where, "cora", 1, ("consent",), date(2026, 11, 21), "Ivan")
+        for kind, eyes in (("casebook", ("donor", "form", "link", "statement")), ("dossier", ()), ("safety", ())):
+            about = "" if kind == "safety" else people["R"].key
+            key = f"{kind} {site}"
+            report.order(tx, published, "en", date(2026, 11, 21), None, "dana", key, kind, subject=about, why="Asked", eyes=eyes)
+
+
+@dataclass(frozen=True, slots=True)
+class Things:
+    """The numbers of what a site has, by the name that an address has for it."""
+
+    site: str
+    forms: Mapping[str, int]
+    queries: Mapping[str, int]
+    cases: int
+    requests: Mapping[str, int]
+    reports: Mapping[str, int]
+    limits: int
+    delegation: int
+    bags: int
+    row: str
+    comment: int
+
+    def subject(self, letter: str) -> str:
+        return f"{letter}-{self.site}-001"
+
+
+def things(world: World) -> dict[str, Things]:
+    """What `walked_filling` made, by site."""
+    found = {}
+    with world.read() as tx:
+        for place, site in enumerate(SITES):
+            numbers = {one: _form_id(tx, f"{letter}-{site}-001", form) for one, (letter, _, form) in GUARDED.items()}
+            found[site] = Things(
+                site,
+                numbers,
+                {one: _one(tx, "query", form_id=number, check_oid="") for one, number in numbers.items()},
+                next(one.number for one in cases.all_of(tx, STUDY) if one.subject == f"R-{site}-001"),
+                {kind: _all(tx, "four_eyes", kind=kind)[place] for kind in ("removal", "unlock")},
+                {kind: _all(tx, "report", kind=kind)[place] for kind in ("casebook", "dossier", "safety")},
+                _all(tx, "lab_range")[place],
+                _all(tx, "delegation")[place],
+                _form_id(tx, f"B-{site}-001", "BAGS"),
+                forms.by_id(tx, _form_id(tx, f"B-{site}-001", "BAGS")).document.rows["BAG"][0].id,  # type: ignore[union-attr]
+                _comment(tx, f"R-{site}-001", numbers["form"]),
+            )
+    return found
+
+
+def archive(world: World, data: Path) -> None:
+    """Put a file behind every ordered report, with the word of its site in it: who may not have the report must not get its bytes."""
+    (data / "reports").mkdir(exist_ok=True)
+    for site, held in things(world).items():
+        for kind, number in held.reports.items():
+            content = mark(kind, site).encode()
+            name = f"{kind}-{site}.pdf"
+            (data / "reports" / name).write_bytes(content)
+            (data / "reports" / (name + seal.ENDING)).write_bytes(b"{}")
+            with world.write("trialcrf") as tx:
+                assert reports.drawn(tx, number, 1, "checkpoint", hashlib.sha256(content).hexdigest(), name)
+
+
+def _all(tx: Transaction, table: str, **where: object) -> list[int]:
+    columns = base.metadata.tables[table].c
+    return list(
+        tx.read(select(columns.id).where(*(columns[name] == value for name, value in where.items())).order_by(columns.id)).scalars()
+    )
+
+
+def _one(tx: Transaction, table: str, **where: object) -> int:
+    (found,) = _all(tx, table, **where)
+    return found
+
+
+def _comment(tx: Transaction, subject: str, form_id: int) -> int:
+    table = base.metadata.tables["audit_record"].c
+    where = (table.entity == "comment", table.subject == subject, table.entity_id == str(form_id))
+    return int(tx.read(select(table.seq).where(*where)).scalar_one())
+
+
+def _form_id(tx: Transaction, subject: str, form: str) -> int:
+    subject_id = _one(tx, "subject", key=subject)
+    return _one(tx, "form", subject_id=subject_id, form_oid=form)
+
+
+# --- What is seen -----------------------------------------------------------------------------------------------------
+
+
+def bodies(content: bytes, media_type: str) -> Iterator[str]:
+    """What an answer tells: itself, or every member of a zip file."""
+    if media_type == "application/zip":
+        with zipfile.ZipFile(io.BytesIO(content)) as bundle:
+            for name in bundle.namelist():
+                yield name
+                yield bundle.read(name).decode("utf-8", "replace")
+    else:
+        yield content.decode("utf-8", "replace")
+
+
+def leaks(person: Person, content: bytes, media_type: str) -> set[str]:
+    """The words in an answer that this person may not read."""
+    return {found[0] for body in bodies(content, media_type) for found in MARK.finditer(body) if not person.reads(found)}
+
+
+class Ledger:
+    """Tells whether anything was written: the trail, the rows of every table but sessions, the state of every report."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._seen = sqlite3.connect(str(world.engine.url.database), check_same_thread=False)
+        self._version, self._known = 0, ()
+
+    def state(self) -> tuple[object, ...]:
+        (version,) = self._seen.execute("PRAGMA data_version").fetchone()
+        if version != self._version:  # Somebody committed something, were it that a session was seen.
+            self._version, self._known = version, tuple(self._told())
+        return self._known
+
+    def _told(self) -> Iterator[object]:
+        with self._world.read() as tx:
+            yield audit.chains(tx.connection)
+            yield list(tx.read(select(base.metadata.tables["report"].c.state).order_by("id")).scalars())
+            for name, table in base.metadata.tables.items():
+                if name != "session":
+                    yield name, tx.read(select(func.count()).select_from(table)).scalar_one()
+
+    def close(self) -> None:
+        self._seen.close()
