@@ -7,16 +7,17 @@ import re
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.actions.world import filling as filling_of
-from tests.actions.world import open_world
+from tests.actions.world import open_world, typed
 from tests.conftest import Cluster
 from tests.test_cli import Cli
 from tests.test_cli_archive import Refusing
 from tests.test_cli_reports import Asking
 from trialcrf.external import age, backup_folder, bundle, checkpoints, clock
 from trialcrf.external.backup_folder import Proof
-from trialcrf.store import audit
+from trialcrf.store import audit, runs
 from trialcrf.store.transaction import open_engine, reading
 
 
@@ -77,7 +78,29 @@ def test_the_nightly_backup_is_encrypted_proved_and_restored_elsewhere_with_noth
     assert "There is a database already" in refused("backup", "restore", str(made.path), *given, code=1, **env)
     assert "the trail is clean" in cli("audit", "verify", **env).lower()
     if database_kind == "postgresql":
+        with world.read() as tx:
+            left = tx.read(text("SELECT datname FROM pg_database WHERE datname LIKE 'trialcrf_proof%'")).all()
+        assert left == [], "the scratch database of the proof is gone"
         databases.drop(elsewhere)
+
+
+@pytest.mark.parametrize("database_kind", ["sqlite"])
+def test_a_backup_of_data_that_somebody_altered_fails_its_job_and_is_kept(world, database_url, tmp_path):
+    volunteer = world.enrol("volunteer", now=clock.now(), AGREED=(20, 1, 2026), BORN=("", 5, 1980), GENDER="F")
+    world.save(volunteer, "PLATE", "MEALS", typed(None, EATEN=(1, 2, 2026, "12:00"), GRAMS="13.7"), now=clock.now())
+    with world.engine.begin() as connection:
+        assert connection.execute(text("UPDATE form SET document = replace(document, '13.7', '31.7')")).rowcount
+    refused = Refusing(database_url, tmp_path / "data")
+    said = refused("jobs", "run", "backup", code=1)
+    assert re.search(
+        r"The backup trialcrf-salt-\S+ is kept, but it is not proved: form .* what is stored is not what the trail tells\.", said
+    )
+    (made,) = backup_folder.all_of(tmp_path / "data" / "backups")
+    assert not made.proved
+    with world.read() as tx:
+        assert runs.standings(tx, ["backup"])["backup"].outcome == "failed"
+    assert "There is no backup of which it is proved" in Cli(database_url, tmp_path / "data")("jobs", "list")
+    assert "what is stored is not what the trail tells" in refused("backup", "verify", str(made.path))
 
 
 # --- What needs no database of a kind --------------------------------------------------------------------------------------------------
