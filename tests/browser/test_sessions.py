@@ -41,7 +41,7 @@ def test_a_person_ends_the_session_that_they_left_elsewhere(at_browser: AtBrowse
     there.open("/account")
     here.open("/account")
     here.press(here.page.get_by_role("link", name="My sessions"))
-    rows = here.page.locator("main tbody tr")
+    rows = here.page.locator("main .held")
     assert "this session" in rows.first.inner_text()
     assert "Chrome" in rows.first.inner_text()
     assert here.violations() == []
