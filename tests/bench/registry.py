@@ -9,7 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
@@ -24,6 +24,7 @@ from tests.bench.server import serving
 from trialcrf.actions import administer, judge, publish, sign_in, simulate
 from trialcrf.actions.reminding import remind
 from trialcrf.core.definition.load import load
+from trialcrf.core.definition.signing_in import SigningIn
 from trialcrf.external.files import read_study
 from trialcrf.store import audit, definitions, subjects
 from trialcrf.store.audit import Who
@@ -114,7 +115,7 @@ def fill(url: str, wanted: int) -> tuple[simulate.Simulated, float]:
             yield tx
 
     with begin() as tx:
-        published, _ = publish.publish(tx, load(read_study(STUDIES / STUDY)))
+        published, _ = publish.publish(tx, replace(load(read_study(STUDIES / STUDY)), sign_in=SigningIn()))
     began = time.perf_counter()
     made = simulate.simulate(begin, published, wanted, 1, NOW, SITES, in_bulk=True)
     seconds = time.perf_counter() - began

@@ -14,6 +14,7 @@ from tests.actions.world import TRAINED
 from tests.browser.person import PASSWORD, Person
 from tests.browser.program import STUDY, Program
 from trialcrf.actions import administer, demo, publish, sign_in
+from trialcrf.core.definition.signing_in import SigningIn
 from trialcrf.store import accounts
 from trialcrf.store.models.base import moment_text
 
@@ -44,8 +45,8 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
     running.start()
     study = running.world.published.study
     with running.world.write("trialcrf", datetime.now(UTC)) as tx:
-        # The tests run at any hour of the day: reminders must not wait for the morning.
-        publish.publish(tx, replace(study, reminders=replace(study.reminders, quiet_from="", quiet_to="")))
+        # The tests run at any hour of the day: reminders must not wait for the morning. A password is enough for who is no demo account.
+        publish.publish(tx, replace(study, reminders=replace(study.reminders, quiet_from="", quiet_to=""), sign_in=SigningIn()))
         for one in demo.ACCOUNTS:
             account = accounts.find(tx, one.username)
             assert account
