@@ -51,7 +51,7 @@ class Server:
             return True
 
         try:
-            wait_until(answers, 60)
+            wait_until(answers, 150)
         except AssertionError:
             raise AssertionError(self.log.read_text(errors="replace")[-3000:]) from None
 
