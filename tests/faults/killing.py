@@ -50,7 +50,10 @@ class Server:
                 return False
             return True
 
-        wait_until(answers, 60)
+        try:
+            wait_until(answers, 150)
+        except AssertionError:
+            raise AssertionError(self.log.read_text(errors="replace")[-3000:]) from None
 
     def kill(self) -> None:
         os.killpg(self.process.pid, signal.SIGKILL)

@@ -68,10 +68,10 @@ class Disk:
 
 
 class Postgres:
-    """A PostgreSQL whose files lie on the disk; its socket does not."""
+    """A PostgreSQL whose files lie in `at`, as on a disk of their own; its socket does not."""
 
-    def __init__(self, disk: Disk, sockets: Path, settings: Mapping[str, str]) -> None:
-        self._data, self._sockets, self._settings = disk.at / "pg" / "data", sockets, settings
+    def __init__(self, at: Path, sockets: Path, settings: Mapping[str, str]) -> None:
+        self._data, self._sockets, self._settings = at / "pg" / "data", sockets, settings
         self._programs = postgresql_programs()
         self._as_user = ["setpriv", "--pdeathsig", "KILL", "--reuid", "postgres", "--regid", "postgres", "--init-groups"]
         self._server: subprocess.Popen[bytes] | None = None
@@ -130,7 +130,7 @@ def on_disk(kind: str, folder: Path, lying: bool) -> Iterator[tuple[Disk, str, P
             sockets = base / "s"
             sockets.mkdir()
             shutil.chown(sockets, "postgres", "postgres")
-            server = Postgres(disk, sockets, {"fsync": "off"} if lying else {})
+            server = Postgres(disk.at, sockets, {"fsync": "off"} if lying else {})
             server.create()
             server.start()
             url = server.url()
@@ -150,6 +150,24 @@ def on_disk(kind: str, folder: Path, lying: bool) -> Iterator[tuple[Disk, str, P
         disk.remove()
         if not disk.at.is_mount():
             shutil.rmtree(base)
+
+
+@contextmanager
+def started_server() -> Iterator[Postgres]:
+    """A PostgreSQL as an installation has it, which can be started anew."""
+    base = Path(tempfile.mkdtemp(prefix="trialcrf-server-"))
+    base.chmod(0o755)
+    sockets = base / "s"
+    sockets.mkdir()
+    shutil.chown(sockets, "postgres", "postgres")
+    server = Postgres(base, sockets, {})
+    try:
+        server.create()
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(base)
 
 
 def lost_by_cut(kind: str, folder: Path, lying: bool, seconds: float) -> int:
@@ -180,12 +198,12 @@ def lost_by_cut(kind: str, folder: Path, lying: bool, seconds: float) -> int:
         disk.mount()
         if server is not None:
             server.start()
-        kept = _kept(url)
+        kept = kept_in(url)
         assert kept <= said[-1] + 1, "nobody wrote what is there"
         return max(0, acknowledged - kept)
 
 
-def _kept(url: str) -> int:
+def kept_in(url: str) -> int:
     """The number of the last change that is there, after everything was verified."""
     world = open_world(url)
     try:

@@ -1,4 +1,7 @@
-"""A process that writes one audited change after another, and says each number once the database acknowledged it: python -m tests.faults.writer URL"""
+"""A process that writes one audited change after another, and says each number once the database acknowledged it.
+
+python -m tests.faults.writer URL
+"""
 
 from __future__ import annotations
 
