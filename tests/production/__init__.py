@@ -1,0 +1,1 @@
+"""The production chapter of the documentation, taken at its word."""

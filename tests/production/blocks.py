@@ -1,0 +1,50 @@
+"""The blocks of docs/production.md: commands with who runs them, and files with their place, owner and mode."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+CHAPTER = ROOT / "docs" / "production.md"
+
+_BLOCK = re.compile(r"^```(\S+) ([^\n]+)\n(.*?)^```$", re.M | re.S)
+
+
+@dataclass(frozen=True)
+class Commands:
+    """Lines for a shell (`set -e`), by root or by trialcrf."""
+
+    by: str
+    text: str
+
+    @property
+    def lines(self) -> list[str]:
+        return self.text.splitlines()
+
+
+@dataclass(frozen=True)
+class File:
+    """A file, word for word."""
+
+    path: str
+    owner: str
+    mode: str
+    text: str
+
+
+def blocks(text: str) -> list[Commands | File]:
+    """Every block in its order. Raises ValueError for one that does not say what it is."""
+    found: list[Commands | File] = []
+    for kind, about, inside in _BLOCK.findall(text):
+        words = about.split()
+        if kind == "sh" and words in (["root"], ["trialcrf"]):
+            found.append(Commands(words[0], inside))
+        elif kind == "file" and len(words) == 3:
+            found.append(File(*words, inside))
+        else:
+            raise ValueError(f"a block that says not what it is: {kind} {about}")
+    if len(found) * 2 != len(re.findall(r"^```", text, re.M)):
+        raise ValueError("a block without a first line that can be read")
+    return found
