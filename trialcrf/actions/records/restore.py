@@ -157,7 +157,7 @@ def check(url: str, told: Told, data: Path | None = None) -> Checked:
     finally:
         engine.dispose()
     if not problems and data is not None:
-        wrong = trial_run.problem({"TRIALCRF_DATA": str(data), "DATABASE_URL": url})
+        wrong = trial_run.problem({"TRIALCRF_DATA": str(data), "DATABASE_URL": url, "TRIALCRF_DATABASE_UNGUARDED": "yes"})
         if wrong:
             problems.append(Message(N_("The program does not start on the restored database: %(what)s"), {"what": wrong}))
         else:
