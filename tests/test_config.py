@@ -130,3 +130,24 @@ def test_an_archive_is_opened_for_this_machine_only_and_with_a_moment() -> None:
             Settings.from_env(bad)
     with pytest.raises(BadSettings, match=r"TRIALCRF_ARCHIVE: .* only on this machine"):
         Settings.from_env({"TRIALCRF_ARCHIVE": "2026-11-21T14:05:00+00:00", "HOST": "0.0.0.0"})
+
+
+HOSPITAL = {"TRIALCRF_OIDC_ISSUER": "https://login.example.org/", "TRIALCRF_OIDC_CLIENT_ID": "crf", "TRIALCRF_OIDC_NAME": "CHU"}
+
+
+def test_the_hospitals_secret_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("between us\n")
+    settings = Settings.from_env(
+        {**HOSPITAL, "TRIALCRF_OIDC_CLIENT_SECRET_FILE": str(tmp_path / "secret"), "TRIALCRF_OIDC_ACR": "gold silver"}
+    )
+    assert (settings.oidc_issuer, settings.oidc_client_secret) == ("https://login.example.org/", "between us")
+    assert settings.oidc_acr == ("gold", "silver")
+    assert "between us" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "given", [{"TRIALCRF_OIDC_ISSUER": "http://login.example.org"}, {"TRIALCRF_OIDC_NAME": ""}, {"TRIALCRF_OIDC_CLIENT_SECRET": ""}]
+)
+def test_a_hospital_without_tls_or_half_named_is_refused(given: dict[str, str]) -> None:
+    with pytest.raises(BadSettings, match="TRIALCRF_OIDC_ISSUER"):
+        Settings.from_env({**HOSPITAL, "TRIALCRF_OIDC_CLIENT_SECRET": "between us", **given})
