@@ -177,3 +177,26 @@ def test_a_private_key_among_the_recipients_is_refused_and_not_quoted():
         Settings.from_env({"TRIALCRF_BACKUP_RECIPIENTS": "AGE-SECRET-KEY-1SECRET"})
     assert "is a private key" in str(said.value)
     assert "1SECRET" not in str(said.value)
+
+
+# --- The hospital's sign-in ------------------------------------------------------------------------------------------------------------
+
+HOSPITAL = {"TRIALCRF_OIDC_ISSUER": "https://login.example.org/", "TRIALCRF_OIDC_CLIENT_ID": "crf", "TRIALCRF_OIDC_NAME": "CHU"}
+
+
+def test_the_hospitals_secret_is_read_from_a_file_and_never_shown(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("between us\n")
+    settings = Settings.from_env(
+        {**HOSPITAL, "TRIALCRF_OIDC_CLIENT_SECRET_FILE": str(tmp_path / "secret"), "TRIALCRF_OIDC_ACR": "gold silver"}
+    )
+    assert (settings.oidc_issuer, settings.oidc_client_secret) == ("https://login.example.org/", "between us")
+    assert settings.oidc_acr == ("gold", "silver")
+    assert "between us" not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    "given", [{"TRIALCRF_OIDC_ISSUER": "http://login.example.org"}, {"TRIALCRF_OIDC_NAME": ""}, {"TRIALCRF_OIDC_CLIENT_SECRET": ""}]
+)
+def test_a_hospital_without_tls_or_half_named_is_refused(given: dict[str, str]) -> None:
+    with pytest.raises(BadSettings, match="TRIALCRF_OIDC_ISSUER"):
+        Settings.from_env({**HOSPITAL, "TRIALCRF_OIDC_CLIENT_SECRET": "between us", **given})
