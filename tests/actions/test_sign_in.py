@@ -343,11 +343,12 @@ def test_nobody_and_the_deactivated_get_no_mail_and_a_flood_from_one_address_dri
             resets.ask(tx, typed, AWAY)
     assert mails(world) == []
     with world.write("trialcrf") as tx:
-        for _ in range(40):
+        for _ in range(29 - 6):
             resets.ask(tx, "nobody", AWAY)
+        resets.ask(tx, "dana", AWAY)
         resets.ask(tx, "mona", AWAY)
         resets.ask(tx, "cora", HOME)
-    assert mails(world) == ["cora"]
+    assert mails(world) == ["dana", "cora"], "a house where thirty forget theirs within a quarter of an hour has a guest"
 
 
 def test_asking_writes_the_same_whether_or_not_there_is_such_an_account(one_world):

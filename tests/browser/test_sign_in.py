@@ -69,6 +69,7 @@ def test_an_app_and_a_passkey_are_set_up_and_sign_in_and_a_save_goes_through_bot
 
     by_password(petra)
     assert petra.reads("h1") == "Second step" and petra.violations() == []
+    assert petra.page.locator("[data-failed]").is_hidden() and petra.page.locator("[data-without]").is_hidden()
     petra.page.locator("[data-start]").click()
     petra.page.wait_for_url("**/studies/**")
     sign_out(petra)
@@ -94,6 +95,6 @@ def test_without_script_the_page_says_what_else_works(program, at_browser):
     person.open("/sign-in")
     person.press(person.page.locator("button", has_text="Sign in with a passkey"))
     assert "needs a browser with JavaScript" in person.reads()
-    assert person.page.locator("[data-start]").is_hidden()
+    assert person.page.locator("[data-start]").is_hidden() and person.page.locator("[data-failed]").is_hidden()
     person.press(person.page.locator("main a", has_text="user name and password"))
     assert person.reads("h1") == "Sign in"

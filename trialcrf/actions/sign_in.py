@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from trialcrf.actions import Impossible
 from trialcrf.actions.reminding.notify import queue_account, queue_misuse
 from trialcrf.actions.signing_in.choosing import check_new
-from trialcrf.core.throttle import HERE, wait_until
+from trialcrf.core.throttle import ADDRESS, HERE, Failures, Limit, wait_until
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import passwords
 from trialcrf.store import accounts, attempts, sessions, steps
@@ -50,9 +51,15 @@ def shut_until(tx: Transaction, username: str, address: str, now: datetime) -> d
     Whoever signed in from here before waits for their own failures here alone: no stranger keeps them out (ASVS 6.1.1).
     """
     familiar = attempts.is_familiar(tx, username, address)
-    found = attempts.failures(tx, now, username, address)
+    found = _failures(tx, now, username, address)
     ends = [wait_until(limit, failures) for limit, failures in found.items() if not (familiar and limit is not HERE)]
     return max((end for end in ends if end is not None and end > now), default=None)
+
+
+def _failures(tx: Transaction, now: datetime, username: str, address: str) -> Mapping[Limit, Failures]:
+    """What is tried of no account (a forgotten password, a passkey) is many people's: it counts for the address alone."""
+    found = attempts.failures(tx, now, username, address)
+    return {ADDRESS: found[ADDRESS]} if username == attempts.NOBODY else found
 
 
 def check_tries(tx: Transaction, username: str, address: str, now: datetime) -> None:
@@ -115,7 +122,7 @@ def note_failure(tx: Transaction, username: str, address: str) -> None:
     if shut_until(tx, username, address, tx.at) is not None:
         return
     accounts.note_failure(tx, username, address)
-    if any(failures.count == limit.free for limit, failures in attempts.failures(tx, tx.at, username, address).items()):
+    if any(failures.count == limit.free for limit, failures in _failures(tx, tx.at, username, address).items()):
         accounts.note_misuse(tx, username, address)
         queue_misuse(tx, address)
 
