@@ -27,7 +27,14 @@ def serving(url: str, data: Path) -> Iterator[int]:
 def serving_process(url: str, data: Path) -> Iterator[tuple[int, int]]:
     """The same, with its process id."""
     port = _free_port()
-    settings = {"TRIALCRF_DATA": str(data), "DATABASE_URL": url, "HOST": "127.0.0.1", "PORT": str(port), "TRIALCRF_DEMO": "no"}
+    settings = {
+        "TRIALCRF_DATA": str(data),
+        "DATABASE_URL": url,
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "TRIALCRF_DEMO": "no",
+        "TRIALCRF_DATABASE_UNGUARDED": "yes",
+    }
     log = data / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
