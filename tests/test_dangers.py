@@ -1,4 +1,4 @@
-"""What the program never does, looked for in every file of it: run a text, open a shell, revive objects, use a broken hash, keep in a browser."""
+"""What the program never does, looked for in every file: run a text, open a shell, revive objects, use a broken hash, fill a browser."""
 
 from __future__ import annotations
 
@@ -25,9 +25,7 @@ SINKS = re.compile(r"\.(?:innerHTML|outerHTML)\s*=[^=]|insertAdjacentHTML|docume
 @cache
 def trees() -> tuple[tuple[str, ast.Module], ...]:
     """The files in which any of the words stands at all."""
-    words = re.compile(
-        r"\beval\(|\bexec\(|__import__|os\.(?:system|popen)|subprocess|shell=|pickle|marshal|shelve|hashlib|yaml|\brandom\b|\.safe\b|md5|sha1"
-    )
+    words = re.compile(r"\beval\(|\bexec\(|__import__|os\.(?:system|popen)|subprocess|pickle|marshal|shelve|hashlib\.[mns]|yaml|\brandom\b")
     found = ((path.relative_to(ROOT).as_posix(), path.read_text(encoding="utf-8")) for path in FILES)
     return tuple((name, ast.parse(text)) for name, text in found if words.search(text))
 
@@ -55,7 +53,8 @@ def test_no_text_is_run_as_a_program() -> None:
 def test_no_command_goes_through_a_shell() -> None:
     for name, node, called in calls():
         assert called not in SHELLS, name
-        assert not any(one.arg == "shell" for one in node.keywords), name
+        if called.startswith("subprocess."):
+            assert not any(one.arg == "shell" for one in node.keywords), name
         if called in ("subprocess.run", "subprocess.Popen"):
             assert isinstance(node.args[0], ast.List | ast.Name), f"{name}: a command is a list of its words"
 
