@@ -81,6 +81,9 @@ def test_what_is_no_workbook_or_too_large_is_refused_and_not_unpacked(tmp_path, 
     monkeypatch.setattr(workbook, "LARGEST_UNPACKED", 5_000)
     assert refused(read_ctcae, good) == [("good.xlsx", 1, "Unpacked, the file has more than 5000 bytes.")]
     monkeypatch.setattr(workbook, "LARGEST_UNPACKED", 5_000_000)
+    monkeypatch.setattr(workbook, "MOST_MEMBERS", 3)
+    assert refused(read_ctcae, good) == [("good.xlsx", 1, "The file is no Excel workbook (xlsx).")]
+    monkeypatch.setattr(workbook, "MOST_MEMBERS", 1000)
     monkeypatch.setattr(workbook, "MOST_ROWS", 2)
     assert refused(read_ctcae, good) == [("good.xlsx", 1, "The sheet has more than 2 rows.")]
     wrong = book(tmp_path / "wrong.xlsx", ("Sheet", [["a", "b"], [1, 2]]))

@@ -168,6 +168,13 @@ def test_no_way_leads_to_another_server(house: House, led: str) -> None:
         assert safe_next(led) == "/"
 
 
+def test_a_name_that_is_a_statement_opens_no_account(house: House) -> None:
+    house.set_password("cora")
+    for name in ("x' OR username = 'cora", "cora' --", "cora'; DROP TABLE account; --", "%", "cora\\", '" OR 1=1 --'):
+        assert house.app.test_client().post("/sign-in", data={"username": name, "password": PASSWORD}).status_code == 401, name
+    assert house.client("cora").get(f"/studies/{STUDY}/subjects?q=' OR 1=1 --").status_code == 200
+
+
 @pytest.mark.parametrize("led", ["/", "/account?done=changed", "/studies/msc_ssc/subjects/R-01-001/SCR/1/VITALS/1#i-WT"])
 def test_every_way_of_ours_is_kept(house: House, led: str) -> None:
     with house.app.test_request_context("/"):

@@ -172,6 +172,10 @@ def test_a_document_is_kept_and_downloaded_as_what_it_is(one):
     assert got.headers["X-Content-Type-Options"] == "nosniff"
     assert one.client("olga").get(url).status_code == 404
     assert cora.get(url + "9").status_code == 404
+    assert upload(cora, "écrit".encode(), "x.html") == 303
+    got = cora.get(url.rpartition("/")[0] + f"/{int(url.rpartition('/')[2]) + 1}")
+    assert got.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert "sandbox" in got.headers["Content-Security-Policy"], "whatever it is, nothing of it runs"
 
 
 def test_a_document_of_a_forbidden_type_or_size_is_refused_and_the_page_says_so(one):

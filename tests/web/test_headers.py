@@ -111,6 +111,7 @@ def policy_holds(answer: TestResponse) -> list[str]:
         return []
     (word,) = re.findall(r"^'nonce-([\w-]{20,})'$", told["script-src"])
     assert (told["style-src"], told["form-action"], told["require-trusted-types-for"]) == ("'self'", "'self'", "'script'")
+    assert told["connect-src"] == told["font-src"] == "'self'", "nothing of a page goes to another server"
     assert told["report-uri"] == "/violations"
     ours = rf'<script type="module" nonce="{word}" src="/static/js/\w+\.js">'
     assert all(re.fullmatch(ours, one) for one in re.findall(r"<script[^>]*>", page))

@@ -15,6 +15,8 @@ from trialcrf.core.wording import N_, Message
 LARGEST_FILE = 50_000_000
 LARGEST_UNPACKED = 200_000_000
 """In bytes: a workbook is a zip, and a small one can hold gigabytes of nothing."""
+MOST_MEMBERS = 1000
+"""Files inside; a workbook has a dozen and one for each sheet."""
 MOST_ROWS, MOST_COLUMNS = 50_000, 100
 
 
@@ -44,7 +46,11 @@ def read_sheet(path: Path, is_it: Callable[[Sequence[str]], bool], problems: lis
         return None
     try:
         with zipfile.ZipFile(path) as packed:
-            unpacked = sum(member.file_size for member in packed.infolist())
+            members = packed.infolist()
+        if len(members) > MOST_MEMBERS:
+            say(N_("The file is no Excel workbook (xlsx)."))
+            return None
+        unpacked = sum(member.file_size for member in members)
         if unpacked > LARGEST_UNPACKED:
             say(N_("Unpacked, the file has more than %(most)s bytes."), most=LARGEST_UNPACKED)
             return None
