@@ -47,7 +47,7 @@ def look() -> Response | None:
         return None
     with guard.read() as tx:
         if demands.password_too_old(tx, session.actor, place.published.study, g.now):
-            return redirect(url_for("account.mine", done="old_password", _anchor="password"), 303)
+            return redirect(url_for("account.mine", done="old_password", _anchor="new-password"), 303)
     return None
 
 
