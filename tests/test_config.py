@@ -200,3 +200,30 @@ def test_the_hospitals_secret_is_read_from_a_file_and_never_shown(tmp_path: Path
 def test_a_hospital_without_tls_or_half_named_is_refused(given: dict[str, str]) -> None:
     with pytest.raises(BadSettings, match="TRIALCRF_OIDC_ISSUER"):
         Settings.from_env({**HOSPITAL, "TRIALCRF_OIDC_CLIENT_SECRET": "between us", **given})
+
+
+# --- The database and its disk ---------------------------------------------------------------------------------------------------------
+
+
+def test_an_unguarded_database_is_for_this_machine_alone() -> None:
+    assert Settings.from_env({"TRIALCRF_DATABASE_UNGUARDED": "yes"}).database_unguarded
+    assert not Settings.from_env({}).database_unguarded
+    with pytest.raises(BadSettings, match="TRIALCRF_DATABASE_UNGUARDED"):
+        Settings.from_env({"TRIALCRF_DATABASE_UNGUARDED": "yes", "HOST": "0.0.0.0"})
+
+
+def test_the_reserve_of_the_disk_is_a_number_of_bytes_with_or_without_its_unit() -> None:
+    assert [Settings.from_env({"TRIALCRF_DISK_RESERVE": text}).disk_reserve for text in ("", "500M", "2g", "1000")] == [
+        1024**3, 500 * 1024**2, 2 * 1024**3, 1000,
+    ]  # fmt: skip
+    for bad in ("much", "-1G", "1.5G", "1X"):
+        with pytest.raises(BadSettings, match="TRIALCRF_DISK_RESERVE"):
+            Settings.from_env({"TRIALCRF_DISK_RESERVE": bad})
+
+
+def test_the_address_of_the_owner_is_never_shown_and_never_that_of_a_file() -> None:
+    settings = Settings.from_env({"DATABASE_OWNER_URL": "postgresql://owner:secret@db/crf"})
+    assert settings.database_owner_url == "postgresql+psycopg://owner:secret@db/crf"
+    assert "secret" not in repr(settings)
+    with pytest.raises(BadSettings, match="DATABASE_OWNER_URL"):
+        Settings.from_env({"DATABASE_OWNER_URL": "sqlite:////srv/crf"})

@@ -48,6 +48,9 @@ def make_ready(shell: Terminal) -> None:
     try:
         migrations.check(shell.unchecked_engine)
     except SchemaBehind:
+        settings = shell.settings
+        if settings.database_url.startswith("postgresql") and not settings.database_unguarded:
+            raise  # Whoever serves pages may not change the schema: trialcrf db upgrade does, as the owner.
         migrations.upgrade(shell.settings.database_url)
         migrations.check(shell.unchecked_engine)
     with shell.write() as tx:
