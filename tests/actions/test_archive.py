@@ -173,7 +173,8 @@ def test_what_opens_something_does_not_travel(standing, tmp_path):
     content = database_of(file, tmp_path / "out").read_bytes()
     assert [secret for secret in opening if secret.encode() in content] == []
     tables = {one["name"]: one for one in manifest_of(file)["tables"]}
-    assert tables["account"]["withheld"] == ["invitation_hash", "password_hash"]
+    assert tables["account"]["withheld"] == ["invitation_hash", "password_hash", "reset_hash"]
+    assert tables["factor"]["left_out"] and tables["recovery_code"]["left_out"]
     assert tables["session"]["withheld"] == ["csrf", "token_hash"]
     assert tables["secret"]["left_out"] and not tables["account"]["left_out"]
 
