@@ -41,6 +41,11 @@ _FOLDED = re.compile(rb"\r\n[ \t]")
 class _Parser(HTTPRequestParser):
     """Refuses whatever a proxy before us might read differently, instead of guessing (RFC 9112, 2.2, 5.2 and 6.3; ASVS 4.2.1)."""
 
+    adj: Any
+    body_rcv: Any
+    completed: bool
+    content_length: int
+
     def received(self, data: bytes) -> int:
         if self.body_rcv is None and not self.completed:
             head = (self.header_plus + data).partition(b"\r\n\r\n")[0]

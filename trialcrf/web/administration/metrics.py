@@ -51,7 +51,9 @@ def _readings() -> Readings:
     with guard.read() as tx:
         standings = runs.standings(tx, RHYTHMS)
         mails = outbox.counts(tx)
-    ages = {(("job", name),): max(0.0, (g.now - one.last_success).total_seconds()) for name, one in standings.items() if one.last_success}
+    ages: dict[tuple[tuple[str, str], ...], float] = {
+        (("job", name),): max(0.0, (g.now - one.last_success).total_seconds()) for name, one in standings.items() if one.last_success
+    }
     folder = Path(current_app.config["DATA"])
     room = shutil.disk_usage(folder if folder.exists() else folder.anchor)
     pool = guard.engine().pool
