@@ -23,7 +23,7 @@ LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "var", "__pycache__", ".pytes
 class Sabotage:
     """A change of one line: `old` stands once in `file` and becomes `new`; `test` (`path::name`) must fail then.
 
-    `id` is the requirement's that the test stands for.
+    `id` is what the test stands for: a row of docs/requirements.csv by its number, or `asvs 1.2.3`, a row of docs/asvs.csv.
     """
 
     id: str
@@ -37,6 +37,12 @@ class Sabotage:
 def sabotages() -> tuple[Sabotage, ...]:
     with FILE.open(encoding="utf-8", newline="") as file:
         return tuple(Sabotage(**row) for row in csv.DictReader(file))
+
+
+def exists(test: str) -> bool:
+    """Whether `path::name` names a test that is written down."""
+    path, _, name = test.partition("::")
+    return (ROOT / path).is_file() and f"def {name}(" in (ROOT / path).read_text(encoding="utf-8")
 
 
 def noticed(one: Sabotage, copy: Path) -> bool:
@@ -62,7 +68,7 @@ def main(wanted: list[str]) -> int:
             if wanted and one.id not in wanted:
                 continue
             caught = noticed(one, copy)
-            print(f"{one.id:>4}  {'noticed' if caught else 'NOT NOTICED'}  {one.file}: {one.new.strip() or '(line removed)'}", flush=True)
+            print(f"{one.id:>11}  {'noticed' if caught else 'NOT NOTICED'}  {one.file}: {one.new.strip() or '(line removed)'}", flush=True)
             if not caught:
                 unnoticed.append(one)
     return 1 if unnoticed else 0

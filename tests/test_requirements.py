@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.sabotage import FILE, Sabotage, sabotages
+from tests.sabotage import FILE, Sabotage, exists, sabotages
 
 ROOT = Path(__file__).resolve().parents[1]
 REQUIREMENTS = ROOT / "docs" / "requirements.csv"
@@ -17,12 +17,6 @@ STATUSES = {"met", "in part"}
 def rows() -> list[dict[str, str]]:
     with REQUIREMENTS.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def exists(test: str) -> bool:
-    """Whether `path::name` names a test that is written down."""
-    path, _, name = test.partition("::")
-    return (ROOT / path).is_file() and f"def {name}(" in (ROOT / path).read_text(encoding="utf-8")
 
 
 def test_every_row_of_the_checklist_is_there_once_with_its_source() -> None:

@@ -212,3 +212,8 @@ def test_a_stranger_is_told_nothing_of_the_program_by_a_page_that_does_not_exist
     assert answer.status_code == 404
     for word in ("Traceback", "werkzeug", "flask", "python"):
         assert word not in answer.text.lower() + str(answer.headers).lower(), word
+
+
+@pytest.mark.parametrize("folder", ["/static/", "/static/js/", "/static/js", "/static/../", "/.git/config", "/static/%2e%2e/guard.py"])
+def test_no_folder_is_listed(walked, folder):
+    assert walked.app.test_client().get(folder).status_code == 404
