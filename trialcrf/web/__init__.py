@@ -259,7 +259,7 @@ def _explain(error: Exception) -> tuple[str, int] | Response:
         status = status if status in _HEADINGS else 500
         logging.getLogger("trialcrf").error("%s %s failed (%s)", request.method, request.path, trace, exc_info=error)
     values: dict[str, Any] = {
-        "shell": shell(alone=status >= 500),
+        "shell": shell(alone=status >= 500, counted=False),
         "status": status,
         "heading": Message(_HEADINGS[status]),
         "sentences": [said or Message(_SENTENCES[status])],
