@@ -45,14 +45,15 @@ ALSO: dict[str, tuple[str, ...]] = {
     "requests.one": ("subject.list",),
     "requests.decide": ("subject.list",),
     "batches.mark_error": ("cell.enter",),
-    "cases.write": ("case.inform",),
     **dict.fromkeys(("casebook_files.download", "casebook_files.signature", "casebook_files.whole"), EYES),
 }
 """What a page asks for besides the verb of its route."""
 
 OF_EVERY_STUDY = frozenset({"jobs.listed", "mails.listed", "mails.resolve"})
-OF_ITS_BODY = frozenset({"admin.create", "admin.create_site", "admin.give", "admin.invite", "cases.attach"})
-"""What is sent says what it is about, so an empty body may be refused to anybody."""
+OF_ITS_BODY = frozenset(
+    {"admin.create", "admin.create_site", "admin.give", "admin.invite", "cases.attach", "cases.write", "requests.decide"}
+)
+"""What is sent or done says which verb it takes, so it may be refused to anybody."""
 
 OF_EVERY_SITE = frozenset({"locks.checklist", "locks.lock_study"})
 """Pages for whoever has the role in every study, or at every site of this one."""
@@ -107,7 +108,7 @@ def values_of(rule: Rule, held: Things, study: str = STUDY) -> dict[str, Any]:
     }  # fmt: skip
     if rule.endpoint == "labels.bag":
         known["form_id"] = held.bags
-    chosen = {name: next(iter(getattr(converter, "items", ()) or ("",))) for name, converter in rule._converters.items()}
+    chosen = {name: min(getattr(converter, "items", ()) or ("",)) for name, converter in rule._converters.items()}
     return {name: chosen.get(name) or known[name] for name in rule.arguments}
 
 
