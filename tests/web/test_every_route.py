@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -43,14 +45,15 @@ ALSO: dict[str, tuple[str, ...]] = {
     "requests.one": ("subject.list",),
     "requests.decide": ("subject.list",),
     "batches.mark_error": ("cell.enter",),
-    "cases.write": ("case.inform",),
     **dict.fromkeys(("casebook_files.download", "casebook_files.signature", "casebook_files.whole"), EYES),
 }
 """What a page asks for besides the verb of its route."""
 
 OF_EVERY_STUDY = frozenset({"jobs.listed", "mails.listed", "mails.resolve"})
-OF_ITS_BODY = frozenset({"admin.create", "admin.create_site", "admin.give", "admin.invite", "cases.attach"})
-"""What is sent says what it is about, so an empty body may be refused to anybody."""
+OF_ITS_BODY = frozenset(
+    {"admin.create", "admin.create_site", "admin.give", "admin.invite", "cases.attach", "cases.write", "requests.decide"}
+)
+"""What is sent or done says which verb it takes, so it may be refused to anybody."""
 
 OF_EVERY_SITE = frozenset({"locks.checklist", "locks.lock_study"})
 """Pages for whoever has the role in every study, or at every site of this one."""
@@ -105,7 +108,7 @@ def values_of(rule: Rule, held: Things, study: str = STUDY) -> dict[str, Any]:
     }  # fmt: skip
     if rule.endpoint == "labels.bag":
         known["form_id"] = held.bags
-    chosen = {name: next(iter(getattr(converter, "items", ()) or ("",))) for name, converter in rule._converters.items()}
+    chosen = {name: min(getattr(converter, "items", ()) or ("",)) for name, converter in rule._converters.items()}
     return {name: chosen.get(name) or known[name] for name in rule.arguments}
 
 
@@ -168,6 +171,14 @@ ASKED = {"redaction.ask_value": "?at=PE_TEXT"}
 """What an address needs besides its route to be about something."""
 
 
+WHOLE = bool(os.environ.get("TRIALCRF_WALK"))
+"""Whether everybody walks to every address; else each address is asked by some of them, by others the next one, the same every time."""
+
+
+def is_turn(url: str, person: Person, each: int) -> bool:
+    return WHOLE or (zlib.crc32(url.encode()) + WALKERS.index(person)) % each == 0
+
+
 def knocks(walk: Walk, method: str) -> Iterator[tuple[Rule, str, Person, set[int] | None]]:
     """Each route with things of each site and of another study, and everybody who comes to it: who is of one site with things of both,
     all others with those of one. An address that several of these make is asked once."""
@@ -178,7 +189,7 @@ def knocks(walk: Walk, method: str) -> Iterator[tuple[Rule, str, Person, set[int
             url = url_of(walk, rule, values)
             for person in WALKERS:
                 comes = person.name in ELSEWHERE if study == OTHER else _comes(person, site, needed(walk, rule))
-                if comes and (person.name, url) not in asked:
+                if comes and (person.name, url) not in asked and is_turn(url, person, 5 if method == "POST" else 3):
                     asked.add((person.name, url))
                     yield rule, url, person, expected(walk, person, rule, values, site)
 
@@ -212,7 +223,7 @@ def test_every_page_answers_everybody_as_the_table_says_and_tells_nobody_what_th
     found = []
     for rule, url, person, wanted in knocks(walk, "GET"):
         answer = walk.browsers[person.name].get(url + ASKED.get(rule.endpoint, ""))
-        if fault(walk, rule, wanted, answer.status_code, OTHER in url):
+        if fault(walk, rule, wanted, answer.status_code, f"/{OTHER}/" in url):
             found.append((rule.endpoint, person.name, url, answer.status_code, wanted))
         found += [(rule.endpoint, person.name, url, word) for word in told(person, answer, url)]
         answer.close()
@@ -243,7 +254,7 @@ def test_a_post_is_refused_whoever_the_table_does_not_allow_and_changes_nothing(
                 continue
             before = walk.ledger.state()
             answer = walk.browsers[person.name].post(url + ASKED.get(rule.endpoint, ""))
-            if fault(walk, rule, wanted, answer.status_code, OTHER in url):
+            if fault(walk, rule, wanted, answer.status_code, f"/{OTHER}/" in url):
                 found.append((rule.endpoint, person.name, url, answer.status_code, wanted))
             if not allowed and walk.ledger.state() != before:
                 found.append((rule.endpoint, person.name, url, "it wrote", answer.status_code))
@@ -271,7 +282,7 @@ def test_a_form_is_shown_to_whom_its_own_verb_shows_it_on_every_page_about_it(wa
         for access, letter, url in guarded_pages(walk.things[site]):
             verb = needed(walk, walk.house.app.url_map.bind("localhost").match(url, return_rule=True)[0])
             for person in WALKERS:
-                if not _comes(person, site, verb):
+                if not _comes(person, site, verb) or not is_turn(url, person, 2):
                     continue
                 answer = walk.browsers[person.name].get(url)
                 knows = person.holds("cell.read" if letter == "B" else "subject.list", site)
@@ -298,7 +309,7 @@ def test_lists_searches_and_counts_tell_nobody_what_they_may_not_read(walk):
     found = []
     for asked in SEARCHED:
         url = f"/studies/{STUDY}/" + re.sub(r"\{(\w+)\}", lambda of: f"Zz{of[1]}_01", asked)
-        for person in WALKERS:
+        for person in (one for one in WALKERS if is_turn(url, one, 2)):
             answer = walk.browsers[person.name].get(url)
             if answer.status_code >= 500:
                 found.append((person.name, url, answer.status_code))

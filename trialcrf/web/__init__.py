@@ -337,7 +337,7 @@ def _explain(error: Exception) -> tuple[str, int] | Response:
         status = status if status in _HEADINGS else 500
         record.failed(error)
     values: dict[str, Any] = {
-        "shell": shell(alone=status >= 500),
+        "shell": shell(alone=status >= 500, counted=False),
         "status": status,
         "heading": Message(_HEADINGS[status]),
         "sentences": [said or Message(_SENTENCES[status])],

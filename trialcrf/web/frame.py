@@ -90,8 +90,11 @@ def done_notices(with_categories: bool = True) -> list[tuple[str, str]]:
     return [("good", g.language.gettext(DONE[code]))] if code in DONE else []
 
 
-def shell(alone: bool = False) -> Shell:
-    """The frame for this request, as far as the door let it come; `alone` asks nothing of the database, for when that is what failed."""
+def shell(alone: bool = False, counted: bool = True) -> Shell:
+    """The frame for this request, as far as the door let it come; `alone` asks nothing of the database, for when that is what failed.
+
+    Not `counted` it says nowhere how much waits: whoever knocks at a thousand closed doors costs the database nothing.
+    """
     session, place = g.get("session"), g.get("place") or guard.Place()
     here = request.full_path.rstrip("?") if request.method in guard.SAFE else request.path
     archive, hospital = _archive(), current_app.config["HOSPITAL"]
@@ -120,7 +123,7 @@ def shell(alone: bool = False) -> Shell:
         site=place.site.code if place.site else "",
         person=session.actor.name or session.actor.username,
         role=role,
-        nav=() if alone else navigation.shown(),
+        nav=() if alone else navigation.shown(counted),
         banner=None if alone else _banner(),
         banner_url=url_for("jobs.listed"),
         stopped=refusing.stopped(),

@@ -44,19 +44,22 @@ class Way:
         return open_ and (self.where is None or self.where(study))
 
 
-def shown() -> tuple[NavGroup, ...]:
-    """The groups in which the person of this request has a way; of the study only where the page is one of a study."""
+def shown(counted: bool = True) -> tuple[NavGroup, ...]:
+    """The groups in which the person of this request has a way; of the study only where the page is one of a study.
+
+    Not `counted`, they are the ways alone, without what waits there.
+    """
     study: Study | None = g.place.published.study if g.place.published else None
     with guard.read() as tx:
-        groups = [(label, tuple(_ways(tx, study, ways)) if study else ()) for label, ways in OF_STUDY]
+        groups = [(label, tuple(_ways(tx, study, ways, counted)) if study else ()) for label, ways in OF_STUDY]
         groups.append((N_("Administration"), tuple(_administration(tx, study))))
     return tuple(NavGroup(Message(label) if label else None, links) for label, links in groups if links)
 
 
-def _ways(tx: Transaction, study: Study, ways: tuple[Way, ...]) -> Iterator[NavLink]:
+def _ways(tx: Transaction, study: Study, ways: tuple[Way, ...], counted: bool) -> Iterator[NavLink]:
     for way in ways:
         if way.is_open(study):
-            yield _link(way.label, way.endpoint, way.counts(tx, study) if way.counts else None, way.means, study.oid)
+            yield _link(way.label, way.endpoint, way.counts(tx, study) if way.counts and counted else None, way.means, study.oid)
 
 
 def _administration(tx: Transaction, study: Study | None) -> Iterator[NavLink]:
