@@ -157,8 +157,8 @@ class _Channel(HTTPChannel):
 class _Turns:
     """Requests that are read whole, in their order. The loop itself answers them, one after the other.
 
-    A thread beside the loop would fight with it for the interpreter: at eight clients that took three quarters of the pages a second.
-    Whoever is at work takes no new connections either: the other workers, which share the listening socket, do.
+    No thread stands beside the loop, so nothing fights over the interpreter. Whoever is at work takes no new connections either: the other
+    workers, which share the listening socket, do.
     """
 
     def __init__(self) -> None:
