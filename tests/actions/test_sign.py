@@ -15,6 +15,7 @@ from trialcrf.actions.enter import Typed
 from trialcrf.actions.sign import Proof, WrongPassword
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.signature import Standing, fingerprint
+from trialcrf.core.throttle import HERE
 from trialcrf.store import accounts, audit, forms, replay, signatures, subjects
 from trialcrf.store.audit import Entry
 from trialcrf.store.models import audit_record, audit_value, sign_in_attempt, signature
@@ -322,7 +323,7 @@ def test_a_wrong_password_is_told_at_its_box_counted_and_kept_in_the_trail_and_n
 
 
 def test_too_many_wrong_passwords_shut_signing_and_signing_in_alike(ward):
-    for _ in range(sign_in.TRIES_OF_ACCOUNT):
+    for _ in range(HERE.free):
         with pytest.raises(WrongPassword, match="not your password"):
             signs(ward, password="wrong")
     with pytest.raises(WrongPassword, match="Too many attempts"):
@@ -330,7 +331,7 @@ def test_too_many_wrong_passwords_shut_signing_and_signing_in_alike(ward):
     with ward.read() as tx, pytest.raises(sign_in.WrongSignIn, match="Too many attempts"):
         sign_in.check_password(tx, "ivan", PASSWORD, ADDRESS, NOW, False)
     assert nothing_signed(ward)
-    signs(ward, now=NOW + sign_in.WITHIN + timedelta(minutes=1))
+    signs(ward, now=NOW + timedelta(minutes=1))
 
 
 def test_an_account_that_was_deactivated_signs_no_more(ward):
