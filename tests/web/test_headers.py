@@ -217,3 +217,9 @@ def test_a_stranger_is_told_nothing_of_the_program_by_a_page_that_does_not_exist
 @pytest.mark.parametrize("folder", ["/static/", "/static/js/", "/static/js", "/static/../", "/.git/config", "/static/%2e%2e/guard.py"])
 def test_no_folder_is_listed(walked, folder):
     assert walked.app.test_client().get(folder).status_code == 404
+
+
+@pytest.mark.parametrize("address", ["/account", "/studies/msc_ssc/subjects/R-01-001/SCR/1/VITALS/1", "/people"])
+def test_every_page_lets_whoever_is_signed_in_sign_out(walked, address):
+    page = walked.client("dana").get(address).text
+    assert re.search(r'<form method="post" action="/sign-out">.*?<button', page)
