@@ -280,7 +280,8 @@ def test_another_moment_can_be_given(cli, world):
 
 
 def test_the_jobs_are_listed_with_their_last_success_and_when_they_are_due_next(cli, world):
-    before = cli("jobs", "list").splitlines()
+    *before, backups = cli("jobs", "list").splitlines()
+    assert backups == "There is no backup of which it is proved that it can be restored."
     assert [line.split()[0] for line in before] == ["job", *JOBS]
     assert all(
         re.match(rf"{name} +– +– +{re.escape(job.rhythm.does)}$", line) for line, (name, job) in zip(before[1:], JOBS.items(), strict=True)

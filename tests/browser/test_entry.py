@@ -327,7 +327,7 @@ def test_a_save_after_the_session_ended_asks_to_sign_in_and_then_goes_through(
     cora.type("BP.new1.SBP", "131")
     newest = "(SELECT max(s.id) FROM session s JOIN account a ON a.id = s.account_id WHERE a.username = 'cora')"
     if how == "idle":
-        program.do(f"UPDATE session SET seen_at = datetime(seen_at, '-31 minutes') || '.000000' WHERE id = {newest}")
+        program.do(f"UPDATE session SET seen_at = strftime('%Y-%m-%dT%H:%M:%S', seen_at, '-31 minutes') || '.000000Z' WHERE id = {newest}")
     elif how == "ended":
         program.do(f"UPDATE session SET ended_at = seen_at WHERE id = {newest}")
     else:

@@ -61,7 +61,7 @@ def second_manager(program: Program, at_browser: AtBrowser) -> Person:
     with program.world.write("trialcrf", datetime.now(UTC)) as tx:
         account = administer.create_account(tx, "dirk", "Dirk", "dirk@example.org", "Promoteur (démo)", "en", demo=True)
         sign_in.set_password(tx, account, "dirk", PASSWORD)
-        administer.give_role(tx, account, "data_manager", STUDY, "", program.today)
+        administer.give_role(tx, account, "data_manager", STUDY, "", datetime.now(UTC).date())
     return at_browser("dirk", own=True)
 
 

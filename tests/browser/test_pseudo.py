@@ -193,7 +193,14 @@ def lost(known: Known) -> bool:
 def test_no_mail_says_a_word_that_was_not_translated(kind: str, count: int) -> None:
     values = {"study": "MSC-SSC", "site": "01", "name": "CORA", "username": "CORA", "count": count, "days": 7, "link": "http://127.0.0.1/"}
     values |= {"number": 7, "obligation": "", "over": count > 1, "at_once": False, "hours": count}
-    values |= {"hour": "2026-11-22T10", "address": "192.0.2.1", "minutes": 60 * count}
+    values |= {
+        "hour": "2026-11-22T10",
+        "day": "2026-11-22",
+        "job": "audit-verify",
+        "size": 7,
+        "address": "192.0.2.1",
+        "minutes": 60 * count,
+    }
     values |= {"stop": "http://127.0.0.1/", "text": "", "sites": [Tally("01", "7", count, count, count)], "checkpoint": "0" * 64}
     changes = ("password", "email", "factor_add", "factor_revoke", "factors_removed", "recovery_codes", "recovery_used")
     for state in changes if kind == "account" else ("due_soon", "due", "overdue"):

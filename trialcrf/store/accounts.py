@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import delete, exists, insert, or_, select, update
@@ -135,14 +135,10 @@ def asks_training(tx: Transaction, role: str, study: str) -> bool:
     return published is not None and published.study.oversight.training
 
 
-FIRST_ZONE = timedelta(hours=14)
-"""A day begins so much earlier somewhere than in UTC: the day of a training is that of the person's site."""
-
-
 def in_force(tx: Transaction, of: Grant, trained_on: date | None, now: datetime | None = None) -> bool:
     """Whether a grant opens anything: the training that the study asks for took place. No day of training is recorded ahead, so without
     `now` any recorded one counts."""
-    trained = trained_on is not None and (now is None or trained_on <= (now + FIRST_ZONE).date())
+    trained = trained_on is not None and (now is None or trained_on <= now.date())
     # A trained person costs no look at the study: this is asked with every request.
     return trained or not asks_training(tx, of.role, of.study)
 

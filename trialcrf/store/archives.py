@@ -23,6 +23,7 @@ AT_ONCE = 2000
 LEFT_OUT = frozenset(
     {
         "secret",
+        "save_token",
         "sign_in_attempt",
         "site_name",
         "factor",
