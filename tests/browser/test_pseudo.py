@@ -38,7 +38,25 @@ from trialcrf.web import create_app
 
 OURS = re.compile(r"⟦[^⟦⟧]*⟧")
 LETTERS = re.compile(r"[^\W\d_]{2,}")
-PROGRAM = {"trialcrf", "Français", "English", "fr", "en", "SHA", "PDF", "kB", "UTC", "ZIP", "CSV", "CET", "CEST", "AST", "CTCAE"}
+PROGRAM = {
+    "trialcrf",
+    "Français",
+    "English",
+    "fr",
+    "en",
+    "SHA",
+    "PDF",
+    "kB",
+    "UTC",
+    "ZIP",
+    "CSV",
+    "CET",
+    "CEST",
+    "AST",
+    "CTCAE",
+    "Chrome",
+    "Firefox",
+}
 """Written as they are in every language: names, and abbreviations that are the same in both."""
 
 NOT_OURS = ("script", "style", "textarea", "datalist", "code", "time")

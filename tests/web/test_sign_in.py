@@ -180,7 +180,8 @@ def test_new_recovery_codes_void_the_old_ones_and_ask_for_the_password(house):
 def test_a_forgotten_password_is_answered_the_same_to_everybody(each_house):
     client = each_house.app.test_client()
     answers = [client.post("/forgotten", data={"who": who}) for who in ("cora", "nobody", "cora@example.org", "", "x" * 5000)]
-    assert len({(answer.status_code, answer.text) for answer in answers}) == 1
+    # Each answer has a word of its own that its scripts run by.
+    assert len({(answer.status_code, re.sub(r'nonce="[^"]*"', "", answer.text)) for answer in answers}) == 1
     with each_house.world.read() as tx:
         assert [one.username for one in outbox.all_of(tx) if one.kind == "reset"] == ["cora"]
 
