@@ -122,7 +122,8 @@ class World:
 
 @cache
 def study_of(name: str) -> Study:
-    return load(read_study(STUDIES[name]))
+    """A study of the tests. No second factor is asked but where a test is about it."""
+    return replace(load(read_study(STUDIES[name])), sign_in=SigningIn())
 
 
 @cache
@@ -146,7 +147,7 @@ def make_world(url: str, study: str = "msc_ssc", at_any_hour: bool = False) -> W
     `at_any_hour` leaves the study's quiet hours out, for tests that go by the true clock. A password is enough to sign in to it.
     """
     world = open_world(url, study)
-    new = replace(study_of(study), sign_in=SigningIn())
+    new = study_of(study)
     if at_any_hour:
         new = replace(new, reminders=replace(new.reminders, quiet_from="", quiet_to=""))
     with world.write("trialcrf") as tx:

@@ -174,7 +174,7 @@ def test_what_a_donors_tests_found_is_the_donors_secret():
 
 
 def test_every_assumption_is_proposed_and_says_what_is_asked_how_it_is_read_and_why():
-    assert len(STUDY.assumptions) == 45
+    assert len(STUDY.assumptions) == 46
     for one in STUDY.assumptions.values():
         assert one.state == "proposed" and not one.by and not one.on
         assert all(words.texts[language] for words in (one.question, one.reading, one.why) for language in ("fr", "en"))

@@ -13,6 +13,12 @@ from trialcrf.external import openid
 from trialcrf.external.openid import Client, Provider, Refused, Unreachable, round_of
 
 NOW = datetime.now(UTC)
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
+
+
 ONE = round_of("what only the browser holds")
 
 
@@ -27,12 +33,12 @@ def client(hospital: LyingProvider, **more) -> Provider:
 
 
 def code_of(hospital: LyingProvider, provider: Provider) -> str:
-    return hospital.visit(provider.address(ONE, NOW)).partition("code=")[2].partition("&")[0]
+    return hospital.visit(provider.address(ONE, now())).partition("code=")[2].partition("&")[0]
 
 
 def identity(hospital: LyingProvider, **more):
     provider = client(hospital, **more)
-    return provider.identity(code_of(hospital, provider), ONE, NOW)
+    return provider.identity(code_of(hospital, provider), ONE, now())
 
 
 @pytest.mark.parametrize("algorithm", ["RS256", "ES256", "EdDSA"])
@@ -93,34 +99,34 @@ def test_a_key_of_the_same_name_that_the_provider_does_not_publish_signs_nothing
 
 def test_an_unknown_key_is_looked_for_once_more_and_then_refused(hospital):
     provider = client(hospital)
-    provider.identity(code_of(hospital, provider), ONE, NOW)
+    provider.identity(code_of(hospital, provider), ONE, now())
     hospital.algorithm, hospital.header = "RS256", {"kid": "of nobody"}
     before = hospital.asked.count("/keys")
     with pytest.raises(Refused, match="key"):
-        provider.identity(code_of(hospital, provider), ONE, NOW)
+        provider.identity(code_of(hospital, provider), ONE, now())
     assert hospital.asked.count("/keys") == before + 1
 
 
 def test_keys_that_were_changed_since_are_found(hospital):
     provider = client(hospital)
     hospital.served_keys = ["ES256"]
-    provider.identity(code_of(hospital, provider), ONE, NOW)
+    provider.identity(code_of(hospital, provider), ONE, now())
     hospital.served_keys, hospital.algorithm = ["RS256"], "RS256"
-    assert provider.identity(code_of(hospital, provider), ONE, NOW).subject == SUBJECT
+    assert provider.identity(code_of(hospital, provider), ONE, now()).subject == SUBJECT
 
 
 def test_a_code_is_good_once_and_only_with_the_verifier_of_its_round(hospital):
     provider = client(hospital)
     code = code_of(hospital, provider)
     with pytest.raises(Refused, match="code"):
-        provider.identity(code, round_of("another browser"), NOW)
+        provider.identity(code, round_of("another browser"), now())
     code = code_of(hospital, provider)
-    provider.identity(code, ONE, NOW)
+    provider.identity(code, ONE, now())
     with pytest.raises(Refused, match="code"):
-        provider.identity(code, ONE, NOW)
+        provider.identity(code, ONE, now())
     for typed in ("", "x" * 5000):
         with pytest.raises(Refused, match="code"):
-            provider.identity(typed, ONE, NOW)
+            provider.identity(typed, ONE, now())
 
 
 ABOUT = {
@@ -136,7 +142,7 @@ ABOUT = {
 def test_a_provider_that_says_what_it_should_not_of_itself_is_not_asked(hospital, about):
     hospital.about = about
     with pytest.raises(Unreachable):
-        client(hospital).address(ONE, NOW)
+        client(hospital).address(ONE, now())
 
 
 def test_without_tls_no_key_is_fetched_from_a_provider_that_has_it(hospital):
@@ -176,7 +182,7 @@ def test_silence_is_not_waited_for(hospital, monkeypatch):
 def test_what_the_provider_says_of_itself_is_kept_for_an_hour(hospital):
     provider = client(hospital)
     for later in (0, 59, 61):
-        provider.address(ONE, NOW + timedelta(minutes=later))
+        provider.address(ONE, now() + timedelta(minutes=later))
     assert hospital.asked.count("/.well-known/openid-configuration") == 2
 
 

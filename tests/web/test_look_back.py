@@ -137,7 +137,7 @@ def test_a_notice_that_is_not_offered_is_not_recorded(house):
 def test_the_page_asks_nothing_about_what_was_found(house):
     page = english(house, "quin").get(PAGE).text.partition('<form class="in" method="post"')[2]
     asked = re.findall(r'name="([^"]+)"', page.partition("</form>")[0])
-    assert sorted(set(asked)) == ["confirm", "day", "month", "note", "token", "told", "year"]
+    assert sorted(set(asked)) == ["confirm", "day", "month", "note", "save_token", "token", "told", "year"]
 
 
 def test_a_donor_without_a_donation_reaches_nothing(house):

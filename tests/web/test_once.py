@@ -106,7 +106,7 @@ def test_where_no_page_said_where_to_it_leads_back_and_says_so(house):
     assert cora.post(url, sent, headers={"Referer": f"http://localhost{page}"}).status_code == 303
     again = cora.post(url, sent, headers={"Referer": f"http://localhost{page}?done=changed"})
     assert again.location == f"{page}?done=once"
-    assert any(words in text(cora.get(again.location)) for words in ("it is saved once", "qu’une fois"))
+    assert any(words in text(cora.get(again.location)) for words in ("it is saved once", "une seule fois"))
     assert cora.post(url, sent, headers={"Referer": "https://elsewhere.example/account"}).location == "/?done=once"
 
 

@@ -64,7 +64,7 @@ def serve(shell: Terminal) -> None:
     logs.start(settings.log)
     shell.engine.dispose()  # Opened to refuse a database of another version before the pages are made ready.
     listening = _listening(settings.host, settings.port)
-    supervise(_worker(settings, listening), settings.workers)
+    raise SystemExit(supervise(_worker(settings, listening), settings.workers))
 
 
 def _worker(settings: Settings, listening: socket.socket) -> Callable[[int], None]:
@@ -73,7 +73,7 @@ def _worker(settings: Settings, listening: socket.socket) -> Callable[[int], Non
     from trialcrf.external.metrics import Board
     from trialcrf.web import create_app, limit_of
 
-    app = create_app(settings)
+    app = create_app(settings, ends=True)
     board: Board = app.extensions["trialcrf.board"]
     app.extensions["trialcrf.engine"].dispose()  # A connection is of one process.
 

@@ -45,20 +45,30 @@ def listen(host: str, port: int) -> socket.socket:
     return made
 
 
-def supervise(work: Callable[[int], None], count: int) -> None:
-    """Run `work(number)` in so many processes until a signal asks to stop. Whatever is open must be safe to share with a child."""
+FAILED = 70
+"""The exit code of a worker whose database or disk failed: no new one is started, for what would it stand on."""
+
+
+def supervise(work: Callable[[int], None], count: int) -> int:
+    """Run `work(number)` in so many processes until a signal asks to stop (0), or until one of them met a failing disk (FAILED).
+
+    Whatever is open must be safe to share with a child.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, _TOLD)
     running = {_start(work, number): number for number in range(count)}
-    stopping = False
+    stopping, ends_with = False, 0
     while not stopping:
         told = signal.sigwaitinfo(_TOLD)
         stopping = told.si_signo != signal.SIGCHLD
-        for number in _ended(running):
-            if not stopping:
+        for number, code in _ended(running):
+            if code == FAILED:
+                stopping, ends_with = True, FAILED
+            elif not stopping:
                 log.error("a worker of the web server died and is started again")
                 time.sleep(PAUSE)
                 running[_start(work, number)] = number
     _stop(running)
+    return ends_with
 
 
 def _start(work: Callable[[int], None], number: int) -> int:
@@ -79,14 +89,16 @@ def _start(work: Callable[[int], None], number: int) -> int:
         os._exit(code)  # Nothing of the parent's is ended or flushed twice.
 
 
-def _ended(running: dict[int, int]) -> list[int]:
-    """The numbers of the workers that are gone; they are taken out."""
+def _ended(running: dict[int, int]) -> list[tuple[int, int]]:
+    """The numbers of the workers that are gone, and their exit codes; they are taken out."""
     gone = []
     for child in list(running):
+        status = 0
         with suppress(ChildProcessError):
-            if os.waitpid(child, os.WNOHANG)[0] == 0:
+            found, status = os.waitpid(child, os.WNOHANG)
+            if found == 0:
                 continue
-        gone.append(running.pop(child))
+        gone.append((running.pop(child), os.waitstatus_to_exitcode(status)))
     return gone
 
 
