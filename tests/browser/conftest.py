@@ -22,6 +22,9 @@ CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
+    "--disable-software-rasterizer",
+    "--disable-extensions",
+    "--disable-component-extensions-with-background-pages",
     "--disable-quic",
     "--no-first-run",
     "--disable-background-networking",
