@@ -101,14 +101,9 @@ class Settings:
         return self.backup_folder_given or self.data / "backups"
 
     @property
-    def backup_url(self) -> str:
-        """The database as backups are taken from it: by whoever may read all of it."""
-        return self.database_url
-
-    @property
     def backup_server(self) -> str:
         """Where scratch databases are made to prove a backup of PostgreSQL."""
-        return self.backup_server_given or self.backup_url
+        return self.backup_server_given or self.database_url
 
     @property
     def loopback(self) -> bool:

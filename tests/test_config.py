@@ -144,7 +144,7 @@ PUBLIC = "age1" + "q" * 58
 def test_backups_have_a_folder_recipients_and_counts(tmp_path):
     plain = Settings.from_env({"TRIALCRF_DATA": str(tmp_path)})
     assert (plain.backup_folder, plain.backup_recipients, plain.backup_keep) == (tmp_path / "backups", (), (14, 8, 12))
-    assert plain.backup_url == plain.backup_server == plain.database_url
+    assert plain.backup_server == plain.database_url
     given = {
         "TRIALCRF_BACKUP_RECIPIENTS": f"{PUBLIC}, {PUBLIC}", "TRIALCRF_BACKUP_FOLDER": str(tmp_path / "elsewhere"),
         "TRIALCRF_BACKUP_KEEP": "3, 0,1", "TRIALCRF_BACKUP_SERVER": "postgresql://u:p@h/d",

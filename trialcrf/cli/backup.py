@@ -86,18 +86,18 @@ def _compare_digest(shell: Terminal, file: Path) -> None:
 @terminal
 def restore_(shell: Terminal, file: Path, identity: Path | None, checkpoint: Path | None) -> None:
     settings = shell.settings
-    restore.refuse_occupied(settings.backup_url, settings.data, settings.backup_folder)
+    restore.refuse_occupied(settings.database_url, settings.data, settings.backup_folder)
     known = _checkpoint(checkpoint) if checkpoint else None
     key = identity or settings.backup_identity
     if key is None and age.is_encrypted(file):
         key = click.prompt(_("The file of the private key"), type=click.Path(exists=True, dir_okay=False, path_type=Path), err=True)
     with _refusals():
-        done = restore.restore(file, settings.backup_url, settings.data, settings.backup_folder, key, shell.now)
+        done = restore.restore(file, settings.database_url, settings.data, settings.backup_folder, key, shell.now)
     _tell_restored(shell, done.told)
     _tell_checks(shell, done.checked.checks)
     problems = list(done.checked.problems)
     if known is not None:
-        problems += restore.missing_since(settings.backup_url, known)
+        problems += restore.missing_since(settings.database_url, known)
     if problems:
         _refuse(problems)
     if done.behind:
@@ -141,7 +141,7 @@ def key(shell: Terminal, out: Path) -> None:
 @click.option("--out", required=True, type=click.Path(exists=False, path_type=Path), metavar="FOLDER")
 @terminal
 def base(shell: Terminal, out: Path) -> None:
-    base_backup.take(shell.settings.backup_url, out)
+    base_backup.take(shell.settings.database_url, out)
     shell.say(Message(N_("%(folder)s: every file is as the server sent it. It is not encrypted."), {"folder": str(out)}))
 
 

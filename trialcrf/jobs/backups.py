@@ -19,7 +19,7 @@ from trialcrf.external.clock import now as read_clock  # Not the module: `trialc
 def place_of(settings: Settings, identity: Path | None = None) -> Place:
     """What this installation backs up, and where to; `identity` is the file of another private key than the one of the settings."""
     return Place(
-        settings.backup_url,
+        settings.database_url,
         settings.data,
         settings.backup_folder,
         settings.backup_recipients,
