@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.actions.world import study_of
-from tests.core.test_definition_load import FILES, MAIN, Files, loaded, problems
+from tests.core.test_definition_load import FILES, MAIN, ROOT, Files, loaded, problems
 from trialcrf.core.definition.canonical import canonical, from_canonical
+from trialcrf.core.definition.load import load
 from trialcrf.core.definition.signing_in import SigningIn
+from trialcrf.external.files import read_study
 
 SIGN_IN = """\
 sign_in:
@@ -36,11 +37,12 @@ def test_a_study_that_says_nothing_asks_nothing_and_its_text_is_as_before(tmp_pa
 
 
 def test_the_shipped_study_asks_a_second_factor_of_all_who_sign_or_see_every_site() -> None:
-    asked = study_of("msc_ssc").sign_in
+    study = load(read_study(ROOT / "trialcrf" / "studies" / "msc_ssc"))
+    asked = study.sign_in
     assert set(asked.second_factor) == {
         "investigator", "donor_physician", "qualified_person", "data_manager", "monitor", "sponsor", "inspector",
     }  # fmt: skip
-    assert asked.password_days == 0 and study_of("msc_ssc").assumptions[asked.assumption].state == "proposed"
+    assert asked.password_days == 0 and study.assumptions[asked.assumption].state == "proposed"
 
 
 @pytest.mark.parametrize(
