@@ -12,7 +12,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -177,15 +177,15 @@ def lost_by_cut(kind: str, folder: Path, lying: bool, seconds: float) -> int:
             [sys.executable, "-m", "tests.faults.writer", url], cwd=ROOT, env={**os.environ, **env},
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
         )  # fmt: skip
-        said: list[int] = []
+        said: list[tuple[int, int]] = []
         assert writer.stdout is not None
-        listening = threading.Thread(target=lambda lines: said.extend(map(int, lines)), args=(writer.stdout,))
+        listening = threading.Thread(target=_listen, args=(writer.stdout, said))
         listening.start()
         while not said:
             assert writer.poll() is None
             time.sleep(0.01)
         time.sleep(seconds)
-        acknowledged = said[-1]  # Later ones are answers of a machine that had no power any more.
+        moment = time.monotonic_ns()  # The clock of the whole machine: the writer reads the same one.
         disk.cut()
         time.sleep(0.1)
         writer.kill()
@@ -199,8 +199,16 @@ def lost_by_cut(kind: str, folder: Path, lying: bool, seconds: float) -> int:
         if server is not None:
             server.start()
         kept = kept_in(url)
-        assert kept <= said[-1] + 1, "nobody wrote what is there"
+        assert kept <= said[-1][0] + 1, "nobody wrote what is there"
+        # Answers given later are those of a machine that had no power any more: nobody could have read them.
+        acknowledged = max(number for number, at in said if at < moment)
         return max(0, acknowledged - kept)
+
+
+def _listen(lines: Iterable[bytes], said: list[tuple[int, int]]) -> None:
+    for line in lines:
+        number, moment = line.split()
+        said.append((int(number), int(moment)))
 
 
 def kept_in(url: str) -> int:

@@ -1,4 +1,4 @@
-"""A process that writes one audited change after another, and says each number once the database acknowledged it.
+"""A process that writes one audited change after another, and says each number, and the moment, once the database acknowledged it.
 
 python -m tests.faults.writer URL
 """
@@ -6,6 +6,7 @@ python -m tests.faults.writer URL
 from __future__ import annotations
 
 import sys
+import time
 from datetime import UTC, datetime
 
 from sqlalchemy import update
@@ -22,7 +23,7 @@ def main(url: str) -> None:
         with writing(engine, datetime.now(UTC), Who.system("writer")) as tx:
             name = f"Site {number}"
             tx.change(site, update(site).where(site.c.id == 1).values(name=name), [Entry("system", "set", "site", "1", "name", name)])
-        sys.stdout.write(f"{number}\n")
+        sys.stdout.write(f"{number} {time.monotonic_ns()}\n")
         sys.stdout.flush()
 
 
