@@ -245,6 +245,14 @@ RHYTHMS: Mapping[str, Rhythm] = {
             nightly,
         ),
         Rhythm(
+            "end-drafts",
+            N_("End what was typed, never saved and not looked at for three months; the trail tells that there was something."),
+            _NIGHTLY,
+            N_("Drafts ended: %(count)s."),
+            _AN_HOUR,
+            nightly,
+        ),
+        Rhythm(
             "backup",
             N_("Copy database and files into one backup, prove it by restoring it and starting the program on it, keep the newest."),
             _NIGHTLY,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 
-from trialcrf.actions import NotClean
+from trialcrf.actions import NotClean, drafting
 from trialcrf.actions.oversight import amend
 from trialcrf.actions.records import checkpoint, report
 from trialcrf.actions.reminding import notify, remind
@@ -137,6 +137,13 @@ def _clear_tokens(means: Means, now: datetime) -> Effects:
     return effects
 
 
+def _end_drafts(means: Means, now: datetime) -> Effects:
+    def effects(tx: Transaction) -> Message:
+        return _said("end-drafts", count=drafting.expire(tx, now))
+
+    return effects
+
+
 def _backup(means: Means, now: datetime) -> Message:
     return back_up_tonight(means.settings)
 
@@ -156,6 +163,7 @@ _ACTIONS: Mapping[str, Callable[[Means, datetime], Effects | Message]] = {
     "clock-check": _clock_check,
     "disk-check": _disk_check,
     "clear-tokens": _clear_tokens,
+    "end-drafts": _end_drafts,
     "backup": _backup,
 }
 

@@ -24,6 +24,7 @@ LEFT_OUT = frozenset(
     {
         "secret",
         "save_token",
+        "draft",
         "sign_in_attempt",
         "site_name",
         "factor",

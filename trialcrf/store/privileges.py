@@ -15,7 +15,7 @@ WORK = frozenset(
     {
         "fact", "unique_code", "visit", "site_name", "session", "sign_in_attempt", "reminder_choice", "calendar_feed", "secret", "outbox",
         "job_run", "report", "save_token", "chain_head", "factor", "recovery_code", "sign_in_step", "sign_in_address", "hospital_link",
-        "hospital_try", "link_code",
+        "hospital_try", "link_code", "draft",
     }
 )  # fmt: skip
 """Tables of work and of projections: no record that must not be lost."""
@@ -29,6 +29,7 @@ CLEARED = frozenset(
         "session",
         "sign_in_attempt",
         "save_token",
+        "draft",
         "sign_in_step",
         "hospital_link",
         "hospital_try",
@@ -47,7 +48,7 @@ WRITABLE_COLUMNS: Mapping[str, tuple[str, ...]] = {
 
 HIDDEN = frozenset(
     {"session", "secret", "sign_in_attempt", "save_token", "site_name", "outbox", "factor", "recovery_code", "sign_in_step"}
-    | {"sign_in_address", "hospital_link", "hospital_try", "link_code"}
+    | {"sign_in_address", "hospital_link", "hospital_try", "link_code", "draft"}
 )
 """Tables of which a reader sees nothing: keys, and what only the program is to know."""
 

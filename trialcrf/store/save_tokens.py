@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -36,6 +37,13 @@ def saved(tx: Transaction, sent: Sent) -> str | None:
     """Where the page was sent on to when it was saved (empty: nobody said); None where it never was."""
     found = tx.read(_SAVED, sent.key).first()
     return None if found is None else str(found.location)
+
+
+def led_on(tx: Transaction, token: str, account_id: int) -> bool:
+    """Whether a page with this token was saved by this person and sent on, whatever stood on it."""
+    hashed = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+    whose = (save_token.c.token_hash == hashed, save_token.c.account_id == account_id)
+    return tx.read(select(save_token.c.at).where(*whose, save_token.c.location != "")).first() is not None
 
 
 def take(tx: Transaction, sent: Sent, endpoint: str) -> bool:

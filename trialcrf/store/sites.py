@@ -65,6 +65,14 @@ def find(tx: Transaction, study_oid: str, code: str) -> Site | None:
     return _made(row) if row else None
 
 
+def by_id(tx: Transaction, site_id: int) -> Site:
+    """Raises LookupError for a number that no site has."""
+    row = tx.read(select(*_COLUMNS).join(study, study.c.id == site.c.study_id).where(site.c.id == site_id)).first()
+    if row is None:
+        raise LookupError(f"there is no site number {site_id}")
+    return _made(row)
+
+
 def create(tx: Transaction, study_id: int, code: str, name: str, zone: str) -> int:
     """A new site. Raises IntegrityError where the study has this code already."""
     values = {"code": code, "name": name, "zone": zone}

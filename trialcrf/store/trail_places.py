@@ -15,7 +15,7 @@ from trialcrf.store.audit import Past
 from trialcrf.store.models import account, attachment, case_entry, form, four_eyes, grant, query, safety_case, subject
 from trialcrf.store.transaction import Transaction
 
-IN_FORM = frozenset({"form", "comment", "verification", "late_entry"})
+IN_FORM = frozenset({"form", "comment", "verification", "late_entry", "entry_time"})
 """Entities whose id is that of a form, and whose place is one of it."""
 
 Key = tuple[str, int]
@@ -147,8 +147,9 @@ def of_visits(tx: Transaction, pasts: Iterable[Past]) -> dict[Key, str]:
 
 
 def form_refused(past: Past) -> Sequence[str]:
-    """The address of the form whose save was refused, as [event, its repeat, form, its repeat]; nothing where the record tells of none."""
-    if past.entity != "refusal" or past.new is None:
+    """The address of the form whose save was refused, or whose draft ended, as [event, its repeat, form, its repeat]; nothing where the
+    record tells of none."""
+    if past.entity not in ("refusal", "draft") or past.new is None:
         return ()
     try:
         said = json.loads(past.new)

@@ -44,7 +44,7 @@ from trialcrf.web import (
     step_up,
     violations,
 )
-from trialcrf.web.account import factors, going_on, own, passwords, signing_in  # noqa: F401 (they add their routes)
+from trialcrf.web.account import factors, going_on, over, own, passwords, signing_in  # noqa: F401 (they add their routes)
 from trialcrf.web.administration import (
     admin,
     backups,
@@ -55,7 +55,7 @@ from trialcrf.web.administration import (
     metrics,
 )
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
-from trialcrf.web.forms import entry, history, labview, threads
+from trialcrf.web.forms import drafts, entry, history, labview, threads
 from trialcrf.web.frame import done_notices, shell
 from trialcrf.web.oversight import (
     access,
@@ -102,6 +102,7 @@ BLUEPRINTS = (
     dictionaries,
     eligibility,
     enrolment,
+    drafts,
     entry,
     export,
     feed,

@@ -52,6 +52,8 @@ class Shell:
     version: int | None = None
     site: str = ""
     person: str = ""
+    person_id: int = 0
+    username: str = ""
     role: Message | None = None
     nav: tuple[NavGroup, ...] = ()
     language_url: str = ""

@@ -118,7 +118,7 @@ class _Book:
             self._take(one)
 
     def _take(self, one: Told) -> None:
-        form_id = int(one.entity_id) if one.entity in ("form", "verification", "late_entry") else 0
+        form_id = int(one.entity_id) if one.entity in ("form", "verification", "late_entry", "entry_time") else 0
         at = (form_id, one.place)
         if one.entity == "form":
             self.of_form.setdefault(form_id, []).append(one)

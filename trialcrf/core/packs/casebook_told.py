@@ -123,6 +123,9 @@ WORDS: Mapping[tuple[str, str], str] = {
     ("form", "review"): N_("Queries worked on"),
     ("form", "migrate"): N_("Form moved to another definition version"),
     ("late_entry", "late_entry"): N_("Entered late, from paper"),
+    ("entry_time", "entry_time"): N_("First typed"),
+    ("draft", "discard"): N_("What was typed was discarded"),
+    ("draft", "expire"): N_("What was typed ended unsaved: nobody came back"),
     ("comment", "comment"): N_("Comment"),
     ("visit_comment", "comment"): N_("Comment"),
     ("query", "create"): N_("Query"),
@@ -188,7 +191,7 @@ class Trail:
         return self.forms.get(self._form_id(one.entity, one.entity_id, one.place) or 0)
 
     def _form_id(self, entity: str, entity_id: str, place: str) -> int | None:
-        if entity in ("form", "comment", "verification", "late_entry"):
+        if entity in ("form", "comment", "verification", "late_entry", "entry_time"):
             return int(entity_id) if entity_id.isdecimal() else None
         said = self.created.get((entity, entity_id))
         if entity == "query" and isinstance(said, dict):
@@ -207,7 +210,7 @@ class Trail:
             return frozenset(self.forms[id_].form.access for id_ in self.signed_forms.get(one.entity_id, ()) if id_ in self.forms)
         if one.op == LOOK_BACK_OP:
             return frozenset({LOOK_BACK})
-        if one.entity == "refusal":
+        if one.entity in ("refusal", "draft"):
             said = _json(one.new)
             asked = said.get("form") if isinstance(said, dict) else None
             known = self.study.form.get(str(asked[2])) if isinstance(asked, list) and len(asked) > 2 else None
@@ -268,7 +271,7 @@ class Trail:
 
     def _elsewhere(self, one: Told) -> Sayable:
         """What a record is about that is about no form that is held: a visit, a form that was refused."""
-        said = _json(one.new) if one.entity == "refusal" else None
+        said = _json(one.new) if one.entity in ("refusal", "draft") else None
         asked = said.get("form") if isinstance(said, dict) else None
         event_oid = one.place.rpartition("/")[0] if one.entity == "visit_comment" else ""
         event_oid = one.place.partition("/")[2] if one.op == "replan" else event_oid
@@ -289,6 +292,8 @@ class Trail:
             return (Message(known[value]),) if value in known else (value,)
         if one.entity == "late_entry":
             return (paper_day(value),)
+        if one.entity in ("entry_time", "draft"):
+            return (Message(N_("begun %(at)s"), {"at": datetime.fromisoformat(json.loads(value)["begun_at"]).astimezone(self.zone)}),)
         if one.entity in ("comment", "visit_comment", "label") or one.place in ("assignee", "due_on", "error"):
             return (value,)
         said = _json(value)

@@ -23,7 +23,7 @@ from trialcrf.store.models.safety import attachment, case_entry, dictionary, dic
 from trialcrf.store.models.signature import signature
 from trialcrf.store.models.study import definition, site, site_release, study
 from trialcrf.store.models.trail import audit_record, audit_value, chain_head
-from trialcrf.store.models.work import job_run, outbox, report, save_token, visit
+from trialcrf.store.models.work import draft, job_run, outbox, report, save_token, visit
 
 __all__ = [
     "account",
@@ -37,6 +37,7 @@ __all__ = [
     "delegation",
     "dictionary",
     "dictionary_term",
+    "draft",
     "fact",
     "factor",
     "form",

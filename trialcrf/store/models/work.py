@@ -1,6 +1,6 @@
-"""Work to do and work done: planned visits, mails to deliver, runs of jobs, archived reports, pages that were saved."""
+"""Work to do and work done: planned visits, mails to deliver, runs of jobs, archived reports, pages that were saved, drafts of others."""
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint
 
 from trialcrf.store.models.base import Day, Moment, metadata
 
@@ -82,6 +82,21 @@ report = Table(
     Column("step", String(40), nullable=False, server_default=""),  # what is being done
     Column("annexes", Text, nullable=False, server_default="[]"),  # JSON: [name, lines, SHA-256] of each file beside it
     Column("eyes", String(200), nullable=False, server_default=""),  # which kinds of forms are in it; none: every kind
+)
+
+draft = Table(
+    "draft",
+    metadata,
+    Column("account_id", ForeignKey("account.id"), primary_key=True),
+    Column("address", String(400), primary_key=True),  # the path that the page is saved to
+    Column("page", String(64), primary_key=True),  # the token that was drawn into it: two pages of one form keep two drafts
+    Column("site_id", ForeignKey("site.id"), nullable=False, index=True),
+    Column("subject_id", ForeignKey("subject.id"), nullable=True, index=True),  # none: a subject about to be enrolled
+    Column("version", Integer, nullable=False),  # of the form that the page showed; 0 for a new one
+    Column("fields", Text, nullable=False),  # JSON: [name of the box, what is in it], in the page's order
+    Column("turn", BigInteger, nullable=False),
+    Column("begun_at", Moment, nullable=False),
+    Column("kept_at", Moment, nullable=False, index=True),
 )
 
 save_token = Table(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, compare_lung, enter
+from trialcrf.actions import Impossible, compare_lung, drafting, enter
 from trialcrf.actions.cells import infusion
 from trialcrf.actions.enter import Opened, StaleSave, Typed
 from trialcrf.core import checks
@@ -19,7 +18,6 @@ from trialcrf.core.definition.model import FormDef, Severity
 from trialcrf.core.document import Document, FormKey, Place
 from trialcrf.core.entry import BLANK, Refused
 from trialcrf.core.lock import Address, Level, Locked, item_address
-from trialcrf.core.safety.case import Case
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import cases, definitions, forms, queries, replay, subjects, verifications
 from trialcrf.store.subjects import Subject
@@ -28,7 +26,7 @@ from trialcrf.web import guard, once
 from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.cells.ways import ways
 from trialcrf.web.fixed import ReasonForm
-from trialcrf.web.forms import beginning, labview, late, threads, visit
+from trialcrf.web.forms import beginning, drafts, labview, late, onward, threads, visit
 from trialcrf.web.forms.bodymap import before_of, earlier_of
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.history import lines_of
@@ -65,7 +63,16 @@ class Tried:
 
 @page(blueprint, RULE, "casebook.open")
 def form(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> str:
-    return _page(FormKey(event, form, repeat, n), None)
+    key, which = FormKey(event, form, repeat, n), g.place.subject
+    with guard.read() as tx:
+        opened = _open(tx, key)
+        posted = drafts.taken_up(tx, opened.form, which, key) if may_form(opened.form, "enter") else None
+        if posted is None:
+            return _page(key, None)
+        document, _ = enter.preview(tx, g.place.published, which, key, typed_of(posted), g.now)
+    if opened.stored is not None and posted.version != opened.stored.version:
+        return _stale(key, opened, posted, StaleSave(opened.stored))
+    return _page(key, Tried(posted, (), document))
 
 
 @page(blueprint, "/studies/<study>/forms/<int:form_id>", "casebook.open")
@@ -99,7 +106,7 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
         with guard.read() as tx:
             document, _ = enter.preview(tx, g.place.published, which, key, typed_of(posted), g.now)
         return _page(key, Tried(posted, (), document)), 200
-    sent = typed_of(posted)
+    sent, at = typed_of(posted), form_url(which, key)
     with guard.read() as tx:
         shut = closing.of_form(tx, which, key, opened.stored).whole
     if shut is not None:  # Before anything is judged: the page was drawn before it was closed.
@@ -108,10 +115,13 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
         with guard.write(guard.acting(f"{opened.form.access}.enter")) as tx:
             if sent.version is None and opened.form.repeating:
                 key = _free(tx, which, key, sent)
+            begun = drafting.begun(tx, g.session.actor.id, at, drafts.pages_of_save(), drafts.typed_since())
             saved = enter.save_form(tx, g.place.published, which, key, sent, g.now)
+            if begun is not None and not saved.decision.empty:
+                drafting.note_entry(tx, which, saved.form_id, begun)
             marked = late.mark(tx, which, key, saved.form_id, g.now)
-            onward = _onward(key, opened, posted.act, saved, bool(marked))
-            once.answers(onward)
+            to = onward.after_save(key, opened, posted.act, saved, bool(marked))
+            once.answers(to)
     except Refused as refused:
         if all(finding.check == BLANK for finding in refused.findings):
             following = visit.following(key, opened) if posted.act == "next" else None
@@ -133,17 +143,7 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
         return _closed(key, opened, posted, locked), 409
     except Impossible as problem:
         abort(409, description=problem.message)
-    return redirect(onward, 303)
-
-
-def _onward(key: FormKey, opened: Opened, act: str, saved: enter.Saved, marked: bool) -> str:
-    """Where a save leads: to the queries that it raised, to the next form of the visit, or back to its own page."""
-    which: Subject = g.place.subject
-    if any(not query.confirmed for query in saved.decision.opened):
-        return form_url(which, key, done="queries")
-    if act == "next" and (following := visit.following(key, opened)) is not None:
-        return form_url(which, following, done="saved")
-    return form_url(which, key, done="same" if saved.decision.empty and not marked else "saved")
+    return redirect(to, 303)
 
 
 @page(blueprint, RULE + "/error", "form.error", methods=["POST"])
@@ -224,9 +224,12 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         seal = on_form(tx, opened, which, key)
         shut = closing.of_form(tx, which, key, stored)
         from_paper = late.late(tx, stored.id if stored else None)
+        offers = drafts.offers(tx, opened, which, key) if tried is None and may_form(opened.form, "enter") else ()
         talk = threads.panel(tx, opened, which, key, chosen, held)
         serious = (
-            _cases(cases.of_form(tx, stored.id).values()) if stored and may(g.session.actor, "case.read", which.site.study_oid) else []
+            onward.case_ways(cases.of_form(tx, stored.id).values())
+            if stored and may(g.session.actor, "case.read", which.site.study_oid)
+            else []
         )
     study = opened.published.study
     editable = may_form(opened.form, "enter") and not which.error and not (stored and stored.error) and shut.whole is None
@@ -282,16 +285,24 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         next_step=visit.has_next(key, opened),
         acts=[
             *ways(study, which, opened.form),
-            *(_verifications(which, key, stored.id) if stored and guard.may_here("verification.read") else []),
-            *([*serious, Chip(Message(N_("History of the form")), url_for("history.form", **_address(which, key)))] if stored else []),
+            *(onward.verification_ways(which, key, stored.id) if stored and guard.may_here("verification.read") else []),
+            *(
+                [*serious, Chip(Message(N_("History of the form")), url_for("history.form", **onward.parts_of(which, key)))]
+                if stored
+                else []
+            ),
         ],
         compared=tried.compared if tried else (),
         may_error=editable and stored is not None and may(g.session.actor, "form.error", study.oid, which.site.code),
         # Without the address's own fragment and notice: the one would take the focus from the summary, the other would still say "Saved".
         action=form_url(which, key, **({"field": key_of(chosen)} if chosen else {}), **(begun.kept if begun else {})),
-        error_url=url_for("entry.mark_error", **_address(which, key)),
+        error_url=url_for("entry.mark_error", **onward.parts_of(which, key)),
         seal=seal,
         talk=talk,
+        offers=offers,
+        plain_url=form_url(which, key),
+        grew_from=drafts.pages_of_page(),
+        draft_url=url_for("drafts.keep", **onward.parts_of(which, key)),
         closed=shut.whole,
         not_saved=tried.closed if tried else None,
         late=from_paper,
@@ -301,29 +312,6 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         reason=ReasonForm(request.form if problem else None),
         problem=problem,
     )
-
-
-def _cases(held: Iterable[Case]) -> list[Chip]:
-    """Links to the cases of the serious events of a form."""
-    said = N_("Serious event no. %(number)s")
-    return [Chip(Message(said, {"number": one.number}), url_for("cases.one", study=one.study_oid, number=one.number)) for one in held]
-
-
-def _verifications(which: Subject, key: FormKey, form_id: int) -> list[Chip]:
-    """The link to where the values of this form are held against their sources."""
-    address = {"study": which.site.study_oid, "subject": which.key, "event": key.event_oid, "repeat": key.event_repeat, "form": form_id}
-    return [Chip(Message(N_("Verification")), url_for("verification.visit", **address))]  # type: ignore[arg-type]
-
-
-def _address(which: Subject, key: FormKey) -> dict[str, Any]:
-    return {
-        "study": which.site.study_oid,
-        "subject": which.key,
-        "event": key.event_oid,
-        "repeat": key.event_repeat,
-        "form": key.form_oid,
-        "n": key.form_repeat,
-    }
 
 
 def applying(form_def: FormDef, document: Document, context: Context) -> Any:

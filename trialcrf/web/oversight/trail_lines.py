@@ -30,7 +30,7 @@ from trialcrf.web.queries.lines import field_url, form_label, place_label, visit
 Texts = tuple[Sayable | str, ...]
 
 KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "values": (N_("Values and forms"), ("form", "late_entry")),
+    "values": (N_("Values and forms"), ("form", "late_entry", "entry_time", "draft")),
     "queries": (N_("Queries and comments"), ("query", "comment", "visit_comment")),
     "verification": (N_("Verification and monitoring"), ("verification", "monitoring", "monitoring_entry")),
     "signatures": (N_("Signatures and decisions"), ("signature", "study_decision", "decision")),
@@ -47,6 +47,8 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 """What a reader can ask for, by the name in the address: its label, and the entities of the trail that it is."""
 
 MORE_WORDS: Mapping[tuple[str, str], str] = {
+    ("draft", "discard"): N_("What was typed was discarded"),
+    ("draft", "expire"): N_("What was typed ended unsaved: nobody came back"),
     ("redaction", "redact"): N_("Value erased: personal data"),
     ("study", "create"): N_("Study made"),
     ("definition", "publish"): N_("Definition published"),
@@ -190,6 +192,9 @@ class Reader:
         said = _json(value)
         if said.get("withheld"):
             return (Message(WITHHELD),)
+        if past.entity in ("entry_time", "draft"):
+            begun = datetime.fromisoformat(str(said["begun_at"])).astimezone(self._places[past.chain].zone)
+            return (Message(N_("begun %(at)s"), {"at": begun}),)
         told = said.get("typed") or said.get("text") or said.get("paper_on") or ""
         signed = MEANINGS.get(str(said.get("meaning")))
         return (Message(signed),) if signed else (str(told),) if told else ()

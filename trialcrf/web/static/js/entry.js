@@ -13,7 +13,8 @@ if (form) {
   });
   window.addEventListener("pageshow", () => { leaving = false; });
   window.addEventListener("beforeunload", (event) => {
-    if (changed && !leaving) event.preventDefault();
+    // What is kept on the server is there on return (draft.js): nobody is asked about it.
+    if (changed && !leaving && form.dataset.kept !== "yes") event.preventDefault();
   });
 
   document.addEventListener("keydown", (event) => {

@@ -30,7 +30,7 @@ for (const place of document.querySelectorAll("[data-passkey]")) {
       const publicKey = read(JSON.parse(place.dataset.options));
       const credential = await navigator.credentials[place.dataset.passkey]({ publicKey });
       place.querySelector("[data-answer]").value = told(credential);
-      place.closest("form").submit();
+      place.closest("form").requestSubmit();
     } catch {
       failed.hidden = false;
       button.disabled = false;

@@ -1,0 +1,69 @@
+"""What becomes of what was typed and not saved yet: it is settled by a save, discarded by whoever typed it, or ends when nobody came back.
+
+A draft is no record of the trial: nobody but its author reads it, and no check, count or report knows of it. What is recorded is
+that there was one: with a save the moment of the first keystroke beside that of storage (EMA guideline on computerised systems and
+electronic data in clinical trials, 2023, 6.2.1), without one that it was discarded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from trialcrf.store import audit, drafts, sites, subjects
+from trialcrf.store.audit import Entry
+from trialcrf.store.drafts import Draft
+from trialcrf.store.subjects import Subject
+from trialcrf.store.transaction import Transaction
+
+ENTITY, ENTRY_TIME = "draft", "entry_time"
+
+
+def begun(tx: Transaction, account_id: int, address: str, pages: Sequence[str], told: datetime | None) -> datetime | None:
+    """When the first key was pressed of what is saved now: as the page tells, or earlier as its drafts do. They are taken away."""
+    moments = [one.begun_at for one in drafts.take(tx, account_id, address, pages)]
+    return min([*moments, *([told] if told else [])], default=None)
+
+
+def note_entry(tx: Transaction, which: Subject, form_id: int, begun_at: datetime) -> None:
+    """Record when what this transaction saves was first typed; the record's own moment is that of storage."""
+    said = json.dumps({"begun_at": min(begun_at, tx.at).isoformat()})
+    tx.entries.append(Entry(which.site.chain, ENTRY_TIME, ENTRY_TIME, str(form_id), "", said, which.key, first=True))
+
+
+def entry_times(tx: Transaction, form_id: int) -> Mapping[datetime, datetime]:
+    """For each save of a form of which it is known: the moment of the first keystroke, by the moment of storage."""
+    found = audit.history(tx.connection, ENTRY_TIME, str(form_id))
+    return {past.at: datetime.fromisoformat(json.loads(past.new)["begun_at"]) for past in found if past.new is not None}
+
+
+def discard(tx: Transaction, account_id: int, address: str, pages: Sequence[str], form: Sequence[object]) -> int:
+    """Take these drafts away for good; returns how many there were. `form` is [event, its repeat, form, its repeat], or [] at enrolment."""
+    gone = drafts.take(tx, account_id, address, pages)
+    for one in gone:
+        _tell(tx, one, "discard", form)
+    return len(gone)
+
+
+def expire(tx: Transaction, now: datetime) -> int:
+    """Take away what nobody came back for; returns how many there were."""
+    gone = drafts.clear(tx, now - drafts.KEPT)
+    for one in gone:
+        _tell(tx, one, "expire", _form_of(one.address))
+    return len(gone)
+
+
+def _tell(tx: Transaction, one: Draft, op: str, form: Sequence[object]) -> None:
+    site, subject = sites.by_id(tx, one.site_id), subjects.by_id(tx, one.subject_id) if one.subject_id else None
+    filled = sum(1 for name, value in one.fields if name.startswith(("i.", "r.")) and value)
+    # How much there was and when, never what: it was never given as an answer.
+    said = {"form": list(form), "boxes": filled, "begun_at": one.begun_at.isoformat(), "kept_at": one.kept_at.isoformat()}
+    about = str(subject.id) if subject else f"site/{site.id}"
+    text = json.dumps(said, sort_keys=True)
+    tx.entries.append(Entry(site.chain, op, ENTITY, about, "", text, subject.key if subject else "", first=True))
+
+
+def _form_of(address: str) -> list[object]:
+    parts = address.rpartition("/subjects/")[2].split("/")
+    return [parts[1], int(parts[2]), parts[3], int(parts[4])] if "/subjects/" in address and len(parts) == 5 else []

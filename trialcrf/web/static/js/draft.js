@@ -1,0 +1,139 @@
+// What is typed is kept on the server within seconds, and the page says since when. Nothing of it is kept in the browser.
+import "./passkey.js";
+
+const form = document.querySelector("form[data-draft]");
+
+const PAUSE = 1200, AGAIN = 4000, LATEST = 5000;
+const KEPT = 204, ENDED = 401, ANOTHER = 400;
+
+if (form) {
+  const said = document.querySelector("[data-draft-said]");
+  const dialog = document.querySelector("dialog[data-again]");
+  let page = form.elements.save_token.value;
+  let turn = 0, first = 0, waiting = 0, since = 0, typed = 0, kept = 0, sending = null, passing = false;
+
+  const say = (what, at = "") => {
+    said.dataset.state = what;
+    said.textContent = said.dataset[what].replace("{at}", at);
+  };
+  const clock = () => new Date().toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+  const held = () => {
+    const body = new URLSearchParams(new FormData(form));
+    body.delete("save_token");
+    body.set("page", page);
+    body.set("turn", String(++turn));
+    body.set("typed_for", String(Date.now() - first));
+    return body;
+  };
+
+  // Answers whether everything typed so far is kept.
+  const keep = async (leaving = false) => {
+    clearTimeout(waiting);
+    waiting = since = 0;
+    if (kept === typed) return true;
+    if (sending && !leaving) {
+      await sending;
+      return keep();
+    }
+    const upTo = typed;
+    let answer = null;
+    // A page that is left sends with `keepalive`, which takes 64 kB: more than any form of a visit holds.
+    sending = fetch(form.dataset.draft, { method: "POST", body: held(), keepalive: leaving, redirect: "manual" }).then((one) => { answer = one; }, () => {});
+    await sending;
+    sending = null;
+    if (answer?.status === KEPT) {
+      kept = Math.max(kept, upTo);
+      form.dataset.kept = kept === typed ? "yes" : "no";
+      say("kept", clock());
+      return kept === typed;
+    }
+    if (answer?.status === ENDED || answer?.status === ANOTHER) {
+      say("ended");
+      if (!leaving && !dialog.open) dialog.showModal();
+    } else if (answer && answer.status >= 400 && answer.status < 500) {
+      say("refused");
+      return false;
+    } else {
+      say("lost");
+    }
+    plan(AGAIN);
+    return false;
+  };
+
+  const plan = (pause) => {
+    clearTimeout(waiting);
+    // Whoever types without a pause is kept up with all the same.
+    waiting = setTimeout(keep, Math.max(0, Math.min(pause, since ? LATEST - (Date.now() - since) : pause)));
+    since ||= Date.now();
+  };
+
+  form.addEventListener("input", () => {
+    first ||= Date.now();
+    typed += 1;
+    form.dataset.kept = "no";
+    plan(PAUSE);
+  });
+  form.addEventListener("focusout", () => { if (kept !== typed) plan(0); });
+  document.addEventListener("visibilitychange", () => { if (document.hidden) keep(true); });
+  window.addEventListener("pagehide", () => { if (!passing) keep(true); });
+  window.addEventListener("online", () => keep());
+  // A page that comes back from the browser's memory was saved, perhaps: what is typed in it now is another draft.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) page = [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+    passing = false;
+  });
+
+  // Before a save leaves the page, everything that was typed is kept: whatever happens then, it is there.
+  document.addEventListener("submit", async (event) => {
+    if (event.target !== form || passing) return;
+    form.elements.typed_for.value = first ? String(Date.now() - first) : "";
+    if (kept === typed) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const by = event.submitter;
+    if (await keep() || said.dataset.state === "refused") {
+      passing = true;
+      form.requestSubmit(by);
+    } else {
+      said.focus();
+    }
+  }, true);
+
+  if (dialog) {
+    const [name, second] = dialog.querySelectorAll("form");
+    const ask = (more) => {
+      const step = Boolean(more.step);
+      name.hidden = step;
+      second.hidden = !step;
+      if (step) {
+        second.elements.step.value = more.step;
+        second.querySelector("[data-passkey]").hidden = !more.passkey;
+        second.querySelector("[data-passkey]").dataset.options = more.passkey;
+        second.querySelector("[data-code]").hidden = !(more.codes || more.recovery);
+      }
+      const problem = dialog.querySelector("[role=alert][data-problem]");
+      problem.textContent = more.problem ?? "";
+      problem.hidden = !more.problem;
+      dialog.querySelector("form:not([hidden]) input:not([type=hidden])")?.focus();
+    };
+    for (const one of [name, second]) {
+      one.addEventListener("submit", async (event) => {
+        event.preventDefault();
+        let answer = null, more = {};
+        try {
+          answer = await fetch(one.action, { method: "POST", body: new URLSearchParams(new FormData(one)) });
+          more = await answer.json();
+        } catch { more = { problem: said.dataset.lost, step: one === second ? second.elements.step.value : "" }; }
+        if (answer?.status !== 200) {
+          ask(more);
+          return;
+        }
+        for (const box of document.querySelectorAll('input[name="token"]')) box.value = more.token;
+        for (const box of dialog.querySelectorAll('input:not([type="hidden"])')) box.value = "";
+        ask({});
+        dialog.close();
+        keep();
+      });
+    }
+  }
+}
