@@ -11,7 +11,7 @@ from sqlalchemy import select
 from tests.web.site import Browser, House, text
 from tests.web.test_entry_pages import VITALS, enrol, stored, weight
 from trialcrf.actions import drafting
-from trialcrf.core.document import Place
+from trialcrf.core.document import Answer, Place
 from trialcrf.store import drafts
 from trialcrf.store.audit import Who
 from trialcrf.store.models import draft as draft_table
@@ -126,7 +126,7 @@ def test_a_draft_of_what_was_saved_meanwhile_stands_beside_it(each_house):
     taken_up = cora.get(f"{VITALS}?draft=one")
     shown = text(taken_up)
     assert 'id="stale"' in taken_up.text and "62,4" in shown and "70" in shown
-    assert stored(each_house).document.at(Place("WT")).value == "70"
+    assert stored(each_house).document.at(Place("WT")) == Answer("70")
 
 
 def test_discarding_takes_it_away_and_the_trail_tells_that_there_was_one_without_what_it_said(each_house):
