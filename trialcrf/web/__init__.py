@@ -172,7 +172,7 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     engine = open_engine(settings.database_url)
     try:
         migrations.check(engine)
-        guarded.check(engine, settings.database_unguarded)
+        guarded.check(engine, settings.database_unguarded, "database" in settings.unencrypted)
     except Exception:
         engine.dispose()
         raise
@@ -194,7 +194,7 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
         ARCHIVE=settings.archive,
         HOSPITAL=settings.oidc_name if settings.oidc_issuer else "",
         ADMIN_SECOND_FACTOR=settings.admin_second_factor,
-        UNGUARDED=settings.database_unguarded and bool(guarded.findings(engine)),
+        UNGUARDED=settings.database_unguarded and bool(guarded.findings(engine, "database" in settings.unencrypted)),
         FOLDERS=settings.kept_in,
         DISK_RESERVE=settings.disk_reserve,
         PROXIES=settings.proxies,
