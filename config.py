@@ -100,7 +100,7 @@ class Settings:
     backup_server_given: str | None = field(default=None, repr=False)
     backup_keep: tuple[int, int, int] = (14, 8, 12)
     unencrypted: tuple[str, ...] = ()
-    downloads: int = 60
+    downloads: int = 120
 
     @property
     def backup_folder(self) -> Path:
@@ -181,7 +181,7 @@ class Settings:
             log=given.one_of("TRIALCRF_LOG", ("json", "text")),
             metrics_from=given.networks("TRIALCRF_METRICS_FROM"),
             unencrypted=given.some_of("TRIALCRF_UNENCRYPTED", WAYS),
-            downloads=given.number("TRIALCRF_DOWNLOADS", 60, 1, 100_000),
+            downloads=given.number("TRIALCRF_DOWNLOADS", 120, 1, 100_000),
         )
         if settings.database_unguarded and not settings.loopback:
             given.refuse(
