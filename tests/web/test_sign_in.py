@@ -85,6 +85,8 @@ def test_a_password_alone_opens_nothing_where_there_is_a_second_factor(each_hous
 def test_a_save_whose_session_ended_goes_through_both_steps_and_loses_nothing(house):
     app = App(house, "cora")
     client, asked = sign_in(house)
+    (room,) = re.findall(r'id="code"[^>]*maxlength="(\d+)"', asked.text)
+    assert int(room) >= len(app.recovery[0]), "a recovery code can be typed"
     client.post("/sign-in/second", data={"step": hidden(asked, "step"), "code": app.recovery[0]})
     enrol(Browser(client, hidden(client.get("/account"), "token")))
     with house.world.engine.begin() as connection:

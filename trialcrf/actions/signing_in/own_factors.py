@@ -29,7 +29,7 @@ MOST = 20
 
 ISSUER = "trialcrf"
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
-"""Of recovery codes: nothing that looks like another letter on paper. Twenty-four of them are 118 random bits: nobody finds such a code in its
+"""Of recovery codes: nothing that looks like another letter on paper. Twenty-four are 118 random bits: nobody finds such a code in its
 hash, whatever they compute (OWASP ASVS 5.0.0, 6.5.2, asks for 112). Each is good once and throttled."""
 
 
