@@ -267,8 +267,9 @@ def test_what_the_page_names_is_there():
 def test_the_chapter_lets_the_program_reach_no_machine_that_nobody_named():
     """An allowlist by the system itself, under both services (ASVS 13.2.5)."""
     files = {one.path: one for one in blocks(CHAPTER.read_text(encoding="utf-8")) if isinstance(one, File)}
-    kept_in = files["/etc/systemd/system/trialcrf-.service.d/network.conf"]
+    kept_in = files["/etc/systemd/system/trialcrf-.service.d/kept-in.conf"]
     assert "IPAddressDeny=any\n" in kept_in.text and "IPAddressAllow=localhost" in kept_in.text
+    assert "InaccessiblePaths=-/srv/trialcrf/app/.git\n" in kept_in.text, "nor does it see how it came to be (ASVS 13.4.1)"
     assert all(path.startswith("/etc/systemd/system/trialcrf-") for path in files if path.endswith(".service"))
 
 
