@@ -25,6 +25,9 @@ _DIALECTS = {
     "postgresql": "postgresql+psycopg",
     "postgresql+psycopg": "postgresql+psycopg",
 }
+WAYS = ("database", "mail", "time")
+"""The ways on which data or questions leave this machine, each by TLS unless the house says otherwise."""
+
 Network = IPv4Network | IPv6Network
 
 _YES = {"1", "true", "yes", "on"}
@@ -59,6 +62,8 @@ class Settings:
     `admin_second_factor` False lets administrators in by their password alone.
     `database_owner_url` is who may change the schema of PostgreSQL: read by `trialcrf db`, never by what serves pages or runs jobs.
     `database_unguarded` lets the program start on a PostgreSQL that is set up for trying out, as a superuser for instance.
+    `unencrypted` names the ways out of this machine that may go without TLS, or by a certificate that nobody checks: database, mail, time.
+    `downloads` is how many files one person may take within an hour.
     `disk_reserve` are the bytes below which administrators are told that room runs out.
     The URLs may carry passwords, so they are kept out of the printed form.
     """
@@ -94,6 +99,8 @@ class Settings:
     backup_folder_given: Path | None = None
     backup_server_given: str | None = field(default=None, repr=False)
     backup_keep: tuple[int, int, int] = (14, 8, 12)
+    unencrypted: tuple[str, ...] = ()
+    downloads: int = 120
 
     @property
     def backup_folder(self) -> Path:
@@ -173,11 +180,15 @@ class Settings:
             proxies=given.number("TRIALCRF_PROXIES", 0, 0, 9),
             log=given.one_of("TRIALCRF_LOG", ("json", "text")),
             metrics_from=given.networks("TRIALCRF_METRICS_FROM"),
+            unencrypted=given.some_of("TRIALCRF_UNENCRYPTED", WAYS),
+            downloads=given.number("TRIALCRF_DOWNLOADS", 120, 1, 100_000),
         )
         if settings.database_unguarded and not settings.loopback:
             given.refuse(
                 "TRIALCRF_DATABASE_UNGUARDED", f"a database without its guards is only for trying out on this machine; HOST is {host!r}"
             )
+        if settings.time_url and "time" not in settings.unencrypted and not _is_safe(settings.time_url):
+            given.refuse("TRIALCRF_TIME_URL", "is asked without TLS: name it by https, or write time into TRIALCRF_UNENCRYPTED")
         if settings.demo and not settings.loopback:
             given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")
         if settings.archive is not None and not settings.loopback:
@@ -291,6 +302,13 @@ class _Given:
             self.refuse(name, f"{text!r} is none of {', '.join(choices)}")
         return text if text in choices else None
 
+    def some_of(self, name: str, choices: tuple[str, ...]) -> tuple[str, ...]:
+        found = tuple(self.text(name, "").lower().replace(",", " ").split())
+        for text in found:
+            if text not in choices:
+                self.refuse(name, f"{text!r} is none of {', '.join(choices)}")
+        return found
+
     def networks(self, name: str) -> tuple[Network, ...]:
         found = []
         for text in self.text(name, "").replace(",", " ").split():
@@ -330,8 +348,7 @@ class _Given:
         parts = _split(text) if text else None
         if not text:
             return ""
-        safe = parts is not None and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")))
-        if parts is None or not parts.hostname or not safe or parts.query or parts.fragment:
+        if parts is None or not parts.hostname or not _is_safe(text) or parts.query or parts.fragment:
             self.refuse(name, f"{text!r} is not an address such as https://login.example.org")
             return ""
         return text
@@ -379,6 +396,12 @@ def _split(url: str) -> SplitResult | None:
     except ValueError:
         return None
     return parts
+
+
+def _is_safe(url: str) -> bool:
+    """Whether nobody on the way can listen to what is asked of a web server, or answer in its place."""
+    parts = _split(url)
+    return parts is not None and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")))
 
 
 def _is_loopback(host: str) -> bool:

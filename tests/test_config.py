@@ -61,6 +61,8 @@ def test_every_bad_value_is_in_one_message(tmp_path: Path) -> None:
         "TRIALCRF_CALENDAR_KEYS": "some",
         "TRIALCRF_TIME_URL": "ftp://crf.example.org",
         "TRIALCRF_ICSR_SCHEMA": str(tmp_path / "none.xsd"),
+        "TRIALCRF_UNENCRYPTED": "mail pigeons",
+        "TRIALCRF_DOWNLOADS": "0",
         "TRIALCRF_WORKERS": "0",
         "TRIALCRF_PROXIES": "all",
         "TRIALCRF_LOG": "xml",
@@ -227,3 +229,13 @@ def test_the_address_of_the_owner_is_never_shown_and_never_that_of_a_file() -> N
     assert "secret" not in repr(settings)
     with pytest.raises(BadSettings, match="DATABASE_OWNER_URL"):
         Settings.from_env({"DATABASE_OWNER_URL": "sqlite:////srv/crf"})
+
+
+def test_the_time_is_asked_by_tls_of_another_machine_unless_the_house_says_otherwise() -> None:
+    assert Settings.from_env({"TRIALCRF_TIME_URL": "https://time.example.org"}).time_url
+    assert Settings.from_env({"TRIALCRF_TIME_URL": "http://127.0.0.1:8080"}).time_url
+    with pytest.raises(BadSettings, match="TLS"):
+        Settings.from_env({"TRIALCRF_TIME_URL": "http://time.example.org"})
+    said = Settings.from_env({"TRIALCRF_TIME_URL": "http://time.example.org", "TRIALCRF_UNENCRYPTED": "time, mail"})
+    assert said.unencrypted == ("time", "mail")
+    assert Settings.from_env({}).unencrypted == ()

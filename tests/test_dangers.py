@@ -81,6 +81,27 @@ def test_nothing_is_kept_in_a_browser_and_no_text_becomes_markup_there() -> None
         assert SINKS.findall(text) == [], path.name
 
 
+LOOKED_UP = {
+    "list.children[number]", "terms[number]", "fields[fields.indexOf", "lines[lines.indexOf", "order[order.indexOf",  # places in a list
+    "credential.response[name]", "response[name]", "navigator.credentials[place.dataset.passkey]",  # names that stand in our own files
+    "atOnce in place.dataset", "scan in field.dataset",
+}  # fmt: skip
+"""Everything that our scripts look up by a name in brackets or by `in`. What comes from outside is looked up in a Map."""
+
+
+def test_no_object_of_a_browser_is_asked_or_written_by_a_name_that_came_from_outside() -> None:
+    """An object answers to `constructor` without having been told, and one `__proto__` would change all of them (ASVS 15.3.6)."""
+    found = set()
+    for path in sorted((ROOT / "trialcrf" / "web" / "static" / "js").rglob("*.js")):
+        text = re.sub(r"(?<!:)//.*", "", path.read_text(encoding="utf-8"))
+        assert not re.search(
+            r"__proto__|\.prototype\b|Object\.(?:assign|setPrototypeOf)|\.\.\.\s*JSON|\bfor \((?:const|let) \w+ in ", text
+        ), path.name
+        found.update(re.findall(r"[\w.]+\[[A-Za-z_$][\w.$]*(?:\]|(?=\())", text))
+        found.update(f"{name} in {of}" for name, of in re.findall(r"[\"(]?([\w.]+)\"? in ([\w.]+)", text))
+    assert found == LOOKED_UP
+
+
 def test_a_template_marks_no_value_as_safe() -> None:
     """Only texts that stand in the template itself are: a number is put into them, escaped."""
     for path in sorted((ROOT / "templates").rglob("*.html")) + sorted((ROOT / "reports").rglob("*.html")):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -218,6 +220,16 @@ def test_each_of_ten_recovery_codes_opens_once_and_its_owner_is_told(world, plac
         fresh = own_factors.fresh_codes(tx, id_of(world))
     assert answer(world, place, step(world, NOW), recovery[4], NOW).msgid == second.WRONG, "new ones void the old ones"
     assert isinstance(answer(world, place, step(world, NOW), fresh[0], NOW), SignedIn)
+
+
+def test_a_recovery_code_is_too_long_a_chance_to_be_found_in_its_hash(one_world):
+    """112 bits and more (OWASP ASVS 5.0.0, 6.5.2): then a hash without work is enough."""
+    with one_world.write("ivan") as tx:
+        made = own_factors.fresh_codes(tx, id_of(one_world))
+    letters = {sign for code in made for sign in code.replace("-", "")}
+    assert 25 < len(letters) <= 31
+    assert min(len(code.replace("-", "")) for code in made) * math.log2(31) >= 112
+    assert all(re.fullmatch(r"(?:[a-z2-9]{4}-){5}[a-z2-9]{4}", code) for code in made), "in groups that a person can read aloud"
 
 
 def test_the_database_holds_no_secret_in_clear_nor_does_the_trail(world, place):

@@ -24,8 +24,8 @@ def serving(url: str, data: Path) -> Iterator[int]:
 
 
 @contextmanager
-def serving_process(url: str, data: Path) -> Iterator[tuple[int, int]]:
-    """The same, with its process id."""
+def serving_process(url: str, data: Path, **more: str) -> Iterator[tuple[int, int]]:
+    """The same, with its process id, and with `more` settings."""
     port = _free_port()
     settings = {
         "TRIALCRF_DATA": str(data),
@@ -34,6 +34,7 @@ def serving_process(url: str, data: Path) -> Iterator[tuple[int, int]]:
         "PORT": str(port),
         "TRIALCRF_DEMO": "no",
         "TRIALCRF_DATABASE_UNGUARDED": "yes",
+        **more,
     }
     log = data / "server.log"
     with log.open("wb") as output:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import socket
 import sqlite3
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 from sqlalchemy import Engine, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from tests import certificates
 from tests.actions.screening import screen_donor, screen_recipient
 from tests.actions.world import World, make_world, typed
+from tests.conftest import LOSSY, running_postgresql, scratch, scratch_folder
 from trialcrf.cli import main
 from trialcrf.external.language import Language
 from trialcrf.jobs.verify import verify
@@ -214,3 +219,52 @@ def do(engine: Engine, statement: str) -> int:
     with engine.begin() as connection:
         connection.info["mode"] = "none"
         return connection.exec_driver_sql(statement).rowcount
+
+
+@pytest.fixture(scope="module")
+def far():
+    """A PostgreSQL that speaks TLS on this machine: an address for it that counts as another machine's, and whoever vouches for it."""
+    folder = scratch_folder(scratch())
+    files = certificates.made(folder, "0.0.0.0", "127.0.0.1")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    if os.geteuid() == 0:
+        for path in (folder, files.certificate, files.key):
+            shutil.chown(path, "postgres", "postgres")
+    settings = {"listen_addresses": "127.0.0.1", "port": str(port), "ssl": "on"}
+    settings |= {"ssl_cert_file": str(files.certificate), "ssl_key_file": str(files.key)}
+    with running_postgresql({**LOSSY, **settings}, scratch(), port) as cluster:
+        yield f"postgresql+psycopg://postgres@0.0.0.0:{port}/postgres", cluster.folder, files.authority
+    shutil.rmtree(folder)
+
+
+def ways(url: str, unencrypted: bool = False) -> str:
+    engine = open_engine(url)
+    try:
+        told = [Language("en").say(one) for one in guarded.findings(engine, unencrypted)]
+        return " | ".join(one for one in told if "another machine" in one)
+    finally:
+        engine.dispose()
+
+
+def test_a_postgresql_on_another_machine_is_reached_by_a_certificate_that_is_checked_or_not_at_all(far, tmp_path):
+    url, folder, authority = far
+    assert "0.0.0.0" in ways(f"{url}?sslmode=disable")
+    for unproved in ("prefer", "require", f"verify-ca&sslrootcert={authority}"):
+        assert "verify-full" in ways(f"{url}?sslmode={unproved}"), "TLS alone may end at anybody's machine"
+    assert ways(f"{url}?sslmode=verify-full&sslrootcert={authority}") == ""
+    assert ways(f"{url}?sslmode=disable", unencrypted=True) == "", "the house says that the way is safe otherwise"
+    stranger = certificates.made(tmp_path / "stranger", "0.0.0.0").authority
+    with pytest.raises(OperationalError, match="certificate verify failed"):
+        ways(f"{url}?sslmode=verify-full&sslrootcert={stranger}")
+    port = make_url(url).port
+    assert ways(f"postgresql+psycopg://postgres@/postgres?host={folder}&port={port}") == ""
+    assert ways(f"{url.replace('0.0.0.0', 'localhost')}?sslmode=disable") == "", "nobody listens on this machine itself"
+
+
+def test_the_program_starts_on_no_postgresql_whose_way_is_unproved(far):
+    engine = open_engine(f"{far[0]}?sslmode=prefer")
+    with pytest.raises(NotGuarded, match="another machine"):
+        guarded.check(engine)
+    engine.dispose()

@@ -81,7 +81,7 @@ def check(shell: Terminal) -> None:
         found.append(Message(AHEAD))
     except TriggersDiffer as differ:
         found.append(Message(N_("The triggers that guard the audit trail are not as they must be (%(names)s)."), {"names": str(differ)}))
-    found += guarded.findings(engine)
+    found += guarded.findings(engine, "database" in shell.settings.unencrypted)
     if found:
         stop("\n".join(here().say(one) for one in found))
     shell.say(Message(N_("The database is of this version, guarded and safe.")))

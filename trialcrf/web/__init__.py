@@ -26,6 +26,7 @@ from trialcrf.web import (
     amendments,
     archived,
     casebook_files,
+    downloads,
     eligibility,
     enrolment,
     export,
@@ -148,6 +149,7 @@ _HEADINGS = {
     405: N_("This cannot be done here"),
     409: N_("Someone else was faster"),
     413: N_("This is too much at once"),
+    429: N_("So many files have to wait"),
     500: N_("Something went wrong here"),
     503: N_("The database is busy"),
 }
@@ -158,6 +160,7 @@ _SENTENCES = {
     405: N_("This address does not do that. Nothing was changed."),
     409: N_("What you saw has changed meanwhile. Nothing was changed: open the page again."),
     413: N_("At most 4 megabytes can be sent at once. Nothing was changed."),
+    429: N_("Wait a moment and try again. Nothing was changed."),
     500: N_("Nothing was saved. The fault is written down; tell the support the number below."),
     503: N_("Nothing was saved. Go back, wait a moment and try again: what you typed is still there."),
 }
@@ -172,7 +175,7 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     engine = open_engine(settings.database_url)
     try:
         migrations.check(engine)
-        guarded.check(engine, settings.database_unguarded)
+        guarded.check(engine, settings.database_unguarded, "database" in settings.unencrypted)
     except Exception:
         engine.dispose()
         raise
@@ -194,11 +197,12 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
         ARCHIVE=settings.archive,
         HOSPITAL=settings.oidc_name if settings.oidc_issuer else "",
         ADMIN_SECOND_FACTOR=settings.admin_second_factor,
-        UNGUARDED=settings.database_unguarded and bool(guarded.findings(engine)),
+        UNGUARDED=settings.database_unguarded and bool(guarded.findings(engine, "database" in settings.unencrypted)),
         FOLDERS=settings.kept_in,
         DISK_RESERVE=settings.disk_reserve,
         PROXIES=settings.proxies,
         METRICS_FROM=settings.metrics_from,
+        DOWNLOADS=settings.downloads,
         MAX_CONTENT_LENGTH=LARGEST_POST,
         MAX_FORM_MEMORY_SIZE=LARGEST_POST,
         MAX_FORM_PARTS=20_000,
@@ -228,6 +232,8 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     app.before_request(factors.look)
     app.before_request(names.look)
     if settings.archive is None:
+        app.before_request(downloads.look)
+        app.after_request(downloads.settle)
         app.before_request(once.look)
         app.after_request(once.settle)
     app.before_request(record.enter)
