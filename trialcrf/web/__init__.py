@@ -31,6 +31,7 @@ from trialcrf.web import (
     export,
     guard,
     headers,
+    held_back,
     hospital,
     once,
     own_sessions,
@@ -209,6 +210,7 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     app.extensions["trialcrf.hospital"] = hospital.provider_of(settings)
     app.extensions["trialcrf.go_on"] = going_on.go_on
     app.extensions["trialcrf.demands"] = factors.demanded
+    app.extensions["trialcrf.other_session"] = held_back.other_session
     app.extensions["trialcrf.bursts"] = {}
     _prepare_templates(app)
     for module in BLUEPRINTS:

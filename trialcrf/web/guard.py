@@ -242,10 +242,14 @@ def _let_in(tx: Transaction, needed: str) -> AnyResponse | None:
     _check_origin()
     if needed == PUBLIC:
         return None
+    elsewhere: AnyResponse | None = None
     if request.method not in SAFE and not _same(request.form.get("token", ""), g.session.csrf):
-        abort(400, description=Message(N_("This page is from another session: open it again. Nothing was changed.")))
+        elsewhere = current_app.extensions["trialcrf.other_session"]()
+        if elsewhere is None:
+            abort(400, description=Message(N_("This page is from another session: open it again. Nothing was changed.")))
+        return elsewhere
     # Before anything is looked for: whoever lacks a second factor learns not even what there is.
-    elsewhere: AnyResponse | None = current_app.extensions["trialcrf.demands"](tx)
+    elsewhere = current_app.extensions["trialcrf.demands"](tx)
     if elsewhere is None:
         find_place(tx, needed)
     return elsewhere
