@@ -59,7 +59,7 @@ class Settings:
     `admin_second_factor` False lets administrators in by their password alone.
     `database_owner_url` is who may change the schema of PostgreSQL: read by `trialcrf db`, never by what serves pages or runs jobs.
     `database_unguarded` lets the program start on a PostgreSQL that is set up for trying out, as a superuser for instance.
-    `disk_reserve` are the bytes below which administrators are told that room runs out.
+    `alert_to` is mailed that a start was refused; `disk_reserve` are the bytes below which administrators are told that room runs out.
     The URLs may carry passwords, so they are kept out of the printed form.
     """
 
@@ -78,6 +78,7 @@ class Settings:
     time_url: str | None = None
     database_owner_url: str | None = field(default=None, repr=False)
     database_unguarded: bool = False
+    alert_to: str = ""
     disk_reserve: int = 1024**3
     workers: int = 2
     proxies: int = 0
@@ -168,6 +169,7 @@ class Settings:
             admin_second_factor=given.flag("TRIALCRF_ADMIN_SECOND_FACTOR", True),
             database_owner_url=given.owner_url("DATABASE_OWNER_URL"),
             database_unguarded=given.flag("TRIALCRF_DATABASE_UNGUARDED", False),
+            alert_to=given.address("TRIALCRF_ALERT_TO", ""),
             disk_reserve=given.size("TRIALCRF_DISK_RESERVE", 1024**3),
             workers=given.number("TRIALCRF_WORKERS", 2, 1, 64),
             proxies=given.number("TRIALCRF_PROXIES", 0, 0, 9),
@@ -310,7 +312,7 @@ class _Given:
     def address(self, name: str, default: str) -> str:
         text = self.text(name, default)
         before, _, after = text.partition("@")
-        if not before or not after or "@" in after or any(sign.isspace() for sign in text):
+        if text and (not before or not after or "@" in after or any(sign.isspace() for sign in text)):
             self.refuse(name, f"{text!r} is not a mail address")
         return text
 
