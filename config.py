@@ -393,7 +393,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _in_url(host: str) -> str:
-    """The host as a browser on this machine would write it."""
-    if host in {"0.0.0.0", "::"}:
+    """The host as a browser on this machine would write it: by its name, for a passkey is bound to a name and never to a number."""
+    if host in {"0.0.0.0", "::", "127.0.0.1", "::1"}:
         return "localhost"
     return f"[{host}]" if ":" in host else host

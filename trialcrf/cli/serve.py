@@ -210,6 +210,8 @@ class _Children:
         if settings.demo:
             for line in _demo_accounts(self._shell):
                 click.echo(line)
+        self._shell.say(Message(N_("Open %(address)s in a browser."), {"address": settings.base_url}))
+        # The line that scripts wait for names where it listens.
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         click.echo(f"ready http://{host}:{settings.port}")
         sys.stdout.flush()

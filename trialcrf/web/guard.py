@@ -116,14 +116,15 @@ def end_view(_error: BaseException | None = None) -> None:
 
 
 @contextmanager
-def write(by: Who | None = None) -> Iterator[Transaction]:
+def write(by: Who | None = None, changing: int | None = None) -> Iterator[Transaction]:
     """A write transaction in the name of whoever asks, under the role that the route's verb needs; leaving it commits.
 
+    `changing` is the account whose roles may be changed.
     What was asked `alongside` is written in the first of them that goes through: with it or not at all.
     """
     end_view()
     with writing(engine(), g.now, by or acting()) as tx:
-        _still_given(tx)
+        _still_given(tx, changing)
         for first in g.pop("before_writing", ()):
             first(tx)
         yield tx
@@ -132,10 +133,10 @@ def write(by: Who | None = None) -> Iterator[Transaction]:
     g.pop("alongside", None)
 
 
-def _still_given(tx: Transaction) -> None:
+def _still_given(tx: Transaction, changing: int | None) -> None:
     """What the person may do was judged before the write began: a role that was taken away meanwhile lets nothing through any more."""
     session: Session | None = g.get("session")
-    if session is not None and not set(session.actor.grants) <= accounts.hold_grants(tx, session.actor.id):
+    if session is not None and not set(session.actor.grants) <= accounts.hold_grants(tx, session.actor.id, changing):
         raise NotAllowed(f"a role of {session.actor.username} was taken away meanwhile")
 
 
