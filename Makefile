@@ -24,7 +24,7 @@ setup: ## Install what the program needs (the .venv, and Pango and fonts for the
 dev: ## Install what the tests and checks need besides
 	@.ci/setup test
 
-run: setup ## Start the program with a synthetic trial on http://127.0.0.1:PORT; Ctrl-C stops it
+run: setup ## Start the program with a synthetic trial on http://localhost:PORT; Ctrl-C stops it
 	@TRIALCRF_DATA="$(DATA)" PORT="$(PORT)" TRIALCRF_DEMO=yes exec $(BIN)/trialcrf run
 
 test: dev lint types ## Check everything: lint, types, and all tests on SQLite, PostgreSQL and in a browser

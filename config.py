@@ -64,7 +64,7 @@ class Settings:
     `database_unguarded` lets the program start on a PostgreSQL that is set up for trying out, as a superuser for instance.
     `unencrypted` names the ways out of this machine that may go without TLS, or by a certificate that nobody checks: database, mail, time.
     `downloads` is how many files one person may take within an hour.
-    `disk_reserve` are the bytes below which administrators are told that room runs out.
+    `alert_to` is mailed that a start was refused; `disk_reserve` are the bytes below which administrators are told that room runs out.
     The URLs may carry passwords, so they are kept out of the printed form.
     """
 
@@ -83,6 +83,7 @@ class Settings:
     time_url: str | None = None
     database_owner_url: str | None = field(default=None, repr=False)
     database_unguarded: bool = False
+    alert_to: str = ""
     disk_reserve: int = 1024**3
     workers: int = 2
     proxies: int = 0
@@ -175,6 +176,7 @@ class Settings:
             admin_second_factor=given.flag("TRIALCRF_ADMIN_SECOND_FACTOR", True),
             database_owner_url=given.owner_url("DATABASE_OWNER_URL"),
             database_unguarded=given.flag("TRIALCRF_DATABASE_UNGUARDED", False),
+            alert_to=given.address("TRIALCRF_ALERT_TO", ""),
             disk_reserve=given.size("TRIALCRF_DISK_RESERVE", 1024**3),
             workers=given.number("TRIALCRF_WORKERS", 2, 1, 64),
             proxies=given.number("TRIALCRF_PROXIES", 0, 0, 9),
@@ -328,7 +330,7 @@ class _Given:
     def address(self, name: str, default: str) -> str:
         text = self.text(name, default)
         before, _, after = text.partition("@")
-        if not before or not after or "@" in after or any(sign.isspace() for sign in text):
+        if text and (not before or not after or "@" in after or any(sign.isspace() for sign in text)):
             self.refuse(name, f"{text!r} is not a mail address")
         return text
 
@@ -414,7 +416,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _in_url(host: str) -> str:
-    """The host as a browser on this machine would write it."""
-    if host in {"0.0.0.0", "::"}:
+    """The host as a browser on this machine would write it: by its name, for a passkey is bound to a name and never to a number."""
+    if host in {"0.0.0.0", "::", "127.0.0.1", "::1"}:
         return "localhost"
     return f"[{host}]" if ":" in host else host

@@ -13,7 +13,7 @@ def test_without_any_setting_the_program_runs_for_this_machine_only() -> None:
     settings = Settings.from_env({})
     assert settings.data == ROOT / "var"
     assert settings.database_url == f"sqlite:///{ROOT / 'var' / 'trialcrf.sqlite3'}"
-    assert (settings.host, settings.port, settings.base_url) == ("127.0.0.1", 8000, "http://127.0.0.1:8000")
+    assert (settings.host, settings.port, settings.base_url) == ("127.0.0.1", 8000, "http://localhost:8000")
     assert settings.loopback
     assert settings.smtp_url is None
     assert not settings.demo
@@ -102,7 +102,8 @@ def test_demo_accounts_are_refused_to_anyone_else(host: str) -> None:
 
 def test_links_in_mails_lead_to_the_public_address() -> None:
     assert Settings.from_env({"BASE_URL": "https://crf.example.org/trial/"}).base_url == "https://crf.example.org/trial"
-    assert Settings.from_env({"HOST": "::1", "PORT": "9000"}).base_url == "http://[::1]:9000"
+    assert Settings.from_env({"HOST": "::1", "PORT": "9000"}).base_url == "http://localhost:9000"
+    assert Settings.from_env({"HOST": "fd00::7", "PORT": "9000"}).base_url == "http://[fd00::7]:9000"
     assert Settings.from_env({"HOST": "0.0.0.0"}).base_url == "http://localhost:8000"
 
 

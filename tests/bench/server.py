@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,8 +24,8 @@ def serving(url: str, data: Path) -> Iterator[int]:
 
 
 @contextmanager
-def serving_process(url: str, data: Path, **more: str) -> Iterator[tuple[int, int]]:
-    """The same, with its process id, and with `more` settings."""
+def serving_process(url: str, data: Path, under: Sequence[str] = (), **more: str) -> Iterator[tuple[int, int]]:
+    """The same, with its process id, and with `more` settings; `under` is the command that starts it with less than the machine has."""
     port = _free_port()
     settings = {
         "TRIALCRF_DATA": str(data),
@@ -39,7 +39,7 @@ def serving_process(url: str, data: Path, **more: str) -> Iterator[tuple[int, in
     log = data / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "trialcrf.cli", "serve"],
+            ["setpriv", "--pdeathsig", "TERM", *under, sys.executable, "-m", "trialcrf.cli", "serve"],
             cwd=ROOT,
             env={**os.environ, **settings},
             stdout=output,

@@ -98,3 +98,12 @@ def test_without_script_the_page_says_what_else_works(program, at_browser):
     assert person.page.locator("[data-start]").is_hidden() and person.page.locator("[data-failed]").is_hidden()
     person.press(person.page.locator("main a", has_text="user name and password"))
     assert person.reads("h1") == "Sign in"
+
+
+def test_at_another_address_of_the_program_the_page_says_where_a_passkey_works(program, at_browser):
+    """Whoever types the number of this machine gets no silent refusal of the browser."""
+    person = at_browser(url=f"http://127.0.0.1:{program.port}")
+    person.open("/sign-in")
+    person.press(person.page.locator('form[action="/sign-in/passkey"] button'))
+    assert person.page.locator(f'[data-elsewhere] a[href="http://localhost:{program.port}"]').is_visible()
+    assert not person.page.locator("[data-start]").is_visible() and not person.page.locator("[data-failed]").is_visible()

@@ -179,6 +179,15 @@ def test_every_job_says_what_it_does(means):
     assert all(job.rhythm.does.endswith(".") for job in JOBS.values())
 
 
+def test_the_tick_clears_away_what_a_killed_backup_left(world, means):
+    left = means.settings.backup_folder / ".unfinished-trialcrf-killed"
+    left.mkdir(parents=True)
+    (left / "held").write_bytes(b"")
+    (left / "clear").write_bytes(b"every record of the trial")
+    run(means, JOBS["tick"], OVERDUE)
+    assert not left.exists()
+
+
 def test_the_tick_is_one_row_that_moves_on(world, means):
     for _ in range(3):
         run(means, JOBS["tick"], OVERDUE)

@@ -19,6 +19,7 @@ from trialcrf.core.lock import Locked
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.language import Language
 from trialcrf.external.metrics import Board
+from trialcrf.external.webauthn import Here
 from trialcrf.store import guarded, migrations
 from trialcrf.store.transaction import Archived, is_archive, open_engine
 from trialcrf.web import (
@@ -32,6 +33,7 @@ from trialcrf.web import (
     export,
     guard,
     headers,
+    held_back,
     hospital,
     once,
     own_sessions,
@@ -213,6 +215,7 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     app.extensions["trialcrf.hospital"] = hospital.provider_of(settings)
     app.extensions["trialcrf.go_on"] = going_on.go_on
     app.extensions["trialcrf.demands"] = factors.demanded
+    app.extensions["trialcrf.other_session"] = held_back.other_session
     app.extensions["trialcrf.bursts"] = {}
     _prepare_templates(app)
     for module in BLUEPRINTS:
@@ -275,7 +278,9 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.filters.update(number=lambda value, decimals=None: _language().number(value, decimals))
     app.jinja_env.filters.update(percent=lambda n, of: _language().percent(n, of), clock=_clock)
     app.jinja_env.filters.update(full_day=lambda on: _language().full_day(on), weekday=lambda on: _language().weekday(on))
-    app.jinja_env.globals.update(nonce=headers.nonce, get_flashed_messages=done_notices)
+    app.jinja_env.globals.update(
+        passkey_origin=Here.of(app.config["BASE_URL"]).origin, nonce=headers.nonce, get_flashed_messages=done_notices
+    )
     app.jinja_env.globals.update(moment_at=lambda at, site: _language().moment(at, site.zone))
 
 

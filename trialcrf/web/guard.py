@@ -116,14 +116,15 @@ def end_view(_error: BaseException | None = None) -> None:
 
 
 @contextmanager
-def write(by: Who | None = None) -> Iterator[Transaction]:
+def write(by: Who | None = None, changing: int | None = None) -> Iterator[Transaction]:
     """A write transaction in the name of whoever asks, under the role that the route's verb needs; leaving it commits.
 
+    `changing` is the account whose roles may be changed.
     What was asked `alongside` is written in the first of them that goes through: with it or not at all.
     """
     end_view()
     with writing(engine(), g.now, by or acting()) as tx:
-        _still_given(tx)
+        _still_given(tx, changing)
         for first in g.pop("before_writing", ()):
             first(tx)
         yield tx
@@ -132,10 +133,10 @@ def write(by: Who | None = None) -> Iterator[Transaction]:
     g.pop("alongside", None)
 
 
-def _still_given(tx: Transaction) -> None:
+def _still_given(tx: Transaction, changing: int | None) -> None:
     """What the person may do was judged before the write began: a role that was taken away meanwhile lets nothing through any more."""
     session: Session | None = g.get("session")
-    if session is not None and not set(session.actor.grants) <= accounts.hold_grants(tx, session.actor.id):
+    if session is not None and not set(session.actor.grants) <= accounts.hold_grants(tx, session.actor.id, changing):
         raise NotAllowed(f"a role of {session.actor.username} was taken away meanwhile")
 
 
@@ -242,10 +243,14 @@ def _let_in(tx: Transaction, needed: str) -> AnyResponse | None:
     _check_origin()
     if needed == PUBLIC:
         return None
+    elsewhere: AnyResponse | None = None
     if request.method not in SAFE and not _same(request.form.get("token", ""), g.session.csrf):
-        abort(400, description=Message(N_("This page is from another session: open it again. Nothing was changed.")))
+        elsewhere = current_app.extensions["trialcrf.other_session"]()
+        if elsewhere is None:
+            abort(400, description=Message(N_("This page is from another session: open it again. Nothing was changed.")))
+        return elsewhere
     # Before anything is looked for: whoever lacks a second factor learns not even what there is.
-    elsewhere: AnyResponse | None = current_app.extensions["trialcrf.demands"](tx)
+    elsewhere = current_app.extensions["trialcrf.demands"](tx)
     if elsewhere is None:
         find_place(tx, needed)
     return elsewhere

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from trialcrf.actions import prove
 from trialcrf.actions.prove import WrongProof
 from trialcrf.store.audit import Who
-from trialcrf.web import guard
+from trialcrf.web import guard, held_back
 from trialcrf.web.account import safe_next
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import SAFE, SELF, page
@@ -58,13 +58,12 @@ def _asked(box: str, problem: WrongProof | None) -> str:
     """The page in place of what was asked for. A file is fetched, and a page read, after a detour that proves and leads back."""
     here = request.full_path.rstrip("?")
     reading = request.method in SAFE
-    sent = [(name, text) for name, texts in request.form.lists() for text in texts if name != "token" and "password" not in name]
     return render_template(
         "step_up.html",
         # The language is chosen on a page that can be read again: this one cannot, where something was sent.
         shell=replace(shell(), here=here if reading else url_for("account.home")),
         address=url_for("step_up.prove_") if reading else here,
-        fields=[("next", here)] if reading else sent,
+        fields=[("next", here)] if reading else held_back.fields(),
         box=box,
         problem=problem,
     )
