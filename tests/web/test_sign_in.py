@@ -82,6 +82,18 @@ def test_a_password_alone_opens_nothing_where_there_is_a_second_factor(each_hous
     assert client.post("/sign-in/second", data={"step": "guess", "code": app.code}).status_code == 401
 
 
+def test_by_what_somebody_signed_in_is_told_where_the_trail_is_read(house):
+    app = App(house, "cora")
+    client, asked = sign_in(house)
+    client.post("/sign-in/second", data={"step": hidden(asked, "step"), "code": app.code})
+    adam = house.client(ADMINISTRATOR)
+    adam.post("/language", {"language": "en"})
+    assert "Signed in by password and by one-time code" in text(adam.get(f"/people/{house.account('cora')}"))
+    dana = house.client("dana")
+    dana.post("/language", {"language": "en"})
+    assert "by password and by one-time code" in text(dana.get("/studies/msc_ssc/access-log"))
+
+
 def test_a_save_whose_session_ended_goes_through_both_steps_and_loses_nothing(house):
     app = App(house, "cora")
     client, asked = sign_in(house)
