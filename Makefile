@@ -44,7 +44,7 @@ types: dev ## Types (mypy; strict on core and actions)
 bench: dev ## Measure against the aims; writes bench.json
 	@$(BIN)/python -m tests.bench
 
-sabotage: dev ## Change the program line by line: of each requirement a test must notice (IDS="1 20" tries these)
+sabotage: dev ## Change the program line by line: of each requirement a test must notice (IDS="1 20" tries these, JOBS=2 two at a time)
 	@$(BIN)/python -m tests.sabotage $(IDS)
 
 faults: ## Every fault at its full count (kills, power cuts, full disks): hours, and root (COUNTS="20 5": kills and cuts)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 ROOT = Path(__file__).resolve().parent
 """The checkout: the program runs from it, and finds templates/, reports/ and migrations/ here."""
@@ -18,6 +18,9 @@ TEMPLATES = ROOT / "templates"
 REPORTS = ROOT / "reports"
 MIGRATIONS = ROOT / "migrations"
 STUDIES = ROOT / "trialcrf" / "studies"
+
+_KNOWN_PASSWORDS = frozenset({"", "admin", "changeme", "guest", "password", "postgres", "root", "test", "trialcrf"})
+"""Of services: those that products come with, and the word of the examples. The user's own name is another."""
 
 _DIALECTS = {
     "sqlite": "sqlite",
@@ -191,6 +194,8 @@ class Settings:
             )
         if settings.time_url and "time" not in settings.unencrypted and not _is_safe(settings.time_url):
             given.refuse("TRIALCRF_TIME_URL", "is asked without TLS: name it by https, or write time into TRIALCRF_UNENCRYPTED")
+        if not settings.database_unguarded:
+            given.refuse_known("DATABASE_URL", "DATABASE_OWNER_URL", "TRIALCRF_BACKUP_SERVER", "SMTP_URL")
         if settings.demo and not settings.loopback:
             given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")
         if settings.archive is not None and not settings.loopback:
@@ -225,6 +230,15 @@ class _Given:
 
     def refuse(self, name: str, why: str) -> None:
         self.problems.append(f"{name}: {why}")
+
+    def refuse_known(self, *names: str) -> None:
+        """Addresses with a password that everybody tries first: one that a product comes with, or that stands in an example."""
+        for name in names:
+            parts = _split(self.text(name, ""))
+            if parts is None or parts.password is None:
+                continue
+            if unquote(parts.password).lower() in {*_KNOWN_PASSWORDS, unquote(parts.username or "").lower()}:
+                self.refuse(name, "holds a password that everybody tries first: choose another")
 
     def text(self, name: str, default: str) -> str:
         return self._environ.get(name, "").strip() or default

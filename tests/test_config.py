@@ -126,6 +126,20 @@ def test_no_password_is_shown() -> None:
     assert "hidden" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "url", ["postgres:postgres@db/crf", "crf:crf@db/crf", "crf:PASSWORD@db/crf", "crf:@db/crf", "crf:%70assword@db/crf"]
+)
+def test_a_password_that_everybody_tries_first_is_refused_and_not_quoted(url: str) -> None:
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "TRIALCRF_BACKUP_SERVER"):
+        with pytest.raises(BadSettings) as refused:
+            Settings.from_env({name: f"postgresql://{url}"})
+        (said,) = refused.value.problems
+        assert said.startswith(f"{name}: holds a password") and url not in said
+    with pytest.raises(BadSettings):
+        Settings.from_env({"SMTP_URL": f"smtps://{url.partition('/')[0]}"})
+    assert Settings.from_env({"DATABASE_URL": "postgresql://crf@/crf?host=/run/postgresql"}).database_url, "by the socket, without any"
+
+
 def test_an_archive_is_opened_for_this_machine_only_and_with_a_moment() -> None:
     """`trialcrf archive open` sets it: whoever reaches such a server reads everything without a password."""
     assert Settings.from_env({}).archive is None

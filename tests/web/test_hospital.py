@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
-from tests.lying_provider import CLIENT_ID, SECRET, LyingProvider, lying_provider, signed_with_the_public_key, unsigned
+from tests.lying_provider import ACCESS_TOKEN, CLIENT_ID, SECRET, LyingProvider, lying_provider, signed_with_the_public_key, unsigned
 from tests.web.site import PASSWORD, Browser, House, text
 from tests.web.test_sign_in import App
 from trialcrf.actions import administer, hospital
@@ -19,7 +20,7 @@ from trialcrf.external import openid
 from trialcrf.external.openid import Client, Provider
 from trialcrf.store import audit
 from trialcrf.store.audit import SYSTEM_CHAIN
-from trialcrf.store.models import hospital_try, link_code
+from trialcrf.store.models import hospital_try, link_code, metadata
 from trialcrf.store.models import session as session_table
 
 MINE = "/account/hospital"
@@ -86,6 +87,23 @@ def test_whoever_is_linked_signs_in_by_the_hospital_and_lands_where_they_wanted(
     assert told(each_house) == []
 
 
+def test_no_token_of_the_hospital_leaves_the_server_or_is_kept(house, provider, caplog):
+    opened(house, provider)
+    link(house)
+    made = []
+    provider.token = lambda claims: made.append(provider.signed(claims)) or made[-1]
+    client = visitor(house)
+    with caplog.at_level(logging.DEBUG):
+        answers = [client.post("/hospital")]
+        answers += [client.get(way_back(provider, answers[0])), client.get("/account")]
+    assert answers[-1].status_code == 200 and len(made) == 1
+    with house.world.read() as tx:
+        kept = str([tx.read(select(table)).all() for table in metadata.sorted_tables])
+    seen = [caplog.text, kept, *(answer.text + str(answer.headers) for answer in answers)]
+    for token in (made[0], made[0].split(".")[2], ACCESS_TOKEN):
+        assert not any(token in one for one in seen)
+
+
 def test_the_hospitals_word_is_no_fresh_proof(house, provider):
     opened(house, provider)
     link(house)
@@ -134,6 +152,7 @@ def test_a_way_back_is_good_once_for_ten_minutes_and_in_one_browser(house, provi
     opened(house, provider)
     link(house)
     client, thief = visitor(house), visitor(house)
+    assert client.get("/hospital").status_code == 405, "nothing begins unless somebody presses a button"
     way = way_back(provider, client.post("/hospital"))
     thief.post("/hospital")
     assert thief.get(way).status_code == 401, "another browser"
@@ -169,7 +188,6 @@ ANSWERS = {"elsewhere": (302, {"Location": "http://127.0.0.1:9/"}, b""), "huge":
 @pytest.mark.parametrize("path", ["/token", "/.well-known/openid-configuration"])
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 def test_a_provider_that_does_not_answer_opens_nothing_and_is_no_misuse(house, provider, monkeypatch, path, answer):
-    monkeypatch.setattr(openid, "PATIENCE", 0.1)
     opened(house, provider)
     link(house)
     if answer is None:
@@ -177,7 +195,11 @@ def test_a_provider_that_does_not_answer_opens_nothing_and_is_no_misuse(house, p
     else:
         provider.answers = {path: answer}
     client = visitor(house)
+    if answer is None and path != "/token":
+        monkeypatch.setattr(openid, "PATIENCE", 0.1)
     led = client.post("/hospital")
+    if answer is None:
+        monkeypatch.setattr(openid, "PATIENCE", 0.1)
     final = client.get(way_back(provider, led)) if path == "/token" else led
     assert final.status_code == 503 and "with your password" in text(final)
     assert sessions(house) == 0 and told(house) == []

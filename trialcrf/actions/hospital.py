@@ -101,7 +101,7 @@ def sign_in_by(tx: Transaction, account_id: int, address: str) -> SignedIn:
     Whether anybody typed anything there is not known: it may have remembered its people. So this is no fresh proof.
     """
     accounts.note(tx, account_id, "hospital_sign_in")
-    signed_in = sign_in.begin(tx, account_id, address)
+    signed_in = sign_in.begin(tx, account_id, address, sign_in.HOSPITAL)
     sessions.unprove(tx, hash_of(signed_in.token))
     return signed_in
 

@@ -141,6 +141,7 @@ class Provider:
         ends, made, subject = claims.get("exp"), claims.get("iat"), claims.get("sub")
         moment, begins = now.timestamp(), claims.get("nbf", 0)
         wrong = {
+            "type": "events" in claims,
             "issuer": claims.get("iss") != self.client.issuer,
             "audience": self.client.client_id not in audience,
             "azp": claims.get("azp", self.client.client_id) != self.client.client_id or (len(audience) > 1 and "azp" not in claims),
@@ -164,11 +165,13 @@ class Provider:
         """The claims of a token that one of the provider's keys signed. Raises Refused, and Unreachable where its keys cannot be had."""
         try:
             header = json.loads(base64.urlsafe_b64decode(token.partition(".")[0] + "=="))
-            algorithm, kid = header.get("alg"), header.get("kid")
+            algorithm, kid, sort = header.get("alg"), header.get("kid"), str(header.get("typ", "JWT"))
         except (ValueError, AttributeError):
             raise Refused("token") from None
         if algorithm not in ALGORITHMS:
             raise Refused("algorithm")
+        if sort.lower() != "jwt":
+            raise Refused("type")  # An access token, or one that ends a session: signed by the same keys, and no word of who signed in.
         key = self._key(kid, algorithm)
         if key is None:
             self._keys = self._fetched_keys(now)  # Once: it may have changed them since.

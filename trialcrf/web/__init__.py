@@ -247,9 +247,14 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     if ends:
         refusing.end_with(engine)
     app.register_error_handler(once.SavedAlready, once.lead)
-    if settings.proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies)  # type: ignore[method-assign]
+    stand_behind(app, settings.proxies)
     return app
+
+
+def stand_behind(app: Flask, proxies: int) -> None:
+    """Who asks is who so many servers of the house say that it is, the last of them last; what was sent to them says nothing."""
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
 
 
 def limit_of(app: Flask) -> Callable[[str, str], int]:

@@ -6,7 +6,7 @@ import hmac
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -14,7 +14,7 @@ from flask import Blueprint, Response, abort, current_app, g, redirect, request,
 from sqlalchemy import Engine
 from werkzeug.wrappers import Response as AnyResponse
 
-from trialcrf.actions import NotAllowed, sign_in, who
+from trialcrf.actions import NotAllowed, prove, sign_in, who
 from trialcrf.actions.oversight.amend import NOT_RELEASED
 from trialcrf.core.access import VERBS, may, sites_of
 from trialcrf.core.sight import eyes_of, seen_at
@@ -138,6 +138,20 @@ def _still_given(tx: Transaction, changing: int | None) -> None:
     session: Session | None = g.get("session")
     if session is not None and not set(session.actor.grants) <= accounts.hold_grants(tx, session.actor.id, changing):
         raise NotAllowed(f"a role of {session.actor.username} was taken away meanwhile")
+
+
+def renew() -> None:
+    """After a right proof the session goes on, fresh, under a new token, whatever becomes of the rest; once a request. Raises WrongProof.
+
+    In a transaction of its own, which is not the one that saves: what comes first in that one, or alongside, waits for it.
+    """
+    if g.get("fresh_token"):
+        return
+    end_view()
+    actor = g.session.actor
+    with writing(engine(), g.now, Who(actor.username, "self", actor.organisation, address())) as tx:
+        token = prove.renew(tx, g.session, address())
+    g.fresh_token, g.session = token, replace(g.session, proved_at=g.now)
 
 
 def alongside(also: Callable[[Transaction], None]) -> None:

@@ -128,7 +128,7 @@ def _opened(one: Try, identity: Identity, address: str) -> Response:
             hospital.link(tx, one, identity, mine)
             hospital.account_of(tx, identity, demo_allowed)
         if hospital.asks_more(tx, account_id, identity):
-            step = second.begin_step(tx, account_id)
+            step = second.begin_step(tx, account_id, by_hospital=True)
         else:
             step, signed_in = "", hospital.sign_in_by(tx, account_id, address)
     if step:

@@ -7,8 +7,9 @@ from dataclasses import replace
 from flask import Blueprint, current_app, g, make_response, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response as AnyResponse
 
-from trialcrf.actions import prove
+from trialcrf.actions import prove, sign
 from trialcrf.actions.prove import WrongProof
+from trialcrf.actions.sign import Proof
 from trialcrf.store.audit import Who
 from trialcrf.web import guard, held_back
 from trialcrf.web.account import safe_next
@@ -49,9 +50,18 @@ def _prove(password: str) -> None:
         with guard.write(Who.nobody()) as tx:
             prove.note_wrong(tx, actor, guard.address())
         raise
-    with guard.write(Who(actor.username, "self", actor.organisation, guard.address())) as tx:
-        token = prove.renew(tx, g.session, guard.address())
-    g.fresh_token, g.session = token, replace(g.session, proved_at=g.now)
+    guard.renew()
+
+
+def signer(password: str | None) -> Proof:
+    """Check the password that a signature asks for; the session then goes on, fresh, under a new token, signed or not (ASVS 7.2.4).
+
+    Raises sign.WrongPassword, which the shell puts into the trail, and WrongProof.
+    """
+    with guard.read() as tx:
+        proof = sign.reauthenticate(tx, g.session.actor, password or "", guard.address(), g.now)
+    guard.renew()
+    return proof
 
 
 def _asked(box: str, problem: WrongProof | None) -> str:

@@ -97,7 +97,7 @@ def begin_passkey(tx: Transaction, account_id: int) -> str:
 
 def passkey_asked(tx: Transaction, account_id: int, token: str, here: Here, now: datetime) -> str:
     """What the browser is asked to make a passkey, as JSON. Raises Impossible."""
-    step = steps.find(tx, MAKE, hash_of(token), now)
+    step = steps.find(tx, (MAKE,), hash_of(token), now)
     found = accounts.by_id(tx, account_id)
     if step is None or step.account_id != account_id or found is None:
         raise Impossible(Message(N_("This took too long: begin again.")))
@@ -108,7 +108,7 @@ def passkey_asked(tx: Transaction, account_id: int, token: str, here: Here, now:
 
 def add_passkey(tx: Transaction, account_id: int, token: str, answer: str, name: str, here: Here, now: datetime) -> tuple[str, ...]:
     """Keep the passkey that the browser made. Returns recovery codes where there were none. Raises Impossible."""
-    step = steps.find(tx, MAKE, hash_of(token), now)
+    step = steps.find(tx, (MAKE,), hash_of(token), now)
     if step is None or step.account_id != account_id or not steps.end(tx, step):
         raise Impossible(Message(N_("This took too long: begin again.")))
     try:

@@ -34,7 +34,10 @@ def frame(endpoint: str, alone: bool = False) -> Shell:
 
 
 def confirm_person(password: str, box: str = "password") -> None:
-    """Whoever changes what opens the account types its password again. Raises Impossible; a wrong one counts as a failed sign-in."""
+    """Whoever changes what opens the account types its password again; the session goes on under a new token.
+
+    Raises Impossible; a wrong one counts as a failed sign-in.
+    """
     actor = g.session.actor
     try:
         with guard.read() as tx:
@@ -44,3 +47,4 @@ def confirm_person(password: str, box: str = "password") -> None:
             sign_in.note_failure(tx, actor.username, guard.address())
         wrong.field = box
         raise
+    guard.renew()
