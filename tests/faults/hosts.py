@@ -44,6 +44,8 @@ from trialcrf.store.models import chain_head
 from trialcrf.store.transaction import open_engine, reading, writing
 
 PORT, SMTP = 8000, 2525
+PAUSE = 0.25
+"""Seconds between two saves of a client: it is about what becomes of each, not about how many there are."""
 BASE = "http://crf.example.org"
 SECRETS = {"owner": "the owner of sixteen", "app": "the program of sixteen", "read": "the reader of sixteen"}
 REMINDERS = """
@@ -115,7 +117,8 @@ class Rover(Client):
                     self.browser.move(host)
                 for _ in range(3):
                     self._next(host)
-            until.wait(0.02)
+                    until.wait(PAUSE)
+            until.wait(PAUSE)
 
     def _next(self, host: str) -> None:
         assert self.browser is not None
@@ -166,7 +169,7 @@ class House:
     box: Mailbox
     hosts: list[Host]
     clients: list[Rover]
-    folder: Path
+    unfilled: int  # the id of the subject whose visits nobody fills
 
     def rove(self, until: threading.Event) -> list[threading.Thread]:
         with self.network.switch.inside():
@@ -219,6 +222,8 @@ def house(clients: int = 3, count: int = 3) -> Iterator[House]:
     base.chmod(0o755)
     network: Network | None = None
     box, mails, server = Mailbox(), None, None
+    hosts: list[Host] = []
+    rovers: list[Rover] = []
     try:
         network = Network()
         machine, address = network.add()
@@ -231,7 +236,8 @@ def house(clients: int = 3, count: int = 3) -> Iterator[House]:
             (base / "pg" / "data" / "pg_hba.conf").write_text(f"local all all trust\nhost all all {NET}.0/24 scram-sha-256\n")
             server.start()
         url = _database(server, sockets, base)
-        rovers = _trial(url, base, clients)
+        made_for, unfilled = _trial(url, base, clients)
+        rovers += made_for
         with network.switch.inside():
             mails = Controller(box, hostname=f"{NET}.1", port=SMTP)
             mails.start()
@@ -241,10 +247,10 @@ def house(clients: int = 3, count: int = 3) -> Iterator[House]:
             "TRIALCRF_DATA": str(data), "DATABASE_URL": app, "PORT": str(PORT), "BASE_URL": BASE, "SMTP_URL": f"smtp://{NET}.1:{SMTP}",
             "TRIALCRF_DEMO": "no", "TRIALCRF_DATABASE_UNGUARDED": "no", "TRIALCRF_WORKERS": "1", "LC_ALL": "en_GB.UTF-8",
         }  # fmt: skip
-        hosts = [Host(*network.add(), environ, base / f"host{number}.log") for number in range(count)]
+        hosts += [Host(*network.add(), environ, base / f"host{number}.log") for number in range(count)]
         for one in rovers:
             one.hosts = [host.address for host in hosts]
-        made = House(network, server, url, app, data, box, hosts, rovers, base)
+        made = House(network, server, url, app, data, box, hosts, rovers, unfilled)
         for host in hosts:
             host.start()
         for host in hosts:
@@ -255,6 +261,11 @@ def house(clients: int = 3, count: int = 3) -> Iterator[House]:
             mails.stop()
         if network is not None:
             network.remove()
+        for host in hosts:
+            host.reap()
+        for one in rovers:
+            if one.browser is not None:
+                one.browser.close()
         if server is not None:
             server.kill()
         shutil.rmtree(base, ignore_errors=True)
@@ -278,7 +289,7 @@ def administer_database(url: str, data: Path, *arguments: str) -> str:
     return result.output
 
 
-def _trial(url: str, base: Path, count: int) -> list[Rover]:
+def _trial(url: str, base: Path, count: int) -> tuple[list[Rover], int]:
     """The trial of `tests/bench` with reminders: somebody to be reminded, one subject whose visits nobody fills, and who orders reports."""
     study = base / "study"
     shutil.copytree(ROOT / "tests" / "bench" / "study", study)
@@ -296,7 +307,7 @@ def _trial(url: str, base: Path, count: int) -> list[Rover]:
         here = sites.find(tx, STUDY, SITE)
         assert here
     with writing(engine, NOW, who) as tx:
-        enrol.enrol(tx, published, here, "person", Typed(ADMISSION), NOW)
+        unfilled, _saved = enrol.enrol(tx, published, here, "person", Typed(ADMISSION), NOW)
     with writing(engine, datetime.now(UTC), who) as tx:
         # Done by somebody before: to prove a backup takes longer than all that is tried here.
         period = RHYTHMS["backup"].period
@@ -306,11 +317,12 @@ def _trial(url: str, base: Path, count: int) -> list[Rover]:
         runs.finish(tx, taken, runs.DONE, "", {}, None)
     engine.dispose()
     made = clients_of(coordinators(count), addresses)
-    return [Rover(one.name, one.addresses, one.number) for one in made]
+    return [Rover(one.name, one.addresses, one.number) for one in made], unfilled.id
 
 
 def newer_checkout(folder: Path, additive: bool = True) -> Path:
     """A copy of this checkout with one more migration: the next version of the program."""
+
     def linked(source: str, target: str) -> None:
         try:
             os.link(source, target)

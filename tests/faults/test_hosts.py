@@ -6,6 +6,7 @@ Both tests use one installation, which takes half a minute to start; each can ru
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -16,10 +17,12 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from email.message import EmailMessage
+from pathlib import Path
 from urllib.parse import urlencode
 
 import pytest
 
+from config import ROOT
 from tests.bench.browser import Browser
 from tests.bench.trial import PASSWORD, STUDY
 from tests.faults.clients import judge, wait_until
@@ -69,7 +72,7 @@ def saves(here: House) -> int:
 def wrong_mails(here: House, taken: list[tuple[str, EmailMessage]]) -> str:
     """What is wrong with what became of the reminders; empty where nothing is."""
     delivered = Counter(str(message["Message-ID"]) for _, message in taken)
-    rows = here.ask("SELECT key, state, params FROM outbox WHERE kind = 'reminder'")
+    rows = here.ask("SELECT key, state, params FROM outbox WHERE kind = 'remind'")
     if not rows:
         return "nobody was to be reminded"
     known = {message_id(str(key), BASE): (str(state), str(params)) for key, state, params in rows}
@@ -80,7 +83,7 @@ def wrong_mails(here: House, taken: list[tuple[str, EmailMessage]]) -> str:
             return f"a mail is {state}"
         if (state == outbox.SENT and not delivered[one]) or (state == outbox.CANCELLED and delivered[one]):
             return f"a mail that is {state} was delivered {delivered[one]} times"
-        if state == outbox.CANCELLED and '"P01-0004"' in params and len(here.clients) == 3:
+        if state == outbox.CANCELLED and json.loads(params)["subject"] == here.unfilled:
             return "a reminder of a visit that nobody filled was cancelled"
     return ""
 
@@ -117,8 +120,9 @@ def test_a_host_that_loses_its_power_takes_nothing_along(running):
     order(dana, "The second.")
     wait_until(lambda: saves(here) >= 12 and any(host.draws() for host in here.hosts), 90)
     dying = next(host for host in here.hosts if host.draws())
-    here.hold(dying)
+    holding = here.hold(dying)
     here.die(dying)
+    holding.wait(10)
     stood = saves(here)
 
     # What it had locked is free again; the first saves wait for that, and those who asked it go elsewhere.
@@ -192,8 +196,9 @@ def test_the_hosts_are_upgraded_one_after_the_other_while_people_save(running, t
     upgrade = [sys.executable, "-m", "trialcrf.cli", "db", "upgrade", "--name", "trial"]
     done = subprocess.run(upgrade, cwd=newer, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
-    go_on(20)  # The version before goes on, on a schema that it does not know,
-    restarted(here, here.hosts[0], None, go_on)  # and starts on it.
+    go_on(20)  # The version before goes on, on a schema that it does not know.
+    if FULL:
+        restarted(here, here.hosts[0], ROOT, go_on)  # And it starts on it.
     for host in here.hosts[:2]:
         restarted(here, host, newer, go_on)
     until.set()
@@ -207,10 +212,10 @@ def test_the_hosts_are_upgraded_one_after_the_other_while_people_save(running, t
     refused_where_the_migration_says_so(here)
 
 
-def restarted(here: House, host: Host, root: object, go_on: Callable[[], None]) -> None:
+def restarted(here: House, host: Host, root: Path, go_on: Callable[[], None]) -> None:
     host.stop()
     go_on()
-    host.start(root) if root else host.start()  # type: ignore[arg-type]
+    host.start(root)
     here.ready(host)
     go_on()
 

@@ -93,7 +93,12 @@ def is_passing(error: Any) -> bool:
     """Whether the same request may well succeed when it is sent again: nothing of it was kept, and nothing is wrong with it."""
     if not isinstance(error, DBAPIError):
         return False
-    return isinstance(error.orig, sqlite3.OperationalError) and "locked" in str(error.orig) or is_outdated(error.orig) or _state(error) in _PASSING
+    return (
+        isinstance(error.orig, sqlite3.OperationalError)
+        and "locked" in str(error.orig)
+        or is_outdated(error.orig)
+        or _state(error) in _PASSING
+    )
 
 
 def is_outdated(error: Any) -> bool:
