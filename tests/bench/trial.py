@@ -32,7 +32,7 @@ def coordinators(count: int) -> list[str]:
 
 
 def prepare(url: str, people: int, subjects: int, folder: Path = Path(__file__).parent / "study") -> list[str]:
-    """Publish the study of this folder, make the site and the accounts, enrol the subjects. Returns the addresses of every form still to be filled.
+    """Publish the study of this folder, make the site and the accounts, enrol the subjects. Returns the address of each form to fill.
 
     Everyone works at one site: every save waits for the head of one chain, which is the hardest case.
     """

@@ -1,4 +1,4 @@
-"""Three machines with web server, scheduler and worker on one PostgreSQL; one of them loses its power, the other two are upgraded under load.
+"""Three machines with web server, scheduler and worker on one PostgreSQL; one loses its power, the other two are upgraded under load.
 
 Both tests use one installation, which takes half a minute to start; each can run without the other.
 """
@@ -130,15 +130,14 @@ def test_a_host_that_loses_its_power_takes_nothing_along(running):
     wait_until(lambda: saves(here) >= stood + 12, 90)
     waited = time.monotonic() - began
     near, far = here.hosts[:2]
-    with closing(signed_in(here, near, "dana")) as elsewhere:
-        with here.network.switch.inside():
-            elsewhere.move(far.address)
-            assert elsewhere.get(LIST).status == 200
-            copy = here.browser(near)
-            copy._cookie, copy.token = elsewhere._cookie, elsewhere.token
-            assert copy.post("/sign-out", urlencode({"token": copy.token}).encode()).status == 303
-            assert elsewhere.get(LIST).status != 200, "a session that was ended on one host lives on another"
-            copy.close()
+    with closing(signed_in(here, near, "dana")) as elsewhere, here.network.switch.inside():
+        elsewhere.move(far.address)
+        assert elsewhere.get(LIST).status == 200
+        copy = here.browser(near)
+        copy._cookie, copy.token = elsewhere._cookie, elsewhere.token
+        assert copy.post("/sign-out", urlencode({"token": copy.token}).encode()).status == 303
+        assert elsewhere.get(LIST).status != 200, "a session that was ended on one host lives on another"
+        copy.close()
     wait_until(lambda: all(one.state == reports.DRAWN for one in ordered(here)), 150)
     until.set()
     clients_joined(working)

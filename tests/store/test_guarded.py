@@ -14,7 +14,9 @@ from sqlalchemy.exc import DBAPIError
 from tests.actions.screening import screen_donor, screen_recipient
 from tests.actions.world import World, make_world, typed
 from trialcrf.cli import main
+from trialcrf.external import backup
 from trialcrf.external.language import Language
+from trialcrf.external.queue import DRAW_REPORT, Queue
 from trialcrf.jobs.verify import verify
 from trialcrf.store import guarded, migrations, privileges
 from trialcrf.store.guarded import NotGuarded
@@ -192,6 +194,40 @@ def test_a_schema_of_a_later_program_is_refused(database_url, tmp_path):
         migrations.check(engine)
     engine.dispose()
     assert "later version" in run(database_url, "outbox", "list", code=1, data=tmp_path)
+
+
+def test_the_application_copies_its_database_and_uses_its_queue(guarded_url, tmp_path):
+    url = as_role(guarded_url, "trial_app")
+    backup.copy(url, tmp_path / "copy")
+    Queue(tmp_path, url).put(DRAW_REPORT, 17)
+    assert len(Queue(tmp_path, url)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"], "the queue is where every machine sees it"
+    engine = open_engine(as_role(guarded_url, "trial_read"))
+    with pytest.raises(DBAPIError, match="permission denied"):
+        do(engine, "SELECT * FROM queue.huey_task")
+    engine.dispose()
+
+
+def test_an_upgrade_that_the_version_before_cannot_go_on_beside_waits_until_it_is_stopped(databases, tmp_path):
+    """0008 is one that it can go on beside, 0007 is none."""
+    url = databases.fresh("postgresql")
+    passwords = tmp_path / "passwords.json"
+    passwords.write_text("{}")
+    run(url, "db", "init", "--name", "beside", "--passwords", str(passwords), data=tmp_path, DATABASE_OWNER_URL=url)
+    at_work, administrator = open_engine(as_role(url, "beside_app")), open_engine(url)
+    with at_work.connect(), administrator.connect() as connection:
+        do(administrator, "UPDATE alembic_version SET version_num = '0006'")
+        said = run(url, "db", "upgrade", "--name", "beside", code=1, data=tmp_path, DATABASE_OWNER_URL=url)
+        assert "stop every web server" in said
+        assert migrations.revision(connection) == "0006"
+    assert migrations.additive("0007")
+    assert not migrations.additive("0006")
+    do(administrator, "UPDATE alembic_version SET version_num = '0008'")
+    with administrator.connect() as connection:
+        assert migrations.serves_from(connection) == "0007"
+    at_work.dispose()
+    administrator.dispose()
+    databases.drop(url)
 
 
 def test_sqlite_that_keeps_no_log_is_refused(databases):

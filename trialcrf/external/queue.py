@@ -34,8 +34,8 @@ class _Ids(Serializer):
 
 
 class Queue:
-    """Messages wait in PostgreSQL, where that is the database, else in the file `queue.db` of the folder `data`; they outlive every process,
-    and are taken by one worker each, on whichever machine it runs.
+    """Messages wait in PostgreSQL, where that is the database, else in the file `queue.db` of the folder `data`; they outlive every
+    process, and are taken by one worker each, on whichever machine it runs.
 
     Taken is not done: a worker that dies loses its message, so whoever orders work leaves a row, and a sweep puts what is left again.
     """

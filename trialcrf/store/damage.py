@@ -93,22 +93,13 @@ def is_passing(error: Any) -> bool:
     """Whether the same request may well succeed when it is sent again: nothing of it was kept, and nothing is wrong with it."""
     if not isinstance(error, DBAPIError):
         return False
-    return (
-        isinstance(error.orig, sqlite3.OperationalError)
-        and "locked" in str(error.orig)
-        or is_outdated(error.orig)
-        or _state(error) in _PASSING
-    )
+    busy = isinstance(error.orig, sqlite3.OperationalError) and "locked" in str(error.orig)
+    return busy or is_outdated(error.orig) or getattr(error.orig, "sqlstate", None) in _PASSING
 
 
 def is_outdated(error: Any) -> bool:
     """Whether PostgreSQL refuses a statement that it prepared before a migration changed what it gives back."""
     return getattr(error, "sqlstate", None) == "0A000" and "cached plan" in str(error)
-
-
-def _state(error: DBAPIError) -> str | None:
-    state: str | None = getattr(error.orig, "sqlstate", None)
-    return state
 
 
 def is_failure(error: BaseException) -> bool:

@@ -181,10 +181,8 @@ def renew(connection: Connection) -> None:
 
 
 def _functions_to_make(connection: Connection) -> dict[str, str]:
-    rows = connection.execute(
-        text("SELECT proname AS name, prosrc AS body FROM pg_proc WHERE pronamespace = current_schema()::regnamespace")
-    )
-    present = {row.name: row.body for row in rows}
+    asked = "SELECT proname AS name, prosrc AS body FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
+    present = {row.name: row.body for row in connection.execute(text(asked))}
     return {name: body for name, body in FUNCTIONS.items() if present.get(name) != body}
 
 
