@@ -65,10 +65,10 @@ class Host:
     log: Path
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
-    def start(self, root: Path = ROOT) -> None:
+    def start(self, root: Path = ROOT, jobs: bool = True) -> None:
         env = {**os.environ, **self.environ, "HOST": self.address}
         with self.machine.inside(), self.log.open("ab") as output:
-            for words in (["serve"], ["jobs", "serve"]):
+            for words in (["serve"], ["jobs", "serve"])[: 1 + jobs]:
                 line = ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "trialcrf.cli", *words]
                 self.running.append(subprocess.Popen(line, cwd=root, env=env, stdout=output, stderr=output, start_new_session=True))
 
