@@ -1,5 +1,7 @@
-"""An installation on several machines: a PostgreSQL with its three roles, hosts with web server, scheduler and worker, a mail server, and
-clients that go round the hosts. `python -m tests.faults.hosts` holds a lock, as a host does that dies in the middle of a save."""
+"""An installation on several machines: PostgreSQL with its three roles, hosts, a mail server, and clients that go round the hosts.
+
+`python -m tests.faults.hosts URL` holds a lock, as a host does that dies in the middle of a save.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Machines on one network, each a network namespace of the kernel without a name: nothing of this machine's own network is touched, and
-when the last process in them is gone, and this one, nothing is left."""
+"""Machines on one network, each a network namespace of the kernel that has no name.
+
+Nothing of this machine's own network is touched, and when the last process in them is gone, and this one, nothing is left.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,4 @@
-"""The queue of work that takes time: in PostgreSQL itself, or a SQLite file. The only room that imports huey; a message carries an id and
-nothing else."""
+"""The queue of work that takes time, in PostgreSQL itself or a SQLite file. The only room that imports huey; a message carries an id."""
 
 from __future__ import annotations
 
