@@ -279,18 +279,23 @@ def test_the_sweep_hands_every_order_to_the_queue_and_none_beside_those_that_wai
     first, second = order(world), order(world)
     assert run(means, JOBS["draw-reports"], OVERDUE).params["count"] == 2
     assert run(means, JOBS["draw-reports"], OVERDUE).params["count"] == 0
-    with sqlite3.connect(means.settings.data / "queue.db") as queue:
-        messages = [json.loads(row[0]) for row in queue.execute("SELECT data FROM task ORDER BY id")]
+    if world.engine.dialect.name == "sqlite":
+        with sqlite3.connect(means.settings.data / "queue.db") as queue:
+            messages = [json.loads(row[0]) for row in queue.execute("SELECT data FROM task ORDER BY id")]
+    else:
+        assert not (means.settings.data / "queue.db").exists(), "another machine would not see it"
+        with world.engine.connect() as connection:
+            messages = [json.loads(bytes(row[0])) for row in connection.execute(text("SELECT data FROM queue.huey_task ORDER BY id"))]
     assert [message["args"] for message in messages] == [[first], [second]]
     assert all(set(message) == {"id", "name", "args"} for message in messages), "a message carries an id and nothing else"
 
 
-def test_messages_outlive_the_process_and_are_taken_by_one_worker(tmp_path):
-    Queue(tmp_path / "queue.db").put(DRAW_REPORT, 17)
+def test_messages_outlive_the_process_and_are_taken_by_one_worker(tmp_path, database_url):
+    Queue(tmp_path, database_url).put(DRAW_REPORT, 17)
     taken: list[int] = []
     done = threading.Event()
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    queue = Queue(tmp_path / "queue.db")
+    queue = Queue(tmp_path, database_url)
     assert len(queue) == 1
 
     def draw(report_id: int) -> None:

@@ -8,24 +8,27 @@ import shutil
 import socket
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine, make_url, text
+from sqlalchemy import Engine, make_url, select, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from tests import certificates
 from tests.actions.screening import screen_donor, screen_recipient
 from tests.actions.world import World, make_world, typed
 from tests.conftest import LOSSY, running_postgresql, scratch, scratch_folder
-from trialcrf.cli import main
+from trialcrf.cli import database, main
+from trialcrf.external import backup
 from trialcrf.external.language import Language
+from trialcrf.external.queue import DRAW_REPORT, Queue
 from trialcrf.jobs.verify import verify
-from trialcrf.store import guarded, migrations, privileges
+from trialcrf.store import damage, guarded, migrations, privileges
 from trialcrf.store.guarded import NotGuarded
 from trialcrf.store.migrations import SchemaAhead
 from trialcrf.store.models import metadata
-from trialcrf.store.transaction import open_engine
+from trialcrf.store.transaction import open_engine, reading
 from trialcrf.store.triggers import APPEND_ONLY, FROZEN
 
 LASTING = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
@@ -197,6 +200,82 @@ def test_a_schema_of_a_later_program_is_refused(database_url, tmp_path):
         migrations.check(engine)
     engine.dispose()
     assert "later version" in run(database_url, "outbox", "list", code=1, data=tmp_path)
+
+
+def test_the_application_copies_its_database_and_uses_its_queue(guarded_url, tmp_path):
+    url = as_role(guarded_url, "trial_app")
+    backup.copy(url, tmp_path / "copy")
+    Queue(tmp_path, url).put(DRAW_REPORT, 17)
+    assert len(Queue(tmp_path, url)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"], "the queue is where every machine sees it"
+    engine = open_engine(as_role(guarded_url, "trial_read"))
+    with pytest.raises(DBAPIError, match="permission denied"):
+        do(engine, "SELECT * FROM queue.huey_task")
+    engine.dispose()
+
+
+def test_an_upgrade_that_the_version_before_cannot_go_on_beside_waits_until_it_is_stopped(databases, tmp_path):
+    """0008 is one that it can go on beside, 0007 is none."""
+    url = databases.fresh("postgresql")
+    passwords = tmp_path / "passwords.json"
+    passwords.write_text("{}")
+    run(url, "db", "init", "--name", "beside", "--passwords", str(passwords), data=tmp_path, DATABASE_OWNER_URL=url)
+    at_work, administrator = open_engine(as_role(url, "beside_app")), open_engine(url)
+    with at_work.connect(), administrator.connect() as connection:
+        do(administrator, "UPDATE alembic_version SET version_num = '0006'")
+        said = run(url, "db", "upgrade", "--name", "beside", code=1, data=tmp_path, DATABASE_OWNER_URL=url)
+        assert "stop every web server" in said
+        assert migrations.revision(connection) == "0006"
+    assert migrations.additive("0007")
+    assert not migrations.additive("0006")
+    do(administrator, "UPDATE alembic_version SET version_num = '0008'")
+    with administrator.connect() as connection:
+        assert migrations.serves_from(connection) == "0007"
+    at_work.dispose()
+    administrator.dispose()
+    databases.drop(url)
+
+
+def test_an_upgrade_gives_way_to_whoever_uses_a_table_and_tries_again(databases, tmp_path, monkeypatch):
+    url = databases.empty("postgresql")
+    migrations.upgrade(url, "0007")
+    administrator = open_engine(url)
+    with administrator.begin() as connection:
+        privileges.prepare(connection, privileges.Roles.named("patient"), {})
+    reader, waits = administrator.connect(), []
+    reader.exec_driver_sql("SELECT count(*) FROM report")
+
+    def let_go(seconds: float) -> None:
+        waits.append(seconds)
+        reader.close()
+
+    monkeypatch.setattr(database, "time", SimpleNamespace(sleep=let_go))
+    said = run(url, "db", "upgrade", "--name", "patient", data=tmp_path, DATABASE_OWNER_URL=url)
+    assert (len(waits), "tried again until it is free" in said) == (1, True)
+    migrations.check(administrator)
+    administrator.dispose()
+    databases.drop(url)
+
+
+def test_a_statement_prepared_before_a_column_changed_its_type_fails_once_and_can_be_sent_again(databases):
+    url = databases.fresh("postgresql")
+    engine = open_engine(url)
+
+    def browsers() -> list[str]:
+        with reading(engine) as tx:
+            return list(tx.read(select(metadata.tables["session"].c.browser)).scalars())
+
+    for _ in range(8):  # From the fifth time on a connection has it prepared.
+        browsers()
+    other = open_engine(url)  # On its own connection the driver would see what is done, and prepare anew.
+    do(other, "ALTER TABLE session ALTER COLUMN browser TYPE varchar(999)")
+    with pytest.raises(DBAPIError, match="cached plan") as failed:
+        browsers()
+    assert damage.is_passing(failed.value)
+    assert browsers() == []
+    engine.dispose()
+    other.dispose()
+    databases.drop(url)
 
 
 def test_sqlite_that_keeps_no_log_is_refused(databases):

@@ -91,7 +91,7 @@ def _draw_reports(means: Means, now: datetime) -> Message:
     if len(means.queue):
         return _said("draw-reports", count=0)
     with reading(means.engine) as tx:
-        waiting = reports.waiting(tx)
+        waiting = reports.waiting(tx, read_clock())
     for report_id in waiting:
         means.queue.put(DRAW_REPORT, report_id)
     return _said("draw-reports", count=len(waiting))

@@ -85,6 +85,23 @@ def is_damage(error: Any) -> bool:
     return getattr(error, "sqlstate", None) in _OF_POSTGRESQL
 
 
+_PASSING = frozenset({"40P01", "40001", "55P03"})
+"""two stood in each other's way, or somebody else held what was waited for."""
+
+
+def is_passing(error: Any) -> bool:
+    """Whether the same request may well succeed when it is sent again: nothing of it was kept, and nothing is wrong with it."""
+    if not isinstance(error, DBAPIError):
+        return False
+    busy = isinstance(error.orig, sqlite3.OperationalError) and "locked" in str(error.orig)
+    return busy or is_outdated(error.orig) or getattr(error.orig, "sqlstate", None) in _PASSING
+
+
+def is_outdated(error: Any) -> bool:
+    """Whether PostgreSQL refuses a statement that it prepared before a migration changed what it gives back."""
+    return getattr(error, "sqlstate", None) == "0A000" and "cached plan" in str(error)
+
+
 def is_failure(error: BaseException) -> bool:
     """Whether a request failed by the database at all: once writing has stopped, that is why."""
     return isinstance(error, DBAPIError)

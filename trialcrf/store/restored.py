@@ -63,6 +63,8 @@ def snapshot(tx: Transaction) -> str:
     """The name of the view that this PostgreSQL transaction has, for another connection to read the same; empty on SQLite."""
     if tx.connection.dialect.name != "postgresql":
         return ""
+    # Whoever copies reads by connections of its own, for hours perhaps: this one has nothing to say meanwhile.
+    tx.read(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     return str(tx.read(text("SELECT pg_export_snapshot()")).scalar_one())
 
 

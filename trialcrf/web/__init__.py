@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Flask, Response, g, make_response, render_template, request
 from jinja2 import StrictUndefined
-from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -20,7 +19,7 @@ from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.language import Language
 from trialcrf.external.metrics import Board
 from trialcrf.external.webauthn import Here
-from trialcrf.store import guarded, migrations
+from trialcrf.store import damage, guarded, migrations
 from trialcrf.store.transaction import Archived, is_archive, open_engine
 from trialcrf.web import (
     account,
@@ -347,7 +346,7 @@ def _explain(error: Exception) -> tuple[str, int] | Response:
         status = 403
     elif isinstance(error, Archived):
         status, said = 403, Message(archived.READ_ONLY)
-    elif isinstance(error, OperationalError) and "locked" in str(error):
+    elif damage.is_passing(error):
         status = 503
     if status == 500 or status not in _HEADINGS:
         status = status if status in _HEADINGS else 500

@@ -21,6 +21,7 @@ from trialcrf.core.sight import eyes_of, seen_at
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import clock
 from trialcrf.external.language import Language
+from trialcrf.external.queue import Queue
 from trialcrf.store import accounts, damage, definitions, sessions, sites, subjects
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
@@ -93,6 +94,10 @@ def needs_fresh(endpoint: str) -> bool:
 def engine() -> Engine:
     found: Engine = current_app.extensions["trialcrf.engine"]
     return found
+
+
+def queue() -> Queue:
+    return Queue(current_app.config["DATA"], engine().url.render_as_string(hide_password=False))
 
 
 @contextmanager
