@@ -50,7 +50,8 @@ def _pip() -> dict[str, str]:
 def folders() -> list[Path]:
     """Folders and files of this machine that those settings name. What lies in /etc every Debian has, or it is written there."""
     named = {found for value in (*environment().values(), *_pip().values()) for found in re.findall(r"(?:file://)?(/[^\s,:]+)", value)}
-    paths = sorted(Path(one) for one in named if not one.startswith(("//", "/etc/")))
+    # A registry in a folder has its index in `simple` and its files beside it.
+    paths = sorted({Path(one.removesuffix("/simple")) for one in named if not one.startswith(("//", "/etc/"))})
     return [path for path in paths if path.exists() and not any(path != other and path.is_relative_to(other) for other in paths)]
 
 

@@ -43,7 +43,7 @@ def test_the_services_are_hardened_and_start_what_there_is(unit: File, tmp_path:
 
 def _ours() -> list[list[str]]:
     text = "\n".join([*COMMANDS, *(one.text for one in UNITS), *re.findall(r"`(trialcrf [^`]+)`", CHAPTER.read_text(encoding="utf-8"))])
-    return [found.split() for found in re.findall(r"(?:bin/|^)trialcrf ([a-z][^\n`]*)$", text, re.M)]
+    return [found.split() for found in re.findall(r"(?:bin/|^)trialcrf ([a-z][^\n`']*)'?$", text, re.M)]
 
 
 @pytest.mark.parametrize("words", _ours(), ids=" ".join)
