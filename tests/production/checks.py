@@ -135,7 +135,7 @@ class Checks:
         """https://HOST shows where one signs in, and browsers are told to come back by https alone"""
         answer = self._visitor().get("/sign-in")
         answer.find(r'name="(password)"')
-        self._visitor().get("/", status=303)
+        self._visitor().get("/", status=302)
         for name, wanted in (
             ("strict-transport-security", "max-age=6"),
             ("content-security-policy", "default-src"),
@@ -156,7 +156,7 @@ class Checks:
         """the first administrator signs in, and sets up the second factor that is asked for"""
         visitor = self._visitor()
         visitor.post("/sign-in", {"username": ADMINISTRATOR, "password": PASSWORD})
-        if visitor.get("/people", status=303).headers["location"].endswith("/account/factors"):
+        if visitor.get("/", status=303).headers["location"].endswith("/account/factors"):
             self._admin_key = self._factor(visitor, PASSWORD)
         visitor.get("/people").find(r"(Ada Admin)")
         self._admin = visitor

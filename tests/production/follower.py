@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
 
 from tests.production.blocks import Commands, File
 from tests.production.machine import Answers, Machine
@@ -24,11 +23,6 @@ class Follower:
         self.words |= {name: secrets.token_hex(16) for name in ("APP_PASSWORD", "OWNER_PASSWORD", "PROOF_PASSWORD")}
         self.private_key = ""
         self._cloned = False
-        self._asked: tuple[tuple[str, Callable[[], Answers]], ...] = (
-            (r"createuser .*--pwprompt", self._of_the_proof),
-            (r"trialcrf db init", self._of_the_roles),
-            (r"trialcrf user create-admin", self._of_the_administrator),
-        )
 
     def follow(self, block: Commands | File) -> None:
         """Do what the block says. Raises Failed."""
@@ -36,10 +30,9 @@ class Follower:
             self.machine.put(block.path, self.filled(block.text), block.owner, block.mode)
             return
         self._before(block)
-        answers = [one for pattern, given in self._asked if re.search(pattern, block.text) for one in given()]
         # A mirror, a registry: what installs needs the world; what serves must do without.
         online = bool(re.search(r"apt-get|make setup", block.text))
-        said = self.machine.run(self.filled(block.text), block.by, online, answers)
+        said = self.machine.run(self.filled(block.text), block.by, online, self._answers(block.text))
         self._after(block, said)
 
     def filled(self, text: str) -> str:
@@ -51,6 +44,10 @@ class Follower:
         return f"{said[0]} in all, {said[1]} of them the program"
 
     # --- What the commands ask ---------------------------------------------------------------------------------------------------------
+
+    def _answers(self, text: str) -> Answers:
+        asking = {"--pwprompt": self._of_the_proof, "trialcrf db init": self._of_the_roles, "user create-admin": self._of_the_administrator}
+        return [answer for command, given in asking.items() if command in text for answer in given()]
 
     def _of_the_proof(self) -> Answers:
         return [("password for new role: ", self.words["PROOF_PASSWORD"]), ("again: ", self.words["PROOF_PASSWORD"])]
