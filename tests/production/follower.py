@@ -27,6 +27,8 @@ class Follower:
     def follow(self, block: Commands | File) -> None:
         """Do what the block says. Raises Failed."""
         if isinstance(block, File):
+            if block.path.startswith("/etc/caddy/"):
+                self.machine.run("apt-get install --no-install-recommends -y caddy", online=True)
             self.machine.put(block.path, self.filled(block.text), block.owner, block.mode)
             return
         self._before(block)

@@ -82,7 +82,7 @@ def grants(application: str, reader: str, present: Iterable[str]) -> list[str]:
     made = [
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {_quoted(application)}, {_quoted(reader)}",
         f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, {_quoted(application)}, {_quoted(reader)}",
-        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {_quoted(application)}",
+        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {_quoted(application)}",
         f"GRANT SELECT ON TABLE alembic_version TO {_quoted(application)}, {_quoted(reader)}",
     ]
     for table in sorted(set(metadata.tables) & set(present)):
@@ -141,7 +141,7 @@ def prepare(connection: Connection, names: Roles, passwords: Mapping[str, str]) 
         f"ALTER ROLE {reader} IN DATABASE {database} SET default_transaction_read_only = on",
         f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public REVOKE ALL ON TABLES FROM PUBLIC",
         f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT SELECT, INSERT ON TABLES TO {application}",
-        f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE ON SEQUENCES TO {application}",
+        f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {application}",
         f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
     ):
         connection.exec_driver_sql(statement)
