@@ -31,6 +31,7 @@ printf '{\n  local_certs\n  skip_install_trust\n}\n' | cat - /etc/caddy/Caddyfil
 cp /root/Caddyfile /etc/caddy/Caddyfile
 systemctl restart caddy.service
 """
+_WHY = "The chapter of production"
 _FORBIDDEN = (
     "ALTER TABLE audit_record DISABLE TRIGGER ALL",
     "DROP TABLE audit_record",
@@ -205,7 +206,7 @@ class Checks:
         """a report that is ordered is drawn by the other service, and downloaded"""
         form, today = self._manager.get("/studies/msc_ssc/reports"), datetime.now(UTC)
         asked = {name: str(getattr(today, name)) for name in ("day", "month", "year")}
-        asked |= {"kind": "safety", "language": "en", "why": "The chapter of production", "site": "", "subject": "", "case_number": ""}
+        asked |= {"kind": "safety", "language": "en", "why": _WHY, "site": "", "subject": "", "case_number": ""}
         self._manager.post("/studies/msc_ssc/reports", asked, of=form)
         self._pdf = self._wait(self._report, 180).body
 
@@ -260,6 +261,8 @@ class Checks:
 
     def _report(self) -> Answer:
         listed = self._manager.get("/studies/msc_ssc/reports")
+        if _WHY not in listed.text or "being drawn" in listed.text:
+            raise Failed("the report is not drawn", listed.text)
         answer = self._manager.get(listed.find(r'<a class="btn small" href="([^"]+)">Download'))
         if not answer.body.startswith(b"%PDF"):
             raise Failed("it is no PDF")

@@ -22,13 +22,13 @@ class Follower:
         self.words = {"HOST": HOST, "REPOSITORY": INSIDE, "VERSION": versions.newest}
         self.words |= {name: secrets.token_hex(16) for name in ("APP_PASSWORD", "OWNER_PASSWORD", "PROOF_PASSWORD")}
         self.private_key = ""
-        self._cloned = False
+        self._section = ""
 
     def follow(self, block: Commands | File) -> None:
         """Do what the block says. Raises Failed."""
         if isinstance(block, File):
             if block.path.startswith("/etc/caddy/"):
-                self.machine.run("apt-get install --no-install-recommends -y caddy", online=True)
+                self.machine.run("DEBIAN_FRONTEND=noninteractive apt-get install --no-install-recommends -y caddy", online=True)
             self.machine.put(block.path, self.filled(block.text), block.owner, block.mode)
             return
         self._before(block)
@@ -66,10 +66,11 @@ class Follower:
     # --- What the words above a block ask for -------------------------------------------------------------------------------------------
 
     def _before(self, block: Commands) -> None:
-        if "VERSION" in block.text:
-            if self._cloned:
+        # The first section that speaks of a version installs one, each later one that does a newer one.
+        if "VERSION" in block.text and self._section != block.section:
+            if self._section:
                 self.words["VERSION"] = self._versions.next()
-            self._cloned = True
+            self._section = block.section
         if "sites-enabled" in block.text:
             self.machine.run(_CERTIFICATE.format(host=HOST))
         if IN_MEMORY in block.text:
