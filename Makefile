@@ -12,7 +12,7 @@ BIN := .venv/bin
 LOCK := $(abspath .venv/lock-tools/bin/pip-compile) --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --build-deps-for editable
 
-.PHONY: help setup dev run test fast lint types bench sabotage faults messages lock supply audit
+.PHONY: help setup dev run test fast lint types bench sabotage faults production messages lock supply audit
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,10 @@ sabotage: dev ## Change the program line by line: of each requirement a test mus
 faults: ## Every fault at its full count (kills, power cuts, full disks): hours, and root (COUNTS="20 5": kills and cuts)
 	@.ci/setup faults
 	@$(BIN)/python -m tests.faults $(COUNTS)
+
+production: ## Follow docs/production.md word for word on a clean Debian 12 with a systemd of its own: minutes, and root
+	@.ci/setup production
+	@$(BIN)/python -m tests.production
 
 messages: dev ## Collect the messages of code and templates into the catalogues
 	@$(BIN)/python .ci/messages.py
