@@ -19,7 +19,11 @@ _COOKIE = re.compile(rb"\r\nset-cookie: *(trialcrf=[^;\r]+)", re.I)
 class Answer:
     status: int
     head: bytes
-    text: str
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
 
 
 class Browser:
@@ -89,7 +93,7 @@ class Browser:
         while have < int(length[1]):
             parts.append(self._more())
             have += len(parts[-1])
-        return Answer(int(head.split(b" ", 2)[1]), head, b"".join(parts).decode())
+        return Answer(int(head.split(b" ", 2)[1]), head, b"".join(parts))
 
     def _more(self) -> bytes:
         part = self._connection.recv(65536)
