@@ -58,7 +58,7 @@ def reported(url: str, folder: Path, subjects: int) -> Document:
         for role in READERS:
             account = administer.create_account(tx, role, role, f"{role}@example.org", "Sponsor", "fr")
             sign_in.set_password(tx, account, role, PASSWORD)
-            administer.give_role(tx, account, role, study, "")
+            administer.give_role(tx, account, role, study, "", NOW.date())
     if not subjects:
         with begin() as tx:
             reports.drawn(tx, number, of.version, "", archive.keep(folder / "few.pdf", b"%PDF in place of a report"), "few.pdf")
