@@ -19,7 +19,11 @@ _COOKIE = re.compile(rb"\r\nset-cookie: *(trialcrf=[^;\r]+)", re.I)
 class Answer:
     status: int
     head: bytes
-    text: str
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
 
 
 class Browser:
@@ -31,7 +35,6 @@ class Browser:
     def __init__(self, port: int, host: str = "127.0.0.1", patience: float = 60.0) -> None:
         self._host, self._port, self._patience = host, port, patience
         self._cookie = b""
-        self.content = b""  # of the last answer, as it came
         self.token = ""
         self._connect()
 
@@ -98,8 +101,7 @@ class Browser:
         while have < int(length[1]):
             parts.append(self._more())
             have += len(parts[-1])
-        self.content = b"".join(parts)
-        return Answer(int(head.split(b" ", 2)[1]), head, self.content.decode(errors="replace"))
+        return Answer(int(head.split(b" ", 2)[1]), head, b"".join(parts))
 
     def _more(self) -> bytes:
         part = self._connection.recv(65536)

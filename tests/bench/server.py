@@ -14,6 +14,7 @@ from pathlib import Path
 from config import ROOT
 
 PATIENCE = 60.0
+SERVE = ("trialcrf.cli", "serve")
 
 
 @contextmanager
@@ -24,8 +25,13 @@ def serving(url: str, data: Path) -> Iterator[int]:
 
 
 @contextmanager
-def serving_process(url: str, data: Path, under: Sequence[str] = (), **more: str) -> Iterator[tuple[int, int]]:
-    """The same, with its process id, and with `more` settings; `under` is the command that starts it with less than the machine has."""
+def serving_process(
+    url: str, data: Path, module: Sequence[str] = SERVE, under: Sequence[str] = (), **more: str
+) -> Iterator[tuple[int, int]]:
+    """The same, with its process id, and with `more` settings; or another `module` with its arguments, which serves as it is told by them.
+
+    `under` is the command that starts it with less than the machine has, such as `prlimit`.
+    """
     port = _free_port()
     settings = {
         "TRIALCRF_DATA": str(data),
@@ -39,7 +45,7 @@ def serving_process(url: str, data: Path, under: Sequence[str] = (), **more: str
     log = data / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", *under, sys.executable, "-m", "trialcrf.cli", "serve"],
+            ["setpriv", "--pdeathsig", "TERM", *under, sys.executable, "-m", *module],
             cwd=ROOT,
             env={**os.environ, **settings},
             stdout=output,

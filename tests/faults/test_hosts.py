@@ -95,8 +95,8 @@ def wrong_reports(here: House, browser: Browser) -> str:
     if [one.state for one in made] != [reports.DRAWN] * len(REPORTS):
         return f"the reports are {[one.state for one in made]}"
     for one in made:
-        browser.get(f"{LIST}/{one.id}.pdf")
-        if hashlib.sha256(browser.content).hexdigest() != one.sha256:
+        sent = browser.get(f"{LIST}/{one.id}.pdf")
+        if hashlib.sha256(sent.body).hexdigest() != one.sha256:
             return f"report {one.id} is not what was archived"
     return ""
 

@@ -345,7 +345,7 @@ def test_verifying_writes_nothing_and_locks_nobody_out(world, means):
 # --- The clock -------------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_scheduler_wakes_every_job_draws_what_is_ordered_and_stops_on_a_signal(world, means):
+def test_the_scheduler_wakes_every_job_draws_what_is_ordered_and_stops_on_a_signal(world, means, backed_up):
     queue_mails(world, 1)
     report_id = order(world)
     env = {**os.environ, "TRIALCRF_DATA": str(means.settings.data), "DATABASE_URL": means.settings.database_url}
