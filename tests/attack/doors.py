@@ -70,9 +70,18 @@ class Routes:
         return sorted(set(_ASKED.findall(inspect.getsource(module)))) if module and module.__name__.startswith("trialcrf") else []
 
 
-def doors_of(caller: Caller, routes: Routes) -> list[Door]:
-    """The doors behind every page that this person can open, each kind of them once."""
+@dataclass(frozen=True)
+class Seen:
+    """What one person can open: the views, the pages with their media type, and every kind of door behind them."""
+
+    opened: frozenset[str]
+    pages: tuple[tuple[str, str], ...]
+    doors: tuple[Door, ...]
+
+
+def doors_of(caller: Caller, routes: Routes) -> Seen:
     found: dict[object, Door] = {}
+    opened, pages = set(), []
     for rule in routes.rules("GET"):
         path = routes.address(rule)
         if rule.endpoint in ENDS or rule.endpoint == "static":
@@ -80,6 +89,8 @@ def doors_of(caller: Caller, routes: Routes) -> list[Door]:
         answer = caller.get(path + ASKED.get(rule.endpoint, ""))
         if answer.status != 200:
             continue
+        opened.add(rule.endpoint)
+        pages.append((path, answer.kind))
         names = routes.asked_by(rule)
         if names:
             door = Door("GET", path, rule.endpoint, tuple((name, "1") for name in names))
@@ -88,7 +99,7 @@ def doors_of(caller: Caller, routes: Routes) -> list[Door]:
             for door in doors_in(answer.text, path, routes):
                 if door.endpoint and door.endpoint not in ENDS:
                     found.setdefault(door.key, door)
-    return list(found.values())
+    return Seen(frozenset(opened), tuple(pages), tuple(found.values()))
 
 
 def doors_in(page: str, path: str, routes: Routes) -> Iterator[Door]:
