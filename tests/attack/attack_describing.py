@@ -15,7 +15,7 @@ from tests.attack.sharing import SEED, failures, shares
 from tests.attack.tools import accepted, judged, told
 from tests.conftest import Databases
 
-SECONDS, MOST = 400.0, 60
+SECONDS, MOST = 900.0, 60
 """Seconds and addresses for each role."""
 
 ODD = {

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from tests.actions.world import open_world
+from tests.actions.world import World, open_world
 from tests.attack.caller import Caller, signed_in
 from tests.attack.doors import Routes
 from tests.conftest import Databases, Filling
@@ -36,27 +35,7 @@ def attacked_filling() -> Filling:
     def fill(url: str) -> None:
         walked_filling()(url)
         world = open_world(url, STUDY)
-        with world.write("trialcrf") as tx:
-            for name in ROLES:
-                found = accounts.find(tx, name)
-                assert found
-                sign_in.set_password(tx, found.id, name, PASSWORD)
-        world.engine.dispose()
-
-    return fill
-
-
-@cache
-def small_filling() -> Filling:
-    """A world without subjects, and an administrator: what is asked of any address needs no more."""
-
-    def fill(url: str) -> None:
-        filling_of()(url)
-        world = open_world(url, STUDY)
-        with world.write("trialcrf") as tx:
-            found = accounts.find(tx, ADMINISTRATOR)
-            assert found
-            sign_in.set_password(tx, found.id, ADMINISTRATOR, PASSWORD)
+        _give_password(world, *ROLES)
         world.engine.dispose()
 
     return fill
@@ -98,15 +77,17 @@ class Instance:
 
 @contextmanager
 def running(
-    databases: Databases, data: Path, module: tuple[str, ...] = SERVE, kind: str = "sqlite", filling: Filling | None = None
+    databases: Databases, data: Path, module: tuple[str, ...] = SERVE, kind: str = "sqlite", small: bool = False
 ) -> Iterator[Instance]:
-    """A fresh one, with the words of its world; nobody else is there."""
-    url = databases.fresh(kind, filling or attacked_filling())
+    """A fresh one with data; nobody else is there. A small one has no subjects, and nobody but an administrator can sign in."""
+    url = databases.fresh(kind, filling_of() if small else attacked_filling())
     data.mkdir(parents=True, exist_ok=True)
-    if filling is None:
-        world = open_world(url, STUDY)
+    world = open_world(url, STUDY)
+    if small:
+        _give_password(world, ADMINISTRATOR)
+    else:
         archive(world, data)
-        world.engine.dispose()
+    world.engine.dispose()
     server = Server(url, data, module, **SETTINGS)
     try:
         server.ready()
@@ -116,8 +97,13 @@ def running(
         databases.drop(url)
 
 
+def _give_password(world: World, *names: str) -> None:
+    with world.write("trialcrf") as tx:
+        for name in names:
+            found = accounts.find(tx, name)
+            assert found
+            sign_in.set_password(tx, found.id, name, PASSWORD)
+
+
 SETTINGS: Mapping[str, str] = {"TRIALCRF_ADMIN_SECOND_FACTOR": "no", "TRIALCRF_DISK_RESERVE": "1M", "TRIALCRF_LOG": "json"}
 """Who attacks has a password: a second factor would only stop the tools."""
-
-BOUNDED = float(os.environ.get("TRIALCRF_ATTACK_SECONDS", "60"))
-"""Seconds that a tool gets with each role."""
