@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.attack.caller import Caller
 from tests.attack.crawling import MODULES, Crawled, crawl
 from tests.attack.doors import doors_of
-from tests.attack.instance import EVERYBODY, NOBODY, TWIN, running
+from tests.attack.instance import CHOSEN, NOBODY, TWIN, running
 from tests.attack.sharing import failures, shares
 from tests.attack.tools import accepted, judged, told
 from tests.conftest import Databases
@@ -35,7 +35,7 @@ def verdict(done: Crawled, starts: int, caller: Caller) -> list[str]:
 def test_no_page_leads_to_a_finding(databases: Databases, tmp_path: Path) -> None:
     found = []
     with running(databases, tmp_path / "data") as instance:
-        callers = {name: instance.caller(name) for name in EVERYBODY}
+        callers = {name: instance.caller(name) for name in CHOSEN}
         seen = {name: [path for path, kind in doors_of(one, instance.routes).pages if kind == "text/html"] for name, one in callers.items()}
         for name, starts in shares(seen, lambda one: one, lambda _one: 1, STARTS).items():
             done = crawl(starts, callers[name], tmp_path / name, AROUND, EACH)

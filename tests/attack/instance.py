@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ PASSWORD = "a long sentence for attacks"
 NOBODY = "nobody"
 EVERYBODY = (*ROLES, NOBODY)
 """Every role that there is, held at every site, and who is not signed in."""
+
+CHOSEN = tuple(os.environ.get("TRIALCRF_ATTACK_AS", "").split()) or EVERYBODY
+"""Those who attack this time."""
 
 TWIN = ("tests.attack.twin",)
 

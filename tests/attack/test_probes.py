@@ -29,7 +29,8 @@ HOLES = {
 """Some of the probes, and what each must find in the twin."""
 
 SIGNED_IN = {
-    *HOLES, "the database", "a debugger", "the debugger of this framework", "a range that overlaps", "an address instead", "another host behind ours",
+    *HOLES, "the database", "a debugger", "the debugger of this framework", "a range that overlaps", "an address instead",
+    "another host behind ours",
     "the slash encoded", "both encoded", "a word that breaks the line", "a folder of a report",
 }  # fmt: skip
 """What may be answered otherwise to somebody who is signed in."""
