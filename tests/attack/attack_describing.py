@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,8 +16,8 @@ from tests.attack.sharing import SEED, failures, shares
 from tests.attack.tools import accepted, judged, told
 from tests.conftest import Databases
 
-SECONDS, MOST = 900.0, 60
-"""Seconds and addresses for each role."""
+SECONDS, MOST = 900.0, int(os.environ.get("TRIALCRF_ATTACK_ADDRESSES", "60"))
+"""Seconds and addresses for each role: enough for every address there is, when all of them attack."""
 
 ODD = {
     "openapi": "3.0.3",
@@ -81,7 +82,8 @@ def test_no_address_fails_or_tells_what_it_should_not(databases: Databases, tmp_
 def _by_address(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
     found: dict[str, list[Rule]] = {}
     for rule in rules:
-        if rule.endpoint != "static" and rule not in found.get(rule.rule, ()):
+        # Two rules of one address are equal for werkzeug, whatever their methods and views.
+        if rule.endpoint != "static" and rule.endpoint not in {one.endpoint for one in found.get(rule.rule, ())}:
             found.setdefault(rule.rule, []).append(rule)
     return found
 
