@@ -12,7 +12,7 @@ BIN := .venv/bin
 LOCK := $(abspath .venv/lock-tools/bin/pip-compile) --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --build-deps-for editable
 
-.PHONY: help setup dev run test fast lint types bench sabotage faults production messages lock supply audit
+.PHONY: help setup dev run test fast lint types bench sabotage faults attack production messages lock supply audit
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -51,6 +51,10 @@ faults: ## Every fault at its full count (kills, power cuts, full disks): hours,
 	@.ci/setup faults
 	@$(BIN)/python -m tests.faults $(COUNTS)
 
+attack: ## Every tool at the running program, as each role, and at a twin with holes: half an hour (ONLY="injecting slow")
+	@.ci/setup attack
+	@$(BIN)/python -m tests.attack $(ONLY)
+
 production: ## Follow docs/production.md word for word on a clean Debian 12 with a systemd of its own: minutes, and root
 	@.ci/setup production
 	@$(BIN)/python -m tests.production
@@ -62,6 +66,8 @@ lock: dev ## Pin every package with its hashes (UPGRADE=--upgrade takes newer ve
 	@.ci/setup lock
 	@$(LOCK) $(UPGRADE) --output-file requirements.lock pyproject.toml
 	@$(LOCK) $(UPGRADE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	@$(LOCK) $(UPGRADE) --output-file requirements-attack.lock tests/attack/requirements.in
+	@$(LOCK) $(UPGRADE) --output-file requirements-attack-wapiti.lock tests/attack/requirements-wapiti.in
 
 supply: dev ## Write the bill of materials (docs/sbom.cdx.json) and the licences (docs/licences.csv) of the lock
 	@$(BIN)/python .ci/supply.py write

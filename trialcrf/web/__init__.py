@@ -348,14 +348,16 @@ def _explain(error: Exception) -> tuple[str, int] | Response:
         status, said = 403, Message(archived.READ_ONLY)
     elif damage.is_passing(error):
         status = 503
-    if status == 500 or status not in _HEADINGS:
-        status = status if status in _HEADINGS else 500
+    # What else a browser may do wrong (a range that a file does not have) is not a fault of ours, and is told as what is not understood.
+    worded = status if status in _HEADINGS else 400 if 400 <= status < 500 else 500
+    if worded == 500:
+        status = 500
         record.failed(error)
     values: dict[str, Any] = {
         "shell": shell(alone=status >= 500, counted=False),
         "status": status,
-        "heading": Message(_HEADINGS[status]),
-        "sentences": [said or Message(_SENTENCES[status])],
+        "heading": Message(_HEADINGS[worded]),
+        "sentences": [said or Message(_SENTENCES[worded])],
         "trace": g.request_id,
     }
     answer = make_response(render_template("error.html", **values), status)
