@@ -204,7 +204,7 @@ def test_the_hosts_are_upgraded_one_after_the_other_while_people_save(running, t
     until.set()
     clients_joined(working)
 
-    statuses = sum((one.statuses - then for one, then in zip(here.clients, before, strict=True)), Counter())
+    statuses: Counter[int] = sum((one.statuses - then for one, then in zip(here.clients, before, strict=True)), Counter())
     assert set(statuses) <= {303, 503}, statuses
     assert [one.wrong for one in here.clients] == [""] * len(here.clients)
     assert judge(here.url, here.clients) == ""

@@ -94,12 +94,9 @@ def is_passing(error: Any) -> bool:
     if not isinstance(error, DBAPIError):
         return False
     busy = isinstance(error.orig, sqlite3.OperationalError) and "locked" in str(error.orig)
-    return busy or is_outdated(error.orig) or getattr(error.orig, "sqlstate", None) in _PASSING
-
-
-def is_outdated(error: Any) -> bool:
-    """Whether PostgreSQL refuses a statement that it prepared before a migration changed what it gives back."""
-    return getattr(error, "sqlstate", None) == "0A000" and "cached plan" in str(error)
+    # A statement that was prepared before a migration changed what it gives back: with the rollback the driver forgets it.
+    outdated = "cached plan must not change" in str(error.orig)
+    return busy or outdated or getattr(error.orig, "sqlstate", None) in _PASSING
 
 
 def is_failure(error: BaseException) -> bool:

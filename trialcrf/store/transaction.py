@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from select import POLLIN, poll
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Engine, ExceptionContext, Executable, Table, create_engine, event, insert
+from sqlalchemy import Connection, CursorResult, Engine, Executable, Table, create_engine, event, insert
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import DisconnectionError
 
@@ -64,7 +64,6 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "checkout", _still_open)
     event.listen(engine, "before_cursor_execute", _guard)
     event.listen(engine, "handle_error", damage.notice)
-    event.listen(engine, "handle_error", _forget_prepared)
     return engine
 
 
@@ -89,12 +88,6 @@ def _still_open(connection: Any, _record: object, _proxy: object) -> None:
     # A server that nobody asked has nothing to say but that it closes.
     if connection.closed or said.poll(0):
         raise DisconnectionError
-
-
-def _forget_prepared(context: ExceptionContext) -> None:
-    """A migration changed what a prepared statement gives back, and each connection would say so for ever: all of them are made anew."""
-    if damage.is_outdated(context.original_exception):
-        context.is_disconnect = True
 
 
 def _sqlite_pragmas(connection: Any, record: Any) -> None:
