@@ -126,17 +126,17 @@ def _clients(kind: str, port: int, addresses: Sequence[str], beside: Yardstick, 
     most, fewest, name = max(plan.clients), min(plan.clients), f"load, {NAMES[kind]}"
     figures = []
     for count, each in rounds.items():
-        of_one = f"{name}: {_clients_(count)}: of raw writes by one connection"
+        of_one = f"{name}: {_so_many(count)}: of raw writes by one connection"
         # One client keeps one process at work; the aim is that of a site where several enter.
         figures.append(plain(of_one, each.of_one, "fraction") if count == 1 else at_least(of_one, each.of_one, "fraction", LEAST[kind]))
         if count > 1:
-            figures.append(plain(f"{name}: {_clients_(count)}: of raw writes by as many connections", each.of_many, "fraction"))
-            figures.append(plain(f"{name}: {_clients_(count)}: raw, as many connections", median(each.many), "saves/s"))
+            figures.append(plain(f"{name}: {_so_many(count)}: of raw writes by as many connections", each.of_many, "fraction"))
+            figures.append(plain(f"{name}: {_so_many(count)}: raw, as many connections", median(each.many), "saves/s"))
         figures += [
-            plain(f"{name}: {_clients_(count)}: over HTTP", each.rate, "saves/s"),
-            plain(f"{name}: {_clients_(count)}: median", 1000 * each.middle, "ms"),
-            plain(f"{name}: {_clients_(count)}: p95", 1000 * each.slow, "ms"),
-            at_most(f"{name}: {_clients_(count)}: p95 of the median", each.unevenness, "times", SLOWEST),
+            plain(f"{name}: {_so_many(count)}: over HTTP", each.rate, "saves/s"),
+            plain(f"{name}: {_so_many(count)}: median", 1000 * each.middle, "ms"),
+            plain(f"{name}: {_so_many(count)}: p95", 1000 * each.slow, "ms"),
+            at_most(f"{name}: {_so_many(count)}: p95 of the median", each.unevenness, "times", SLOWEST),
         ]
     kept = median(many.rate / few.rate for many, few in zip(rounds[most].bursts, rounds[_usual(plan)].bursts, strict=True))
     return [
@@ -146,7 +146,7 @@ def _clients(kind: str, port: int, addresses: Sequence[str], beside: Yardstick, 
     ]
 
 
-def _clients_(count: int) -> str:
+def _so_many(count: int) -> str:
     return "1 client" if count == 1 else f"{count} clients"
 
 
