@@ -127,7 +127,8 @@ def test_no_password_is_shown() -> None:
 
 
 @pytest.mark.parametrize(
-    "url", ["postgres:postgres@db/crf", "crf:crf@db/crf", "crf:PASSWORD@db/crf", "crf:@db/crf", "crf:%70assword@db/crf"]
+    "url",
+    ["postgres:postgres@db/crf", "crf:postgres@db/crf", "crf:crf@db/crf", "crf:PASSWORD@db/crf", "crf:@db/crf", "crf:%70assword@db/crf"],
 )
 def test_a_password_that_everybody_tries_first_is_refused_and_not_quoted(url: str) -> None:
     for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "TRIALCRF_BACKUP_SERVER"):
