@@ -213,6 +213,7 @@ def test_no_mail_says_a_word_that_was_not_translated(kind: str, count: int) -> N
     values |= {"number": 7, "obligation": "", "over": count > 1, "at_once": False, "hours": count}
     values |= {
         "hour": "2026-11-22T10",
+        "at": "2026-11-22 10:05",
         "day": "2026-11-22",
         "job": "audit-verify",
         "size": 7,

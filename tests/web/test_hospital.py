@@ -333,3 +333,48 @@ def test_where_no_provider_is_set_there_is_no_such_way(house):
     with house.world.read() as tx:
         assert audit.broken(tx.connection) is None
         assert SYSTEM_CHAIN in {chain for chain, _, _ in audit.chains(tx.connection)}
+
+
+@pytest.mark.parametrize(
+    ("claims", "subject", "proved"),
+    [
+        ({"auth_time": NOW + 30}, "nurse-4711", True),
+        ({"auth_time": NOW - 3600}, "nurse-4711", False),
+        ({}, "nurse-4711", False),
+        ({"auth_time": "now"}, "nurse-4711", False),
+        ({"auth_time": NOW + 30}, "somebody else", False),
+    ],
+    ids=["anew", "remembered", "unsaid", "unreadable", "another"],
+)
+def test_whoever_has_no_password_proves_by_the_hospital_that_they_are_there(house, provider, claims, subject, proved):
+    """Their own pages of factors ask for it, nothing typed is lost, and only a sign-in of just now counts."""
+    opened(house, provider)
+    link(house)
+    cora = visitor(house)
+    cora.get(way_back(provider, cora.post("/hospital")))
+    page = cora.get("/account/factors").text
+    assert 'name="app-password"' not in page
+    sent = {"token": re.search(r'name="token" value="([^"]+)"', page)[1], "app-name": "my telephone"}
+    asked = cora.post("/account/codes", data=sent)
+    assert asked.status_code == 401 and ">my telephone</textarea>" in asked.text and 'action="/account/proof/hospital"' in asked.text
+    before, provider.claims = cora.get_cookie("trialcrf").value, claims
+    led = cora.post("/account/proof/hospital", data={**sent, "next": "/account"})
+    assert "prompt=login" in led.headers["Refresh"] and "max_age=0" in led.headers["Refresh"]
+    back = cora.get(way_back(provider, led, subject=subject))
+    assert back.status_code == (303 if proved else 401)
+    assert (cora.get_cookie("trialcrf").value != before) is proved, "a proof gives the session another token"
+    through = cora.post("/account/codes", data=sent)
+    assert (through.status_code, through.headers.get("Location")) == ((303, "/account/codes") if proved else (401, None))
+    assert cora.post(MINE + "/end", data=sent).status_code == (422 if proved else 401), "nobody locks themselves out"
+
+
+def test_a_round_that_proves_links_nobody_and_one_that_links_proves_nothing(house, provider):
+    opened(house, provider)
+    house.set_password("cora")
+    cora = house.client("cora")
+    provider.claims = {"auth_time": NOW + 30}
+    refused = cora.get(way_back(provider, cora.post("/account/proof/hospital", {"next": "/account"})))
+    assert refused.status_code == 401
+    assert "CHU" in text(cora.get(MINE))
+    with house.world.read() as tx:
+        assert hospital.hospital.link_of(tx, house.id_of(tx, "cora")) is None

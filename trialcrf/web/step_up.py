@@ -12,7 +12,7 @@ from trialcrf.actions.prove import WrongProof
 from trialcrf.actions.sign import Proof
 from trialcrf.store.audit import Who
 from trialcrf.web import guard, held_back
-from trialcrf.web.account import safe_next
+from trialcrf.web.account import by_hospital_alone, safe_next
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import SAFE, SELF, page
 
@@ -22,11 +22,17 @@ BOX = "proof_password"
 """The box of the proof; a page that has a box `password` of its own is proved by that one, so nobody types it twice."""
 
 
+BY_PASSWORD = frozenset(
+    {"account.begin_codes", "account.begin_passkey", "account.renew_recovery", "account.revoke_factor", "account.change_email"}
+)
+"""Routes that ask for the password in a box of their own: of whoever has none, the hospital's sign-in is asked in its place."""
+
+
 def look() -> AnyResponse | None:
     """Before a view that needs a fresh proof: let it pass, or ask for the password on a page that carries every field along."""
-    if request.endpoint is None or g.session is None or current_app.config["ARCHIVE"] or not guard.needs_fresh(request.endpoint):
+    if request.endpoint is None or g.session is None or current_app.config["ARCHIVE"] or g.session.fresh(g.now):
         return None
-    if g.session.fresh(g.now):
+    if not (guard.needs_fresh(request.endpoint) or (request.endpoint in BY_PASSWORD and by_hospital_alone())):
         return None
     box = "password" if "password" in request.form else BOX
     typed, problem = request.form.get(box, ""), None
@@ -76,6 +82,8 @@ def _asked(box: str, problem: WrongProof | None) -> str:
         fields=[("next", here)] if reading else held_back.fields(),
         box=box,
         problem=problem,
+        hospital=current_app.config["HOSPITAL"] if by_hospital_alone() else "",
+        reading=reading,
     )
 
 

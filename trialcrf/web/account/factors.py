@@ -16,7 +16,7 @@ from trialcrf.external.webauthn import Here
 from trialcrf.store import factors as stored
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard, held_back
-from trialcrf.web.account import blueprint, confirm_person, frame, going_on
+from trialcrf.web.account import blueprint, by_hospital_alone, confirm_person, frame, going_on
 from trialcrf.web.fixed import CodeForm, FactorForm, NameForm, ProofForm
 from trialcrf.web.guard import SAFE, SELF, page
 
@@ -25,7 +25,7 @@ ONE = "/account/factors/<int(max=2147483647):number>"
 SETTING_UP = frozenset(
     {
         "account.factors", "account.begin_codes", "account.codes", "account.confirm_codes", "account.begin_passkey", "account.add_passkey",
-        "account.sign_out",
+        "account.sign_out", "hospital.prove",
     }
 )  # fmt: skip
 """All that is open to somebody whose role needs a second factor, as long as there is none."""
@@ -93,6 +93,7 @@ def _page(problem: Impossible | None = None, prefix: str = "", **typed: FactorFo
         held=[(one, NameForm(prefix=f"name-{one.id}-", data={"name": one.name}), ProofForm(prefix=f"revoke-{one.id}-")) for one in held],
         left=left,
         needed=needed,
+        with_password=not by_hospital_alone(),
         problem=problem,
         app=typed.get("app") or FactorForm(prefix="app-"),
         key=typed.get("key") or FactorForm(prefix="key-"),
