@@ -17,7 +17,8 @@ WAYS = {
     "headers that never end": PAGE + b"X-Slow: ",
     "bodies that never come": HEAD + b"Content-Length: 4000\r\n\r\na=",
     "bodies in pieces that never end": HEAD + b"Transfer-Encoding: chunked\r\n\r\n1000\r\na=",
-    "pages that nobody reads": (PAGE + b"\r\n") * 3,
+    # Files, which cost nothing to make: whoever asks for a thousand pages at once is a flood, which tests/serving has.
+    "answers that nobody reads": b"GET /static/base.css HTTP/1.1\r\nHost: here\r\n\r\n" * 3,
     "connections that say nothing": b"",
     "bodies that are too large": HEAD + b"Content-Length: 900000000\r\n\r\n" + b"a" * 4096,
 }
