@@ -71,13 +71,13 @@ def inject(doors: Sequence[Door], caller: Caller, folder: Path, seconds: float, 
     ]  # fmt: skip
     (folder / "tmp").mkdir(exist_ok=True)
     done = run(command, folder, seconds)
-    return read(done)
+    return read(done, doors)
 
 
-def read(done: Run) -> Injected:
-    """By its log: what was tried to its end, what it found, and the times when nobody answered."""
+def read(done: Run, doors: Sequence[Door]) -> Injected:
+    """By its log (which does not tell the URL of a single target): what was tried to its end, what it found, when nobody answered."""
     tested, found = set(), []
-    for url, part in _parts(done.said):
+    for url, part in [(doors[0].path, done.said)] if len(doors) == 1 else _parts(done.said):
         path = re.sub(r"^http://[^/]+", "", url).partition("?")[0]
         tested |= {Tested(one[1], path, one[2]) for one in _SAFE.finditer(part)}
         for one in _HOLE.finditer(part):
