@@ -42,8 +42,11 @@ class Follower:
         return re.sub(rf"\b({'|'.join(self.words)})\b(?!=)", lambda found: self.words[found[1]], text)
 
     def size(self) -> str:
-        said = self.machine.run("du --summarize --block-size=M --one-file-system / /srv/trialcrf | cut -f 1").split()
-        return f"{said[0]} in all, {said[1]} of them the program"
+        each = [
+            self.machine.run(f"du --summarize --block-size=M --one-file-system {path} | cut -f 1").strip()
+            for path in ("/", "/srv/trialcrf")
+        ]
+        return f"{each[0]} in all, {each[1]} of them the program in its two versions"
 
     # --- What the commands ask ---------------------------------------------------------------------------------------------------------
 
