@@ -82,7 +82,7 @@ def grants(application: str, reader: str, present: Iterable[str]) -> list[str]:
     made = [
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {_quoted(application)}, {_quoted(reader)}",
         f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, {_quoted(application)}, {_quoted(reader)}",
-        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {_quoted(application)}",
+        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {_quoted(application)}",  # Reading them is for the backup.
         f"GRANT SELECT ON TABLE alembic_version TO {_quoted(application)}, {_quoted(reader)}",
     ]
     for table in sorted(set(metadata.tables) & set(present)):
