@@ -18,7 +18,7 @@ from tests.production.visitor import Answer, Visitor
 T = TypeVar("T")
 WEB, JOBS = "trialcrf-web.service", "trialcrf-jobs.service"
 MANAGER, OTHER_PASSWORD = "dora", "another sentence, which Dora types"
-MAILS = "/root/mails"
+MAILS = "/var/tmp/mails"
 
 _MAIL_SERVER = f"nohup python3 -u -W ignore -m smtpd --nosetuid --class DebuggingServer 127.0.0.1:25 >{MAILS} 2>&1 </dev/null &"
 """The mail server of the house, which the settings name: it writes down what it is given."""
@@ -27,8 +27,8 @@ _SETTINGS = "set -a\n. /etc/trialcrf/environment\n"
 _CADDYS = "/var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt"
 _WITH_CADDY = """
 systemctl stop nginx.service
-printf '{\n  local_certs\n  skip_install_trust\n}\n' | cat - /etc/caddy/Caddyfile >/root/Caddyfile
-cp /root/Caddyfile /etc/caddy/Caddyfile
+printf '{\n  local_certs\n  skip_install_trust\n}\n' | cat - /etc/caddy/Caddyfile >/var/tmp/Caddyfile
+cp /var/tmp/Caddyfile /etc/caddy/Caddyfile
 systemctl restart caddy.service
 """
 _WHY = "The chapter of production"
