@@ -104,8 +104,8 @@ class Checks:
                 raise Failed(f"{service} runs with {held}")
             # Even root could write nothing there: it is the file system that refuses.
             enter = f"nsenter --target {main} --mount"
-            for path in ("/srv/trialcrf/app/x", "/etc/x", "/usr/x", "/home/x", "/var/log/x"):
-                self._machine.run(f"{enter} touch {path}", well=False)
+            for folder in ("/srv/trialcrf/app", "/etc", "/usr", "/home", "/var/log"):
+                self._machine.run(f"{enter} touch {folder}/x", well=False)
             for folder in ("/var/lib/trialcrf", "/var/backups/trialcrf"):
                 self._machine.run(f"{enter} touch {folder}/.x && rm {folder}/.x")
             said = self._machine.run(f"systemd-analyze security --no-pager {service} | tail -1")
