@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -22,6 +23,8 @@ def main() -> int:
     if os.geteuid() != 0 or missing():
         print(f"this takes root, and {', '.join(missing()) or 'nothing besides'}", file=sys.stderr)
         return 2
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, lambda told, _frame: sys.exit(128 + told))  # What was made is taken away then too.
     begun = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="trialcrf-production-"))
     try:

@@ -18,7 +18,7 @@ from tests.production.visitor import Answer, Visitor
 T = TypeVar("T")
 WEB, JOBS = "trialcrf-web.service", "trialcrf-jobs.service"
 MANAGER, OTHER_PASSWORD = "dora", "another sentence, which Dora types"
-MAILS = "/root/mails"
+MAILS = "/var/tmp/mails"
 
 _MAIL_SERVER = f"nohup python3 -u -W ignore -m smtpd --nosetuid --class DebuggingServer 127.0.0.1:25 >{MAILS} 2>&1 </dev/null &"
 """The mail server of the house, which the settings name: it writes down what it is given."""
@@ -27,8 +27,8 @@ _SETTINGS = "set -a\n. /etc/trialcrf/environment\n"
 _CADDYS = "/var/lib/caddy/.local/share/caddy/pki/authorities/local/root.crt"
 _WITH_CADDY = """
 systemctl stop nginx.service
-printf '{\n  local_certs\n  skip_install_trust\n}\n' | cat - /etc/caddy/Caddyfile >/root/Caddyfile
-cp /root/Caddyfile /etc/caddy/Caddyfile
+printf '{\n  local_certs\n  skip_install_trust\n}\n' | cat - /etc/caddy/Caddyfile >/var/tmp/Caddyfile
+cp /var/tmp/Caddyfile /etc/caddy/Caddyfile
 systemctl restart caddy.service
 """
 _WHY = "The chapter of production"
@@ -104,8 +104,8 @@ class Checks:
                 raise Failed(f"{service} runs with {held}")
             # Even root could write nothing there: it is the file system that refuses.
             enter = f"nsenter --target {main} --mount"
-            for path in ("/srv/trialcrf/app/x", "/etc/x", "/usr/x", "/home/x", "/var/log/x"):
-                self._machine.run(f"{enter} touch {path}", well=False)
+            for folder in ("/srv/trialcrf/app", "/etc", "/usr", "/home", "/var/log"):
+                self._machine.run(f"{enter} touch {folder}/x", well=False)
             for folder in ("/var/lib/trialcrf", "/var/backups/trialcrf"):
                 self._machine.run(f"{enter} touch {folder}/.x && rm {folder}/.x")
             said = self._machine.run(f"systemd-analyze security --no-pager {service} | tail -1")

@@ -11,7 +11,7 @@ from tests.production.versions import INSIDE, Versions
 
 HOST = "crf.example.org"
 ADMINISTRATOR, PASSWORD = "ada", "a sentence that only Ada types here"
-KEY, IN_MEMORY = "/root/backup.key", "/run/backup.key"
+KEY = "/run/backup.key"
 
 
 class Follower:
@@ -42,8 +42,11 @@ class Follower:
         return re.sub(rf"\b({'|'.join(self.words)})\b(?!=)", lambda found: self.words[found[1]], text)
 
     def size(self) -> str:
-        said = self.machine.run("du --summarize --block-size=M --one-file-system / /srv/trialcrf | cut -f 1").split()
-        return f"{said[0]} in all, {said[1]} of them the program"
+        each = [
+            self.machine.run(f"du --summarize --block-size=M --one-file-system {path} | cut -f 1").strip()
+            for path in ("/", "/srv/trialcrf")
+        ]
+        return f"{each[0]} in all, {each[1]} of them the program in its two versions"
 
     # --- What the commands ask ---------------------------------------------------------------------------------------------------------
 
@@ -73,13 +76,13 @@ class Follower:
             self._section = block.section
         if "sites-enabled" in block.text:
             self.machine.run(_CERTIFICATE.format(host=HOST))
-        if IN_MEMORY in block.text:
-            self.machine.put(IN_MEMORY, self.private_key, "trialcrf:trialcrf", "0400")
+        if KEY in block.text and self.private_key:
+            self.machine.put(KEY, self.private_key, "trialcrf:trialcrf", "0400")
         if "BACKUP" in block.text:
             self.words["BACKUP"] = self.machine.run("ls -t /var/backups/trialcrf/*.age | head -1").strip()
 
     def _after(self, block: Commands, said: str) -> None:
-        if KEY in block.text:
+        if KEY in block.text and not self.private_key:
             # Off this machine.
             self.words["RECIPIENT"] = re.findall(r"TRIALCRF_BACKUP_RECIPIENTS=(\S+)", said)[0]
             self.private_key = self.machine.run(f"cat {KEY} && rm {KEY}")

@@ -60,11 +60,11 @@ class Machine:
 
     def put(self, path: str, text: str, owner: str = "root:root", mode: str = "0644") -> None:
         """Write a file, word for word."""
-        begun = self.root / "root" / ".begun"
+        begun = self.root / "var" / "tmp" / "begun"
         begun.write_text(text, encoding="utf-8")
         user, group = owner.split(":")
         # From inside, for some of its folders are in memory and not to be seen from here.
-        self.run(f"install -D --owner {user} --group {group} --mode {mode} /root/.begun {path} && rm /root/.begun")
+        self.run(f"install -D --owner {user} --group {group} --mode {mode} /var/tmp/begun {path} && rm /var/tmp/begun")
 
 
 @contextmanager

@@ -28,6 +28,7 @@ def test_the_services_are_hardened_and_start_what_there_is(unit: File, tmp_path:
     read.read_string(unit.text)
     service = read["Service"]
     hardened = {"NoNewPrivileges": "yes", "ProtectSystem": "strict", "PrivateTmp": "yes", "User": "trialcrf", "Restart": "on-failure"}
+    hardened |= {"CapabilityBoundingSet": "", "SystemCallFilter": "@system-service", "RestrictNamespaces": "yes"}
     assert hardened.items() <= dict(service).items()
     assert "/var/lib/trialcrf" in service["ReadWritePaths"].split()
     assert service["EnvironmentFile"] in FILES
