@@ -42,11 +42,8 @@ class Follower:
         return re.sub(rf"\b({'|'.join(self.words)})\b(?!=)", lambda found: self.words[found[1]], text)
 
     def size(self) -> str:
-        each = [
-            self.machine.run(f"du --summarize --block-size=M --one-file-system {path} | cut -f 1").strip()
-            for path in ("/", "/srv/trialcrf")
-        ]
-        return f"{each[0]} in all, {each[1]} of them the program in its two versions"
+        each = [self.machine.megabytes(path) for path in ("", "srv/trialcrf")]
+        return f"{each[0]} MB in all, {each[1]} of them the program in its two versions"
 
     # --- What the commands ask ---------------------------------------------------------------------------------------------------------
 
