@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.production.blocks import CHAPTER, ROOT, Commands, File, blocks
 from tests.production.checks import Checks
-from tests.production.follower import HOST, Follower
+from tests.production.follower import HOST, LOGS, Follower
 from tests.production.machine import Failed, missing, running
 from tests.production.versions import INSIDE, Versions
 
@@ -30,7 +30,7 @@ def main() -> int:
     try:
         versions = Versions(ROOT, folder / "repository")
         print("a clean Debian 12 ...", flush=True)
-        with running(CACHE, folder, {versions.folder: INSIDE}, (HOST,)) as machine:
+        with running(CACHE, folder, {versions.folder: INSIDE}, (HOST, LOGS)) as machine:
             print(f"ok      systemd {machine.run('systemctl --version | head -1').split()[1]} has started it {_since(begun)}", flush=True)
             return _follow(Follower(machine, versions), begun)
     except Failed as failed:

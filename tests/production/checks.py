@@ -62,7 +62,7 @@ class Checks:
                 self.the_administrator_signs_in,
                 self.a_person_is_invited,
             ],
-            "Is it well": [self.a_report_is_drawn, self.the_journal_has_no_values],
+            "Is it well": [self.a_report_is_drawn, self.the_journal_has_no_values, self.the_journal_lies_elsewhere],
             "Backups": [self.both_run, self.what_was_recorded_is_there, self.everything_belongs_to_the_program],
             "Upgrade, and back": [
                 self.both_run,
@@ -220,6 +220,11 @@ class Checks:
         self._manager = manager
         if self._report().body != self._pdf:
             raise Failed("it is another report")
+
+    def the_journal_lies_elsewhere(self) -> None:
+        """what the program said is on the machine that the log is shipped to"""
+        asked = f"journalctl --directory /var/log/journal/remote --quiet --output cat _SYSTEMD_UNIT={WEB} | grep '\"request\"' | head -1"
+        self._wait(lambda: self._machine.run(asked), 60)
 
     def the_journal_has_no_values(self) -> None:
         """the journal has a line of JSON for each request, and nothing that somebody typed"""

@@ -9,7 +9,7 @@ from tests.production.blocks import Commands, File
 from tests.production.machine import Answers, Machine
 from tests.production.versions import INSIDE, Versions
 
-HOST = "crf.example.org"
+HOST, LOGS = "crf.example.org", "logs.example.org"
 ADMINISTRATOR, PASSWORD = "ada", "a sentence that only Ada types here"
 KEY = "/run/backup.key"
 
@@ -19,7 +19,7 @@ class Follower:
 
     def __init__(self, machine: Machine, versions: Versions) -> None:
         self.machine, self._versions = machine, versions
-        self.words = {"HOST": HOST, "REPOSITORY": INSIDE, "VERSION": versions.newest}
+        self.words = {"HOST": HOST, "LOGS": LOGS, "REPOSITORY": INSIDE, "VERSION": versions.newest}
         self.words |= {name: secrets.token_hex(16) for name in ("APP_PASSWORD", "OWNER_PASSWORD", "PROOF_PASSWORD")}
         self.private_key = ""
         self._section = ""
@@ -73,6 +73,9 @@ class Follower:
             self._section = block.section
         if "sites-enabled" in block.text:
             self.machine.run(_CERTIFICATE.format(host=HOST))
+        if "journal-upload.service" in block.text:
+            self.machine.run("apt-get install --no-install-recommends -y systemd-journal-remote", online=True)
+            self.machine.run(_LOG_SERVER.format(host=LOGS))
         if KEY in block.text and self.private_key:
             self.machine.put(KEY, self.private_key, "trialcrf:trialcrf", "0400")
         if "BACKUP" in block.text:
@@ -91,3 +94,15 @@ cd /etc/ssl/trialcrf
 openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={host} -addext subjectAltName=DNS:{host} -keyout key.pem -out chain.pem
 chmod 0600 key.pem
 """
+
+_LOG_SERVER = """
+cd /etc/ssl/trialcrf
+openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={host} -addext subjectAltName=DNS:{host} -keyout logs-key.pem -out logs.pem
+cp logs.pem logs-authority.pem
+chmod 0644 logs-key.pem
+install -d -o systemd-journal-remote -g systemd-journal-remote /var/log/journal/remote
+printf '[Remote]\nServerKeyFile=%s\nServerCertificateFile=%s\nTrustedCertificateFile=%s\n' $PWD/logs-key.pem $PWD/logs.pem $PWD/logs-authority.pem \
+    >/etc/systemd/journal-remote.conf
+systemctl start systemd-journal-remote.socket
+"""
+"""The machine that the log is shipped to stands on the same one here; what it gets goes the same way, by TLS with a certificate on either side."""

@@ -20,6 +20,8 @@ down_revision = "{old}"
 branch_labels = None
 depends_on = None
 
+additive = True
+
 
 def upgrade() -> None:
     pass
