@@ -101,8 +101,10 @@ openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={host} -addext subje
 cp logs.pem logs-authority.pem
 chmod 0644 logs-key.pem
 install -d -o systemd-journal-remote -g systemd-journal-remote /var/log/journal/remote
-printf '[Remote]\nServerKeyFile=%s\nServerCertificateFile=%s\nTrustedCertificateFile=%s\n' $PWD/logs-key.pem $PWD/logs.pem $PWD/logs-authority.pem \
-    >/etc/systemd/journal-remote.conf
+echo "[Remote]
+ServerKeyFile=$PWD/logs-key.pem
+ServerCertificateFile=$PWD/logs.pem
+TrustedCertificateFile=$PWD/logs-authority.pem" >/etc/systemd/journal-remote.conf
 systemctl start systemd-journal-remote.socket
 """
-"""The machine that the log is shipped to stands on the same one here; what it gets goes the same way, by TLS with a certificate on either side."""
+"""What the log is shipped to stands on the same machine here; the way is the same, TLS with a certificate on either side."""
