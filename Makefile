@@ -12,7 +12,7 @@ BIN := .venv/bin
 LOCK := $(abspath .venv/lock-tools/bin/pip-compile) --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --build-deps-for editable
 
-.PHONY: help setup dev run test fast lint types bench sabotage faults messages lock supply audit
+.PHONY: help setup dev run test fast lint types bench sabotage faults attack production messages lock supply audit
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ setup: ## Install what the program needs (the .venv, and Pango and fonts for the
 dev: ## Install what the tests and checks need besides
 	@.ci/setup test
 
-run: setup ## Start the program with a synthetic trial on http://127.0.0.1:PORT; Ctrl-C stops it
+run: setup ## Start the program with a synthetic trial on http://localhost:PORT; Ctrl-C stops it
 	@TRIALCRF_DATA="$(DATA)" PORT="$(PORT)" TRIALCRF_DEMO=yes exec $(BIN)/trialcrf run
 
 test: dev lint types ## Check everything: lint, types, and all tests on SQLite, PostgreSQL and in a browser
@@ -44,12 +44,20 @@ types: dev ## Types (mypy; strict on core and actions)
 bench: dev ## Measure against the aims; writes bench.json
 	@$(BIN)/python -m tests.bench
 
-sabotage: dev ## Change the program line by line: of each requirement a test must notice (IDS="1 20" tries these)
+sabotage: dev ## Change the program line by line: of each requirement a test must notice (IDS="1 20" tries these, JOBS=2 two at a time)
 	@$(BIN)/python -m tests.sabotage $(IDS)
 
 faults: ## Every fault at its full count (kills, power cuts, full disks): hours, and root (COUNTS="20 5": kills and cuts)
 	@.ci/setup faults
 	@$(BIN)/python -m tests.faults $(COUNTS)
+
+attack: ## Every tool at the running program, as each role, and at a twin with holes: half an hour (ONLY="injecting slow")
+	@.ci/setup attack
+	@$(BIN)/python -m tests.attack $(ONLY)
+
+production: ## Follow docs/production.md word for word on a clean Debian 12 with a systemd of its own: minutes, and root
+	@.ci/setup production
+	@$(BIN)/python -m tests.production
 
 messages: dev ## Collect the messages of code and templates into the catalogues
 	@$(BIN)/python .ci/messages.py
@@ -58,6 +66,8 @@ lock: dev ## Pin every package with its hashes (UPGRADE=--upgrade takes newer ve
 	@.ci/setup lock
 	@$(LOCK) $(UPGRADE) --output-file requirements.lock pyproject.toml
 	@$(LOCK) $(UPGRADE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock pyproject.toml
+	@$(LOCK) $(UPGRADE) --output-file requirements-attack.lock tests/attack/requirements.in
+	@$(LOCK) $(UPGRADE) --output-file requirements-attack-wapiti.lock tests/attack/requirements-wapiti.in
 
 supply: dev ## Write the bill of materials (docs/sbom.cdx.json) and the licences (docs/licences.csv) of the lock
 	@$(BIN)/python .ci/supply.py write

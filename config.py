@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from pathlib import Path
-from urllib.parse import SplitResult, urlsplit
+
+from trialcrf.external.environment import Given, Network, is_loopback, is_safe
 
 ROOT = Path(__file__).resolve().parent
 """The checkout: the program runs from it, and finds templates/, reports/ and migrations/ here."""
@@ -19,17 +18,8 @@ REPORTS = ROOT / "reports"
 MIGRATIONS = ROOT / "migrations"
 STUDIES = ROOT / "trialcrf" / "studies"
 
-_DIALECTS = {
-    "sqlite": "sqlite",
-    "postgres": "postgresql+psycopg",
-    "postgresql": "postgresql+psycopg",
-    "postgresql+psycopg": "postgresql+psycopg",
-}
-Network = IPv4Network | IPv6Network
-
-_YES = {"1", "true", "yes", "on"}
-_NO = {"0", "false", "no", "off"}
-_UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3, "T": 1024**4}
+WAYS = ("database", "mail", "time")
+"""The ways on which data or questions leave this machine, each by TLS unless the house says otherwise."""
 
 
 class BadSettings(ValueError):
@@ -59,7 +49,9 @@ class Settings:
     `admin_second_factor` False lets administrators in by their password alone.
     `database_owner_url` is who may change the schema of PostgreSQL: read by `trialcrf db`, never by what serves pages or runs jobs.
     `database_unguarded` lets the program start on a PostgreSQL that is set up for trying out, as a superuser for instance.
-    `disk_reserve` are the bytes below which administrators are told that room runs out.
+    `unencrypted` names the ways out of this machine that may go without TLS, or by a certificate that nobody checks: database, mail, time.
+    `downloads` is how many files one person may take within an hour.
+    `alert_to` is mailed that a start was refused; `disk_reserve` are the bytes below which administrators are told that room runs out.
     The URLs may carry passwords, so they are kept out of the printed form.
     """
 
@@ -78,6 +70,7 @@ class Settings:
     time_url: str | None = None
     database_owner_url: str | None = field(default=None, repr=False)
     database_unguarded: bool = False
+    alert_to: str = ""
     disk_reserve: int = 1024**3
     workers: int = 2
     proxies: int = 0
@@ -94,6 +87,8 @@ class Settings:
     backup_folder_given: Path | None = None
     backup_server_given: str | None = field(default=None, repr=False)
     backup_keep: tuple[int, int, int] = (14, 8, 12)
+    unencrypted: tuple[str, ...] = ()
+    downloads: int = 120
 
     @property
     def backup_folder(self) -> Path:
@@ -108,7 +103,7 @@ class Settings:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return _is_loopback(self.host)
+        return is_loopback(self.host)
 
     @property
     def kept_in(self) -> tuple[Path, ...]:
@@ -136,7 +131,7 @@ class Settings:
 
         Raises BadSettings with every bad value at once.
         """
-        given = _Given(os.environ if environ is None else environ)
+        given = Given(os.environ if environ is None else environ)
         data = given.folder("TRIALCRF_DATA", ROOT / "var")
         host = given.text("HOST", "127.0.0.1")
         port = given.port("PORT", 8000)
@@ -168,16 +163,23 @@ class Settings:
             admin_second_factor=given.flag("TRIALCRF_ADMIN_SECOND_FACTOR", True),
             database_owner_url=given.owner_url("DATABASE_OWNER_URL"),
             database_unguarded=given.flag("TRIALCRF_DATABASE_UNGUARDED", False),
+            alert_to=given.address("TRIALCRF_ALERT_TO", ""),
             disk_reserve=given.size("TRIALCRF_DISK_RESERVE", 1024**3),
             workers=given.number("TRIALCRF_WORKERS", 2, 1, 64),
             proxies=given.number("TRIALCRF_PROXIES", 0, 0, 9),
             log=given.one_of("TRIALCRF_LOG", ("json", "text")),
             metrics_from=given.networks("TRIALCRF_METRICS_FROM"),
+            unencrypted=given.some_of("TRIALCRF_UNENCRYPTED", WAYS),
+            downloads=given.number("TRIALCRF_DOWNLOADS", 120, 1, 100_000),
         )
         if settings.database_unguarded and not settings.loopback:
             given.refuse(
                 "TRIALCRF_DATABASE_UNGUARDED", f"a database without its guards is only for trying out on this machine; HOST is {host!r}"
             )
+        if settings.time_url and "time" not in settings.unencrypted and not is_safe(settings.time_url):
+            given.refuse("TRIALCRF_TIME_URL", "is asked without TLS: name it by https, or write time into TRIALCRF_UNENCRYPTED")
+        if not settings.database_unguarded:
+            given.refuse_known("DATABASE_URL", "DATABASE_OWNER_URL", "TRIALCRF_BACKUP_SERVER", "SMTP_URL")
         if settings.demo and not settings.loopback:
             given.refuse("TRIALCRF_DEMO", f"the demo accounts have known passwords and are only for this machine; HOST is {host!r}")
         if settings.archive is not None and not settings.loopback:
@@ -203,195 +205,8 @@ def terminal_language(environ: Mapping[str, str] | None = None) -> str:
     return "fr" if said[:2].lower() == "fr" else "en"
 
 
-class _Given:
-    """The environment, and what was found wrong with it. Each reader answers with the default where it must complain."""
-
-    def __init__(self, environ: Mapping[str, str]) -> None:
-        self._environ = environ
-        self.problems: list[str] = []
-
-    def refuse(self, name: str, why: str) -> None:
-        self.problems.append(f"{name}: {why}")
-
-    def text(self, name: str, default: str) -> str:
-        return self._environ.get(name, "").strip() or default
-
-    def folder(self, name: str, default: Path) -> Path:
-        path = Path(self.text(name, str(default))).expanduser().absolute()
-        if path.exists() and not path.is_dir():
-            self.refuse(name, f"{str(path)!r} is not a folder")
-        return path
-
-    def file(self, name: str) -> Path | None:
-        text = self.text(name, "")
-        path = Path(text).expanduser().absolute() if text else None
-        if path is not None and not path.is_file():
-            self.refuse(name, f"{str(path)!r} is not a file")
-        return path
-
-    def size(self, name: str, default: int) -> int:
-        text = self.text(name, str(default))
-        number, unit = (text[:-1], text[-1:].upper()) if text[-1:].isalpha() else (text, "")
-        if unit in _UNITS and number.isascii() and number.isdecimal() and len(number) <= 15:
-            return int(number) * _UNITS[unit]
-        self.refuse(name, f"{text!r} is not a number of bytes such as 1G or 500M")
-        return default
-
-    def owner_url(self, name: str) -> str | None:
-        found = self.database_url(name, "") if self.text(name, "") else ""
-        if found.startswith("sqlite"):
-            self.refuse(name, "is for PostgreSQL: a SQLite file has no owner but that of the file")
-        return found or None
-
-    def moment(self, name: str) -> datetime | None:
-        text = self.text(name, "")
-        try:
-            read = datetime.fromisoformat(text) if text else None
-        except ValueError:
-            read = None
-        if text and (read is None or read.tzinfo is None):
-            self.refuse(name, f"{text!r} is no moment such as 2026-11-21T14:05:00+00:00")
-            return None
-        return read
-
-    def recipients(self, name: str) -> tuple[str, ...]:
-        found = tuple(self.text(name, "").replace(",", " ").split())
-        for one in found:
-            if one.startswith("AGE-SECRET-KEY-"):  # It is not quoted back: it opens every backup.
-                self.refuse(name, "is a private key; only public ones, which begin with age1, belong here")
-            elif re.fullmatch(r"age1[0-9a-z]{58}", one) is None:
-                self.refuse(name, f"{one!r} is no public key of age: age1 and 58 signs")
-        return found
-
-    def counts(self, name: str, default: tuple[int, int, int]) -> tuple[int, int, int]:
-        text = self.text(name, ",".join(str(one) for one in default))
-        found = [int(part) for part in text.split(",") if re.fullmatch(r" *[0-9]{1,4} *", part)]
-        if len(found) != 3 or text.count(",") != 2 or found[0] < 1:
-            self.refuse(name, f"{text!r} is not three counts such as 14,8,12: nights, weeks and months, of nights at least 1")
-            return default
-        return (found[0], found[1], found[2])
-
-    def port(self, name: str, default: int) -> int:
-        text = self.text(name, str(default))
-        if text.isascii() and text.isdecimal() and 1 <= int(text[:6]) <= 65535:
-            return int(text)
-        self.refuse(name, f"{text!r} is not a port number from 1 to 65535")
-        return default
-
-    def number(self, name: str, default: int, least: int, most: int) -> int:
-        text = self.text(name, str(default))
-        if text.isascii() and text.isdecimal() and least <= int(text[:6]) <= most:
-            return int(text)
-        self.refuse(name, f"{text!r} is not a number from {least} to {most}")
-        return default
-
-    def one_of(self, name: str, choices: tuple[str, ...]) -> str | None:
-        text = self.text(name, "").lower()
-        if text and text not in choices:
-            self.refuse(name, f"{text!r} is none of {', '.join(choices)}")
-        return text if text in choices else None
-
-    def networks(self, name: str) -> tuple[Network, ...]:
-        found = []
-        for text in self.text(name, "").replace(",", " ").split():
-            try:
-                found.append(ip_network(text))
-            except ValueError:
-                self.refuse(name, f"{text!r} is no address or network such as 10.0.5.7 or 10.0.5.0/24")
-        return tuple(found)
-
-    def flag(self, name: str, default: bool) -> bool:
-        text = self.text(name, "yes" if default else "no").lower()
-        if text not in _YES | _NO:
-            self.refuse(name, f"{text!r} is neither yes nor no")
-            return default
-        return text in _YES
-
-    def address(self, name: str, default: str) -> str:
-        text = self.text(name, default)
-        before, _, after = text.partition("@")
-        if not before or not after or "@" in after or any(sign.isspace() for sign in text):
-            self.refuse(name, f"{text!r} is not a mail address")
-        return text
-
-    def base_url(self, name: str, default: str) -> str:
-        text = self.text(name, default).rstrip("/")
-        if not text:
-            return text
-        parts = _split(text)
-        if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
-            self.refuse(name, f"{text!r} is not an address such as https://crf.example.org")
-            return default
-        return text
-
-    def issuer(self, name: str) -> str:
-        """An issuer is compared letter by letter, so it is kept as it is written. Without TLS anybody on the way could be the hospital."""
-        text = self.text(name, "")
-        parts = _split(text) if text else None
-        if not text:
-            return ""
-        safe = parts is not None and (parts.scheme == "https" or (parts.scheme == "http" and _is_loopback(parts.hostname or "")))
-        if parts is None or not parts.hostname or not safe or parts.query or parts.fragment:
-            self.refuse(name, f"{text!r} is not an address such as https://login.example.org")
-            return ""
-        return text
-
-    def secret(self, name: str) -> str:
-        """A secret, or the content of the file that NAME_FILE names. It is never quoted back."""
-        text, path = self.text(name, ""), self.file(f"{name}_FILE")
-        if text and path is not None:
-            self.refuse(name, f"is given, and {name}_FILE as well: one of them is meant")
-        try:
-            return path.read_text(encoding="utf-8").strip() if path is not None else text
-        except (OSError, UnicodeDecodeError):
-            self.refuse(f"{name}_FILE", "cannot be read")
-            return ""
-
-    def database_url(self, name: str, default: str) -> str:
-        # The values of this and the next reader are never quoted back: they may hold a password.
-        text = self.text(name, default)
-        if not text:
-            return text
-        scheme, colon, rest = text.partition("://")
-        if not colon or scheme not in _DIALECTS or _split(text) is None:
-            self.refuse(name, "is not sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME")
-            return default
-        if scheme == "sqlite" and (not rest.startswith("/") or rest.strip("/") in {"", ":memory:"}):
-            self.refuse(name, "must name a SQLite file, as in sqlite:///PATH: several processes share the database")
-            return default
-        return f"{_DIALECTS[scheme]}://{rest}"
-
-    def smtp_url(self, name: str) -> str | None:
-        text = self.text(name, "")
-        if not text:
-            return None
-        parts = _split(text)
-        if parts is None or parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
-            self.refuse(name, "is not smtp://HOST:PORT or smtps://USER:PASSWORD@HOST:PORT")
-            return None
-        return text
-
-
-def _split(url: str) -> SplitResult | None:
-    try:
-        parts = urlsplit(url)
-        _ = parts.port  # Read here because a port that is no number only fails when it is asked for.
-    except ValueError:
-        return None
-    return parts
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _in_url(host: str) -> str:
-    """The host as a browser on this machine would write it."""
-    if host in {"0.0.0.0", "::"}:
+    """The host as a browser on this machine would write it: by its name, for a passkey is bound to a name and never to a number."""
+    if host in {"0.0.0.0", "::", "127.0.0.1", "::1"}:
         return "localhost"
     return f"[{host}]" if ":" in host else host

@@ -3,7 +3,7 @@
 from alembic import context
 from sqlalchemy import inspect
 
-from trialcrf.store import triggers
+from trialcrf.store import migrations, triggers
 from trialcrf.store.models import metadata
 from trialcrf.store.models.base import Day, Moment
 from trialcrf.store.transaction import open_engine
@@ -25,6 +25,7 @@ def run() -> None:
             context.run_migrations()
             triggers.renew(connection)
             triggers.check(connection, inspect(connection).get_table_names())
+            migrations.note_serving(connection, context.script)
     engine.dispose()
 
 

@@ -175,7 +175,7 @@ def postgresql() -> Iterator[Cluster]:
 
 
 @contextmanager
-def running_postgresql(durability: Mapping[str, str], parent: Path | None = None) -> Iterator[Cluster]:
+def running_postgresql(durability: Mapping[str, str], parent: Path | None = None, port: int = 5432) -> Iterator[Cluster]:
     """A cluster with these settings in a folder of its own (in `parent`); it is stopped and removed when it is left."""
     programs = postgresql_programs()
     folder = scratch_folder(parent)  # Short, as a socket's path has at most 107 characters.
@@ -208,7 +208,7 @@ def running_postgresql(durability: Mapping[str, str], parent: Path | None = None
             [*as_user, programs / "postgres", "-D", data, *arguments], cwd=folder, stdout=output, stderr=subprocess.STDOUT
         )
     try:
-        _wait_until_ready(programs, folder, server, log)
+        _wait_until_ready(programs, folder, server, log, port)
         yield Cluster(folder)
     finally:
         # SIGINT is PostgreSQL's fast stop; SIGTERM would wait for connections that a failed test left open.
@@ -221,9 +221,9 @@ def running_postgresql(durability: Mapping[str, str], parent: Path | None = None
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _wait_until_ready(programs: Path, folder: Path, server: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_until_ready(programs: Path, folder: Path, server: subprocess.Popen[bytes], log: Path, port: int) -> None:
     end = time.monotonic() + 60
-    while subprocess.run([programs / "pg_isready", "-q", "-h", folder], check=False).returncode:
+    while subprocess.run([programs / "pg_isready", "-q", "-h", folder, "-p", str(port)], check=False).returncode:
         if server.poll() is not None or time.monotonic() > end:
             server.kill()
             pytest.fail(f"PostgreSQL does not start:\n{log.read_text(encoding='utf-8')}", pytrace=False)

@@ -21,6 +21,7 @@ from joserfc import jwk, jwt
 
 CLIENT_ID, SECRET = "trialcrf-tests", "a secret: with / signs"
 SUBJECT = "nurse-4711"
+ACCESS_TOKEN = "opens-the-hospitals-own-programs"
 
 
 @cache
@@ -117,7 +118,7 @@ class LyingProvider:
         now = int(time.time())
         true = {"iss": self.issuer, "sub": asked["subject"], "aud": CLIENT_ID, "exp": now + 300, "iat": now, "nonce": asked["nonce"]}
         claims = {name: value for name, value in {**true, **self.claims}.items() if value is not None}
-        return 200, {}, json.dumps({"access_token": "x", "token_type": "Bearer", "id_token": self.token(claims)}).encode()
+        return 200, {}, json.dumps({"access_token": ACCESS_TOKEN, "token_type": "Bearer", "id_token": self.token(claims)}).encode()
 
 
 @contextmanager

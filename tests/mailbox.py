@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from ssl import SSLContext
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -60,12 +61,13 @@ class Mailbox:
 
 
 @contextmanager
-def mailbox() -> Iterator[Mailbox]:
+def mailbox(tls: SSLContext | None = None, starttls: SSLContext | None = None) -> Iterator[Mailbox]:
+    """One that speaks TLS from the first word, or offers it, or neither."""
     kept = Mailbox()
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         kept.port = probe.getsockname()[1]
-    server = Controller(kept, hostname="127.0.0.1", port=kept.port)
+    server = Controller(kept, hostname="127.0.0.1", port=kept.port, ssl_context=tls, tls_context=starttls)
     server.start()
     try:
         yield kept

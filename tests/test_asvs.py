@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from collections import Counter
 from pathlib import Path
 
 from tests.sabotage import FILE, exists, sabotages
+from trialcrf.actions import sign_in
 from trialcrf.actions.safety.case import LARGEST_PAPER, MEDIA
 from trialcrf.external import term_files, workbook
 
@@ -65,6 +67,16 @@ def test_what_is_met_names_tests_that_exist_and_a_change_that_one_of_them_notice
 def test_every_sabotage_belongs_to_a_row_that_is_met() -> None:
     met = {f"asvs {row['id']}" for row in rows() if row["status"] == "met"}
     assert {one.id for one in sabotages() if one.id.startswith("asvs ")} == met
+
+
+def test_every_way_in_is_written_down_with_what_holds_for_it() -> None:
+    """By the names that the trail has for them: whoever adds another one says here what it is worth."""
+    firsts, seconds = (sign_in.PASSWORD, sign_in.HOSPITAL), (sign_in.CODE, sign_in.PASSKEY, sign_in.RECOVERY)
+    ways = {*firsts, sign_in.PASSKEY, *(f"{first}+{second}" for first in firsts for second in seconds)}
+    said = re.findall(r"^\| `([a-z+]+)`", PAGE.read_text(encoding="utf-8"), re.MULTILINE)
+    assert sorted(said) == sorted(ways)
+    names = {value for name, value in vars(sign_in).items() if name.isupper() and isinstance(value, str)}
+    assert names == {*firsts, *seconds, sign_in.GUESSED, sign_in.STRANGE}
 
 
 def test_what_may_be_uploaded_is_written_down_as_it_is() -> None:

@@ -523,6 +523,7 @@ def test_run_makes_everything_ready_serves_it_keeps_it_and_stops_cleanly(running
     first = running()
     first.wait_until_ready()
     assert first.lines().count(f"ready http://127.0.0.1:{first.port}") == 1
+    assert f"Open http://localhost:{first.port} in a browser." in first.lines(), "where passkeys work too"
     assert any(re.match(r"cora +only-for-the-demo +Coordinator +01$", line) for line in first.lines())
     status, told = first.health()
     assert (status, told["status"]) == (200, "ok")

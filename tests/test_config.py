@@ -13,7 +13,7 @@ def test_without_any_setting_the_program_runs_for_this_machine_only() -> None:
     settings = Settings.from_env({})
     assert settings.data == ROOT / "var"
     assert settings.database_url == f"sqlite:///{ROOT / 'var' / 'trialcrf.sqlite3'}"
-    assert (settings.host, settings.port, settings.base_url) == ("127.0.0.1", 8000, "http://127.0.0.1:8000")
+    assert (settings.host, settings.port, settings.base_url) == ("127.0.0.1", 8000, "http://localhost:8000")
     assert settings.loopback
     assert settings.smtp_url is None
     assert not settings.demo
@@ -61,6 +61,8 @@ def test_every_bad_value_is_in_one_message(tmp_path: Path) -> None:
         "TRIALCRF_CALENDAR_KEYS": "some",
         "TRIALCRF_TIME_URL": "ftp://crf.example.org",
         "TRIALCRF_ICSR_SCHEMA": str(tmp_path / "none.xsd"),
+        "TRIALCRF_UNENCRYPTED": "mail pigeons",
+        "TRIALCRF_DOWNLOADS": "0",
         "TRIALCRF_WORKERS": "0",
         "TRIALCRF_PROXIES": "all",
         "TRIALCRF_LOG": "xml",
@@ -100,7 +102,8 @@ def test_demo_accounts_are_refused_to_anyone_else(host: str) -> None:
 
 def test_links_in_mails_lead_to_the_public_address() -> None:
     assert Settings.from_env({"BASE_URL": "https://crf.example.org/trial/"}).base_url == "https://crf.example.org/trial"
-    assert Settings.from_env({"HOST": "::1", "PORT": "9000"}).base_url == "http://[::1]:9000"
+    assert Settings.from_env({"HOST": "::1", "PORT": "9000"}).base_url == "http://localhost:9000"
+    assert Settings.from_env({"HOST": "fd00::7", "PORT": "9000"}).base_url == "http://[fd00::7]:9000"
     assert Settings.from_env({"HOST": "0.0.0.0"}).base_url == "http://localhost:8000"
 
 
@@ -121,6 +124,21 @@ def test_no_password_is_shown() -> None:
     with pytest.raises(BadSettings) as caught:
         Settings.from_env({"DATABASE_URL": "mysql://crf:hidden@db/crf", "SMTP_URL": "imap://crf:hidden@mail.example.org"})
     assert "hidden" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["postgres:postgres@db/crf", "crf:postgres@db/crf", "crf:crf@db/crf", "crf:PASSWORD@db/crf", "crf:@db/crf", "crf:%70assword@db/crf"],
+)
+def test_a_password_that_everybody_tries_first_is_refused_and_not_quoted(url: str) -> None:
+    for name in ("DATABASE_URL", "DATABASE_OWNER_URL", "TRIALCRF_BACKUP_SERVER"):
+        with pytest.raises(BadSettings) as refused:
+            Settings.from_env({name: f"postgresql://{url}"})
+        (said,) = refused.value.problems
+        assert said.startswith(f"{name}: holds a password") and url not in said
+    with pytest.raises(BadSettings):
+        Settings.from_env({"SMTP_URL": f"smtps://{url.partition('/')[0]}"})
+    assert Settings.from_env({"DATABASE_URL": "postgresql://crf@/crf?host=/run/postgresql"}).database_url, "by the socket, without any"
 
 
 def test_an_archive_is_opened_for_this_machine_only_and_with_a_moment() -> None:
@@ -227,3 +245,13 @@ def test_the_address_of_the_owner_is_never_shown_and_never_that_of_a_file() -> N
     assert "secret" not in repr(settings)
     with pytest.raises(BadSettings, match="DATABASE_OWNER_URL"):
         Settings.from_env({"DATABASE_OWNER_URL": "sqlite:////srv/crf"})
+
+
+def test_the_time_is_asked_by_tls_of_another_machine_unless_the_house_says_otherwise() -> None:
+    assert Settings.from_env({"TRIALCRF_TIME_URL": "https://time.example.org"}).time_url
+    assert Settings.from_env({"TRIALCRF_TIME_URL": "http://127.0.0.1:8080"}).time_url
+    with pytest.raises(BadSettings, match="TLS"):
+        Settings.from_env({"TRIALCRF_TIME_URL": "http://time.example.org"})
+    said = Settings.from_env({"TRIALCRF_TIME_URL": "http://time.example.org", "TRIALCRF_UNENCRYPTED": "time, mail"})
+    assert said.unencrypted == ("time", "mail")
+    assert Settings.from_env({}).unencrypted == ()

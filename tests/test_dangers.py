@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import pkgutil
 import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
+
+from wtforms import Form
+
+import trialcrf.web
 
 ROOT = Path(__file__).resolve().parents[1]
 FILES = sorted(path for path in (ROOT / "trialcrf").rglob("*.py"))
@@ -79,6 +85,66 @@ def test_nothing_is_kept_in_a_browser_and_no_text_becomes_markup_there() -> None
         text = path.read_text(encoding="utf-8")
         assert STORES.findall(text) == [], path.name
         assert SINKS.findall(text) == [], path.name
+
+
+LOOKED_UP = {
+    "list.children[number]", "terms[number]", "fields[fields.indexOf", "lines[lines.indexOf", "order[order.indexOf",  # places in a list
+    "credential.response[name]", "response[name]", "navigator.credentials[place.dataset.passkey]",  # names that stand in our own files
+    "atOnce in place.dataset", "scan in field.dataset",
+}  # fmt: skip
+"""Everything that our scripts look up by a name in brackets or by `in`. What comes from outside is looked up in a Map."""
+
+
+def test_no_object_of_a_browser_is_asked_or_written_by_a_name_that_came_from_outside() -> None:
+    """An object answers to `constructor` without having been told, and one `__proto__` would change all of them (ASVS 15.3.6)."""
+    found = set()
+    for path in sorted((ROOT / "trialcrf" / "web" / "static" / "js").rglob("*.js")):
+        text = re.sub(r"(?<!:)//.*", "", path.read_text(encoding="utf-8"))
+        assert not re.search(
+            r"__proto__|\.prototype\b|Object\.(?:assign|setPrototypeOf)|\.\.\.\s*JSON|\bfor \((?:const|let) \w+ in ", text
+        ), path.name
+        found.update(re.findall(r"[\w.]+\[[A-Za-z_$][\w.$]*(?:\]|(?=\())", text))
+        found.update(f"{name} in {of}" for name, of in re.findall(r"[\"(]?([\w.]+)\"? in ([\w.]+)", text))
+    assert found == LOOKED_UP
+
+
+def test_every_box_of_a_password_hides_what_is_typed_and_tells_password_managers_what_it_is_for() -> None:
+    """Of all forms of the program and all boxes that stand in a template itself (ASVS 6.2.6 and 6.2.7)."""
+    boxes = {
+        f"{form.__name__}.{name}": str(field())
+        for form in forms()
+        for name, field in form()._fields.items()
+        if "password" in f"{name} {getattr(field.label, 'text', '')}".lower()
+    }
+    for path in sorted((ROOT / "templates").rglob("*.html")):
+        markup = path.read_text(encoding="utf-8")
+        found = re.findall(r"<input\b(?:{%.*?%}|{{.*?}}|[^>])*>", markup)
+        said = {number: re.sub(r"{[%{].*?[%}]}", "", box).lower() for number, box in enumerate(found)}
+        boxes |= {f"{path.name} {number}": found[number] for number, box in said.items() if "password" in box}
+        assert not re.search(r"password[^}]*autocomplete", "".join(re.findall(r"{{.*?}}", markup))), f"{path.name}: a box of its own words"
+    assert len(boxes) > 20
+    for name, box in boxes.items():
+        assert 'type="password"' in box, name
+        assert re.search(r'autocomplete="(?:section-[a-z]+ )?(?:current|new)-password"', box), name
+        assert "maxlength" not in box and "readonly" not in box, f"{name}: a long one is taken whole"
+
+
+def forms() -> list[type[Form]]:
+    for found in pkgutil.walk_packages(trialcrf.web.__path__, "trialcrf.web."):
+        importlib.import_module(found.name)
+    known, left = [], [Form]
+    while left:
+        left += left.pop().__subclasses__()
+        known = list(dict.fromkeys([*known, *left]))
+    return [one for one in known if one.__module__.startswith("trialcrf.")]
+
+
+def test_nothing_hinders_pasting() -> None:
+    for path in sorted((ROOT / "trialcrf" / "web" / "static" / "js").rglob("*.js")):
+        hears = re.findall(r"onpaste|[\"'](?:paste|beforeinput|copy|cut|drop|contextmenu)[\"']", path.read_text(encoding="utf-8"))
+        assert hears == [], path.name
+    for path in sorted((ROOT / "templates").rglob("*.html")):
+        assert "onpaste" not in path.read_text(encoding="utf-8"), path.name
 
 
 def test_a_template_marks_no_value_as_safe() -> None:

@@ -142,7 +142,7 @@ def test_the_program_itself_needs_no_reason_and_a_cancelled_order_is_never_archi
         assert not reports.progressed(tx, made_id, 50, "pages")
         assert not reports.drawn(tx, made_id, 1, "c" * 64, "a" * 64, "x.pdf")
         reports.failed(tx, made_id, "late")
-        assert (reports.find(tx, made_id).state, reports.waiting(tx)) == (reports.CANCELLED, [])
+        assert (reports.find(tx, made_id).state, reports.waiting(tx, NOON)) == (reports.CANCELLED, [])
 
 
 def test_the_file_names_what_it_is_about(salt):

@@ -120,7 +120,7 @@ def test_an_order_keeps_the_moment_it_was_made_at(salt):
     first, second = order(salt), order(salt, NOON)
     with salt.read() as tx:
         assert [reports.find(tx, one).known_at for one in (first, second)] == [MORNING, NOON]
-        assert reports.waiting(tx) == [first, second]
+        assert reports.waiting(tx, NOON) == [first, second]
 
 
 def test_a_drawing_is_archived_whole_with_its_hash_and_once(salt, tmp_path):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,12 +15,14 @@ from sqlalchemy import select
 
 from tests.actions.world import NOW, World, filling, open_world
 from tests.conftest import Databases
-from trialcrf.actions import Impossible, administer, publish, sign_in
+from trialcrf.actions import Impossible, administer, hospital, publish, sign_in
+from trialcrf.actions.reminding import letters
 from trialcrf.actions.sign_in import SignedIn, WrongSignIn
 from trialcrf.actions.signing_in import demands, own_factors, resets, second
 from trialcrf.actions.signing_in.second import Answer, Place
 from trialcrf.core.access import Grant
 from trialcrf.core.definition.signing_in import SigningIn
+from trialcrf.external import mail
 from trialcrf.external.strongbox import KEY_FILE
 from trialcrf.external.webauthn import Here
 from trialcrf.store import accounts, audit, factors, outbox, sessions
@@ -90,6 +94,67 @@ def test_the_message_says_how_long_to_wait_and_whoever_does_not_exist_waits_as_w
         with one_world.read() as tx, pytest.raises(WrongSignIn) as told:
             sign_in.check_password(tx, name, PASSWORD, AWAY, NOW, False)
         assert told.value.message.msgid == "Too many attempts from here. Wait a minute and try again."
+
+
+def suspects(world):
+    with world.read() as tx:
+        return [(one.username, one.key.split("|")[2]) for one in outbox.all_of(tx) if one.kind == "suspect"]
+
+
+def has_a_password(world, name="ivan"):
+    with world.write("trialcrf", NOW - timedelta(days=1)) as tx:
+        sign_in.set_password(tx, id_of(world, name), name, PASSWORD)
+
+
+def test_who_is_guessed_at_is_told_once_an_hour_and_nobody_else(world):
+    has_a_password(world)
+    fail(world, AWAY, NOW, times=4)
+    assert suspects(world) == [], "a mistake of a hand"
+    fail(world, AWAY, NOW, times=4)
+    for number in range(30):
+        fail(world, f"203.0.113.{number}", NOW + timedelta(minutes=10))
+    assert suspects(world) == [("ivan", "guessed")], "whatever the burst"
+    fail(world, AWAY, NOW, "dana", times=5)
+    fail(world, AWAY, NOW, "nobody-of-this-name", times=5)
+    assert suspects(world) == [("ivan", "guessed")], "an invitation that nobody took up has proved no address"
+    fail(world, AWAY, NOW + timedelta(days=1), times=5)
+    assert suspects(world) == [("ivan", "guessed")] * 2
+
+
+def test_a_flood_of_names_from_one_address_warns_none_whom_it_hit_once(one_world):
+    has_a_password(one_world)
+    for number in range(29):
+        fail(one_world, AWAY, NOW, f"guess{number}")
+    fail(one_world, AWAY, NOW)
+    assert suspects(one_world) == [] and mails(one_world, "misuse") == []
+
+
+def test_a_sign_in_from_an_unknown_place_after_wrong_passwords_is_told(one_world):
+    has_a_password(one_world)
+    come_in(one_world, HOME)
+    fail(one_world, AWAY, NOW, times=2)
+    come_in(one_world, AWAY)
+    assert suspects(one_world) == [], "two mistakes on a new computer"
+    fail(one_world, "203.0.113.9", NOW, times=3)
+    come_in(one_world, HOME)
+    come_in(one_world, AWAY)
+    assert suspects(one_world) == [], "from where one signed in before"
+    come_in(one_world, "203.0.113.77")
+    assert suspects(one_world) == [("ivan", "strange")]
+
+
+def test_the_mail_says_when_and_what_to_do_and_nothing_that_was_typed_or_from_where(one_world):
+    has_a_password(one_world)
+    fail(one_world, AWAY, NOW, times=5)
+    with one_world.write("trialcrf") as tx:
+        found = next(one for one in iter(lambda: outbox.claim(tx), None) if one.kind == "suspect")
+        account = accounts.by_id(tx, found.account_id)
+        letter = letters.write(tx, found.kind, account, found.params, NOW)
+    assert letter.to == "", "to the address of the account and to no other"
+    said = mail.write("suspect", "en", account.email, "<a@b>", {**letter.values, "name": account.name, "link": letter.path})
+    for words in ("On 2026-11-21 09:00 (UTC)", "your account ivan", "change your password", "/account"):
+        assert words in said.body
+    assert AWAY not in said.body
 
 
 @pytest.mark.parametrize(
@@ -196,6 +261,23 @@ def test_a_step_is_over_after_five_minutes_and_after_a_new_password(one_world, p
     assert answer(one_world, place, token, app.at(late), late).msgid == second.OVER
 
 
+def test_the_trail_says_by_what_somebody_signed_in(world, place):
+    app, recovery = set_up(world, place)
+    now = NOW + timedelta(minutes=1)
+    come_in(world, HOME)
+    assert isinstance(answer(world, place, step(world, now), app.at(now), now), SignedIn)
+    assert isinstance(answer(world, place, step(world, now), recovery[0], now), SignedIn)
+    with world.write("ivan", now) as tx:
+        token = second.begin_step(tx, id_of(world), by_hospital=True)
+    assert isinstance(answer(world, place, token, recovery[1], now), SignedIn)
+    with world.write("ivan", now) as tx:
+        hospital.sign_in_by(tx, id_of(world), HOME)
+    with world.read() as tx:
+        told = [past.place for past in audit.history(tx.connection, "account", str(id_of(world))) if past.op == "sign_in"]
+    means = ("password", "password+totp", "password+recovery", "hospital+recovery", "hospital")
+    assert told == [f"sign_in {one}" for one in means]
+
+
 def test_a_step_of_one_account_takes_no_code_of_another(one_world, place):
     set_up(one_world, place)
     app, recovery = set_up(one_world, place, "mona")
@@ -206,7 +288,8 @@ def test_a_step_of_one_account_takes_no_code_of_another(one_world, place):
 
 def test_each_of_ten_recovery_codes_opens_once_and_its_owner_is_told(world, place):
     _, recovery = set_up(world, place)
-    assert len(set(recovery)) == 10
+    letters_of = [code.replace("-", "") for code in recovery]
+    assert len(set(recovery)) == 10 and all(len(code) >= 10 for code in letters_of) and len(set("".join(letters_of))) > 20, "49 bits"
     assert isinstance(answer(world, place, step(world, NOW), recovery[3].upper(), NOW), SignedIn)
     assert answer(world, place, step(world, NOW), recovery[3], NOW).msgid == second.WRONG
     with world.read() as tx:
@@ -218,6 +301,16 @@ def test_each_of_ten_recovery_codes_opens_once_and_its_owner_is_told(world, plac
         fresh = own_factors.fresh_codes(tx, id_of(world))
     assert answer(world, place, step(world, NOW), recovery[4], NOW).msgid == second.WRONG, "new ones void the old ones"
     assert isinstance(answer(world, place, step(world, NOW), fresh[0], NOW), SignedIn)
+
+
+def test_a_recovery_code_is_too_long_a_chance_to_be_found_in_its_hash(one_world):
+    """112 bits and more (OWASP ASVS 5.0.0, 6.5.2): then a hash without work is enough."""
+    with one_world.write("ivan") as tx:
+        made = own_factors.fresh_codes(tx, id_of(one_world))
+    letters = {sign for code in made for sign in code.replace("-", "")}
+    assert 25 < len(letters) <= 31
+    assert min(len(code.replace("-", "")) for code in made) * math.log2(31) >= 112
+    assert all(re.fullmatch(r"(?:[a-z2-9]{4}-){5}[a-z2-9]{4}", code) for code in made), "in groups that a person can read aloud"
 
 
 def test_the_database_holds_no_secret_in_clear_nor_does_the_trail(world, place):

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from config import ROOT
-from tests.bench import amending, importing, registry, saving, trail
+from tests.bench import amending, importing, load, registry, saving, trail
 from tests.bench.figures import Figure, plain, table, write
 
 Part = Callable[[Path, Callable[[str], None]], list[Figure]]
@@ -19,6 +19,8 @@ Part = Callable[[Path, Callable[[str], None]], list[Figure]]
 PARTS: dict[str, Part] = {
     "sqlite": partial(saving.measure, "sqlite"),
     "postgresql": partial(saving.measure, "postgresql"),
+    "load-sqlite": partial(load.measure, "sqlite"),
+    "load-postgresql": partial(load.measure, "postgresql"),
     "pilot": importing.measure,
     "registry": registry.measure,
     "trail": trail.measure,

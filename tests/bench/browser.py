@@ -19,21 +19,33 @@ _COOKIE = re.compile(rb"\r\nset-cookie: *(trialcrf=[^;\r]+)", re.I)
 class Answer:
     status: int
     head: bytes
-    text: str
+    body: bytes
+
+    @property
+    def text(self) -> str:
+        return self.body.decode(errors="replace")
 
 
 class Browser:
-    """One signed-in person on one connection. `token` is that of the session, which every save carries."""
+    """One signed-in person on one connection. `token` is that of the session, which every save carries.
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    `host` is the server's address, `patience` the seconds that it gets to answer. `move` goes on at another one with the same session.
+    """
+
+    def __init__(self, port: int, host: str = "127.0.0.1", patience: float = 60.0) -> None:
+        self._host, self._port, self._patience = host, port, patience
         self._cookie = b""
         self.token = ""
         self._connect()
 
     def _connect(self) -> None:
-        self._connection = socket.create_connection(("127.0.0.1", self._port), timeout=60)
+        self._connection = socket.create_connection((self._host, self._port), timeout=self._patience)
         self._connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+
+    def move(self, host: str) -> None:
+        self._connection.close()
+        self._host = host
+        self._connect()
 
     def close(self) -> None:
         self._connection.close()
@@ -57,7 +69,7 @@ class Browser:
         return self._ask(f"POST {path} HTTP/1.1\r\n", {"Content-Type": "application/x-www-form-urlencoded"}, body)
 
     def _ask(self, line: str, more: Mapping[str, str], body: bytes) -> Answer:
-        told = {"Host": f"127.0.0.1:{self._port}", "Accept-Language": "fr", "Sec-Fetch-Site": "same-origin", **more}
+        told = {"Host": f"{self._host}:{self._port}", "Accept-Language": "fr", "Sec-Fetch-Site": "same-origin", **more}
         if body:
             told["Content-Length"] = str(len(body))
         head = line + "".join(f"{name}: {value}\r\n" for name, value in told.items())
@@ -89,7 +101,7 @@ class Browser:
         while have < int(length[1]):
             parts.append(self._more())
             have += len(parts[-1])
-        return Answer(int(head.split(b" ", 2)[1]), head, b"".join(parts).decode())
+        return Answer(int(head.split(b" ", 2)[1]), head, b"".join(parts))
 
     def _more(self) -> bytes:
         part = self._connection.recv(65536)

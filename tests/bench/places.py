@@ -5,13 +5,17 @@ from __future__ import annotations
 import itertools
 import sqlite3
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import make_url
 
+from tests.bench.raw import connect
 from tests.conftest import Cluster, migrate, running_postgresql
 
+DURABLE_SQLITE = {"journal_mode": "wal", "synchronous": "2"}
+IN_MEMORY = {"tmpfs", "ramfs"}
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 
 
@@ -62,3 +66,23 @@ def place(kind: str, folder: Path) -> Iterator[Place]:
         return
     with running_postgresql(DURABLE) as cluster:
         yield Place(folder, cluster)
+
+
+def lapses(connection: Any) -> list[str]:
+    """What an open connection of either driver does not make durable, a setting each; empty where what is acknowledged is on the disk."""
+    ask, wanted = ("PRAGMA", DURABLE_SQLITE) if isinstance(connection, sqlite3.Connection) else ("SHOW", DURABLE)
+    found = {name: str(connection.execute(f"{ask} {name}").fetchone()[0]) for name in wanted}
+    return [f"{name}={value}" for name, value in found.items() if value != wanted[name]]
+
+
+def file_system(url: str) -> str:
+    """The kind of file system that a database lies on, as the system calls it (ext4, tmpfs)."""
+    if url.startswith("sqlite"):
+        lies = Path(make_url(url).database or "")
+    else:
+        with closing(connect(url)) as connection:
+            lies = Path(connection.execute("SHOW data_directory").fetchone()[0])
+    # Of the mounts above it the last one that was made counts.
+    mounted = [line.split(" - ") for line in Path("/proc/self/mountinfo").read_text(encoding="utf-8").splitlines()]
+    above = [(Path(mount.split()[4]), kind.split()[0]) for mount, kind in mounted if lies.resolve().is_relative_to(mount.split()[4])]
+    return max(reversed(above), key=lambda one: len(one[0].parts))[1]

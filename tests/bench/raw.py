@@ -38,7 +38,7 @@ class Save:
 
 def saves_after(url: str, form_id: int) -> list[Save]:
     """What was saved in forms newer than this one, in the order of the trail."""
-    connection = _connect(url)
+    connection = connect(url)
     with closing(connection):
 
         def rows(statement: str, *params: object) -> Rows:
@@ -76,7 +76,7 @@ def rate(url: str, saves: Sequence[Save], connections: int) -> float:
 
 
 def _write(url: str, saves: Sequence[Save], barrier: Barrier, told: SimpleQueue[tuple[float, float]]) -> None:
-    connection = _connect(url)
+    connection = connect(url)
     cursor = connection.cursor()
     begin = _for(url, "BEGIN IMMEDIATE") if url.startswith("sqlite") else "BEGIN"
     statements = {name: _for(url, _insert(name, columns)) for name, columns in _TABLES.items()}
@@ -101,7 +101,7 @@ def _write(url: str, saves: Sequence[Save], barrier: Barrier, told: SimpleQueue[
 _TABLES = {"form": FORM, "fact": FACT, "audit_record": RECORD, "audit_value": VALUE}
 
 
-def _connect(url: str) -> Any:
+def connect(url: str) -> Any:
     """A plain connection that commits only when told to, with the durability of the program's own."""
     if url.startswith("sqlite"):
         connection = sqlite3.connect(url.removeprefix("sqlite:///"), timeout=30, isolation_level=None)

@@ -7,13 +7,14 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from config import ROOT
 
 PATIENCE = 60.0
+SERVE = ("trialcrf.cli", "serve")
 
 
 @contextmanager
@@ -24,8 +25,13 @@ def serving(url: str, data: Path) -> Iterator[int]:
 
 
 @contextmanager
-def serving_process(url: str, data: Path) -> Iterator[tuple[int, int]]:
-    """The same, with its process id."""
+def serving_process(
+    url: str, data: Path, module: Sequence[str] = SERVE, under: Sequence[str] = (), **more: str
+) -> Iterator[tuple[int, int]]:
+    """The same, with its process id, and with `more` settings; or another `module` with its arguments, which serves as it is told by them.
+
+    `under` is the command that starts it with less than the machine has, such as `prlimit`.
+    """
     port = _free_port()
     settings = {
         "TRIALCRF_DATA": str(data),
@@ -34,11 +40,12 @@ def serving_process(url: str, data: Path) -> Iterator[tuple[int, int]]:
         "PORT": str(port),
         "TRIALCRF_DEMO": "no",
         "TRIALCRF_DATABASE_UNGUARDED": "yes",
+        **more,
     }
     log = data / "server.log"
     with log.open("wb") as output:
         server = subprocess.Popen(
-            ["setpriv", "--pdeathsig", "TERM", sys.executable, "-m", "trialcrf.cli", "serve"],
+            ["setpriv", "--pdeathsig", "TERM", *under, sys.executable, "-m", *module],
             cwd=ROOT,
             env={**os.environ, **settings},
             stdout=output,

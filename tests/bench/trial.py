@@ -31,14 +31,14 @@ def coordinators(count: int) -> list[str]:
     return [f"cora{number}" for number in range(1, count + 1)]
 
 
-def prepare(url: str, people: int, subjects: int) -> list[str]:
-    """Publish the study, make the site and the accounts, enrol the subjects. Returns the addresses of every form still to be filled.
+def prepare(url: str, people: int, subjects: int, folder: Path = Path(__file__).parent / "study") -> list[str]:
+    """Publish the study of this folder, make the site and the accounts, enrol the subjects. Returns the address of each form to fill.
 
     Everyone works at one site: every save waits for the head of one chain, which is the hardest case.
     """
     engine = open_engine(url)
     who = Who.system("bench")
-    study = load(read_study(Path(__file__).parent / "study"))
+    study = load(read_study(folder))
     with writing(engine, NOW, who) as tx:
         published, _ = publish.publish(tx, study)
         sites.create(tx, published.study_id, SITE, "Paris", "Europe/Paris")

@@ -80,6 +80,10 @@ def signed_in() -> dict[str, StorageState]:
     return {}
 
 
+def token_of(state: StorageState) -> str:
+    return next((one["value"] for one in state["cookies"] if one["name"] == "trialcrf"), "")
+
+
 Kept = dict[tuple[str, bool], Person]
 
 
@@ -105,6 +109,7 @@ def at_browser(
     # Everybody signed in at the beginning, longer ago than a proof is good: tests that are not about it are not asked for another.
     program.do("UPDATE session SET proved_at = :now WHERE ended_at IS NULL", now=moment_text(datetime.now(UTC)))
     people: list[Person] = []
+    sharing: list[Person] = []
     staying: list[Person] = []
 
     def arrive(
@@ -130,6 +135,7 @@ def at_browser(
             opened = chromium.new_context(java_script_enabled=script, storage_state=state, locale="en-GB", viewport=viewport, **more)  # type: ignore[arg-type]
             person = Person(opened, program, name, url, script)
         people.append(person)
+        sharing.extend([person] if shared else [])
         if name and state is None:
             person.open("/sign-in")
             answer = person.sign_in()
@@ -143,6 +149,10 @@ def at_browser(
 
     yield arrive
     failed = getattr(request.node, "failed", False)
+    for person in sharing:
+        # Whoever signed something goes on under another token: the one before opens nothing any more.
+        if person.name in signed_in and token_of(now := person.context.storage_state()) not in ("", token_of(signed_in[person.name])):
+            signed_in[person.name] = now
     for number, person in enumerate(people, 1):
         if failed:
             SCREENS.mkdir(parents=True, exist_ok=True)

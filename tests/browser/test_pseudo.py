@@ -213,6 +213,7 @@ def test_no_mail_says_a_word_that_was_not_translated(kind: str, count: int) -> N
     values |= {"number": 7, "obligation": "", "over": count > 1, "at_once": False, "hours": count}
     values |= {
         "hour": "2026-11-22T10",
+        "at": "2026-11-22 10:05",
         "day": "2026-11-22",
         "job": "audit-verify",
         "size": 7,
@@ -221,8 +222,8 @@ def test_no_mail_says_a_word_that_was_not_translated(kind: str, count: int) -> N
     }
     values |= {"stop": "http://127.0.0.1/", "text": "", "sites": [Tally("01", "7", count, count, count)], "checkpoint": "0" * 64}
     changes = ("password", "email", "factor_add", "factor_revoke", "factors_removed", "recovery_codes", "recovery_used")
-    for state in changes if kind == "account" else ("due_soon", "due", "overdue"):
-        said = {**values, "state": state, "what": state, "known_at": "2026-11-22"}
+    for state in {"account": changes, "suspect": ("guessed", "strange")}.get(kind, ("due_soon", "due", "overdue")):
+        said = {**values, "at": "2026-11-22 10:31", "state": state, "what": state, "known_at": "2026-11-22"}
         letter = mail.write(kind, PSEUDO, "cora@example.org", "<a@b>", said)
         for line in (letter.subject, *letter.body.splitlines()):
             rest = OURS.sub("", line).replace("http://127.0.0.1/", "")

@@ -11,6 +11,7 @@ from tests.actions.world import TRAINED
 from tests.browser.person import PASSWORD
 from tests.browser.program import STUDY, form_address
 from trialcrf.actions import administer, sign_in
+from trialcrf.store import accounts, audit
 
 DEVICE = {
     "protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True, "isUserVerified": True,
@@ -40,6 +41,19 @@ def by_password(person) -> None:
     person.press(person.page.locator("button.main"))
 
 
+def by_pasted_password(person) -> None:
+    """As from a password manager: cut out of one box, pasted into the other; and pressed twice, as some do."""
+    person.open("/sign-in")
+    person.page.fill("#username", PASSWORD)
+    person.page.locator("#username").press("Control+A")
+    person.page.locator("#username").press("Control+X")
+    person.page.locator("#password").press("Control+V")
+    assert person.page.input_value("#password") == PASSWORD
+    person.page.fill("#username", "petra")
+    with person.page.expect_navigation():
+        person.page.locator("button.main").dblclick()
+
+
 def sign_out(person) -> None:
     person.press(person.page.locator('form[action="/sign-out"] button'))
 
@@ -67,7 +81,7 @@ def test_an_app_and_a_passkey_are_set_up_and_sign_in_and_a_save_goes_through_bot
     assert "this laptop" in petra.reads() and "10 codes are left" in petra.reads() and petra.violations() == []
     sign_out(petra)
 
-    by_password(petra)
+    by_pasted_password(petra)
     assert petra.reads("h1") == "Second step" and petra.violations() == []
     assert petra.page.locator("[data-failed]").is_hidden() and petra.page.locator("[data-without]").is_hidden()
     petra.page.locator("[data-start]").click()
@@ -87,6 +101,9 @@ def test_an_app_and_a_passkey_are_set_up_and_sign_in_and_a_save_goes_through_bot
     petra.page.keyboard.press("Enter")
     petra.page.wait_for_url("**?done=*")
     assert program.value(subject, "SCR", "VITALS", "PULSE") == "77"
+    with program.world.read() as tx:
+        ways = {past.place for past in audit.history(tx.connection, "account", str(accounts.find(tx, "petra").id)) if past.op == "sign_in"}
+    assert ways == {f"sign_in {means}" for means in ("password", "password+passkey", "passkey", "password+recovery")}
     petra.complaints.clear()  # The two pages that asked to sign in were answers 401, as they should be.
 
 
@@ -98,3 +115,12 @@ def test_without_script_the_page_says_what_else_works(program, at_browser):
     assert person.page.locator("[data-start]").is_hidden() and person.page.locator("[data-failed]").is_hidden()
     person.press(person.page.locator("main a", has_text="user name and password"))
     assert person.reads("h1") == "Sign in"
+
+
+def test_at_another_address_of_the_program_the_page_says_where_a_passkey_works(program, at_browser):
+    """Whoever types the number of this machine gets no silent refusal of the browser."""
+    person = at_browser(url=f"http://127.0.0.1:{program.port}")
+    person.open("/sign-in")
+    person.press(person.page.locator('form[action="/sign-in/passkey"] button'))
+    assert person.page.locator(f'[data-elsewhere] a[href="http://localhost:{program.port}"]').is_visible()
+    assert not person.page.locator("[data-start]").is_visible() and not person.page.locator("[data-failed]").is_visible()

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, inspect, make_url, text
 
 from tests.actions.world import CAST, ROOT, open_world
 from tests.actions.world import filling as filling_of
-from trialcrf.external import backup, backup_folder
+from trialcrf.external import backup, backup_folder, clock
 from trialcrf.external.backup import CannotBackUp
 
 
@@ -111,7 +111,7 @@ def test_a_disk_that_is_full_in_the_middle_leaves_no_file(world, database_url, f
     assert names(folder) == []
 
 
-def test_a_backup_whose_process_was_killed_is_never_taken_for_one_and_is_cleared_away_a_day_later(
+def test_a_backup_whose_process_was_killed_is_never_taken_for_one_and_is_cleared_away_at_once(
     world, database_url, database_kind, folder, tmp_path
 ):
     if database_kind == "sqlite":
@@ -125,12 +125,33 @@ def test_a_backup_whose_process_was_killed_is_never_taken_for_one_and_is_cleared
     left = [name for name in names(folder) if name.startswith(".unfinished-")]
     assert backup_folder.all_of(folder) == []
     assert left, "it was killed too late to tell"
-    now = datetime.fromtimestamp((folder / left[0]).stat().st_mtime, UTC)
-    with backup_folder.unfinished(folder, now + timedelta(hours=1)):
-        assert set(left) < set(names(folder)), "another worker may still be at it"
-    with backup_folder.unfinished(folder, now + timedelta(days=1, minutes=1)):
-        pass
+    backup_folder.clear_away(folder, clock.now())
     assert names(folder) == []
+
+
+def test_what_somebody_works_at_is_not_cleared_away_and_what_has_no_lock_waits_a_day(tmp_path):
+    """Another process that holds the lock is another open file, as here; a folder without one is of a disk without locks."""
+    now = clock.now()
+    with backup_folder.unfinished(tmp_path, now) as mine:
+        (mine / "clear").write_bytes(b"rows")
+        backup_folder.clear_away(tmp_path, now + timedelta(days=30))
+        assert (mine / "clear").is_file()
+        with backup_folder.unfinished(tmp_path, now) as other:
+            assert mine.is_dir() and other != mine
+    assert names(tmp_path) == []
+    (tmp_path / ".unfinished-trialcrf-old").mkdir()
+    backup_folder.clear_away(tmp_path, now + timedelta(hours=23))
+    assert names(tmp_path) == [".unfinished-trialcrf-old"]
+    backup_folder.clear_away(tmp_path, now + timedelta(hours=25))
+    assert names(tmp_path) == []
+
+
+def test_a_link_to_elsewhere_is_followed_nowhere(tmp_path):
+    (tmp_path / "precious").mkdir()
+    (tmp_path / "precious" / "held").write_bytes(b"")
+    (tmp_path / ".unfinished-trialcrf-link").symlink_to(tmp_path / "precious")
+    backup_folder.clear_away(tmp_path, clock.now() + timedelta(days=30))
+    assert (tmp_path / "precious" / "held").is_file()
 
 
 def _fill(url: str) -> None:

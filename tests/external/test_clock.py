@@ -22,12 +22,14 @@ def test_now_is_aware_in_utc_and_is_now() -> None:
 
 
 @contextmanager
-def telling(date: str) -> Iterator[str]:
-    """A web server on this machine that tells this Date."""
+def telling(date: str, leads_to: str = "") -> Iterator[str]:
+    """A web server on this machine that tells this Date, or leads on to another one."""
 
     class Told(BaseHTTPRequestHandler):
         def do_HEAD(self) -> None:
-            self.send_response_only(204)
+            self.send_response_only(302 if leads_to else 204)
+            if leads_to:
+                self.send_header("Location", leads_to)
             self.send_header("Date", date)
             self.end_headers()
 
@@ -49,3 +51,10 @@ def test_a_server_that_tells_no_time_is_no_clock() -> None:
         clock.skew(address)
     with pytest.raises(clock.NoOtherClock):
         clock.skew("http://127.0.0.1:1/")
+
+
+def test_the_server_that_was_named_is_asked_and_no_other_that_it_leads_to() -> None:
+    with telling(format_datetime(clock.now(), usegmt=True)) as other, telling("teatime", other) as address:
+        assert abs(clock.skew(other)) < 5
+        with pytest.raises(clock.NoOtherClock, match="302"):
+            clock.skew(address)

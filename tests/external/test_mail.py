@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import threading
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ from email.policy import default
 import pytest
 from jinja2 import UndefinedError
 
+from tests import certificates
 from tests.mailbox import mailbox
 from trialcrf.external import mail
 from trialcrf.external.language import LANGUAGES, PSEUDO
@@ -161,8 +163,40 @@ def test_no_text_can_add_a_header_or_a_recipient(box, tmp_path, letter):
 def test_a_password_does_not_travel_in_the_open(box, monkeypatch):
     monkeypatch.setattr(mail, "_is_loopback", lambda host: False)
     with pytest.raises(NotTaken, match="encryption"):
-        Server(box.url.replace("//", "//user:secret@"), "trialcrf@localhost").send(LETTER, AT)
+        Server(box.url.replace("//", "//user:secret@"), "trialcrf@localhost", unencrypted=True).send(LETTER, AT)
     assert box.taken == []
+
+
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory):
+    """The certificate of a mail server, and what it speaks TLS by."""
+    files = certificates.made(tmp_path_factory.mktemp("tls"), "127.0.0.1", "0.0.0.0")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(files.certificate, files.key)
+    return files, context
+
+
+@pytest.mark.parametrize("offered", [False, True])
+def test_a_mail_server_whose_certificate_nobody_trusts_gets_nothing_and_it_is_told(certified, offered, monkeypatch):
+    """`offered`: TLS only after a first word in the open (STARTTLS). An address that is not this machine's own stands for another one."""
+    files, context = certified
+    with mailbox(None, context) if offered else mailbox(context) as box:
+        url = f"{'smtp' if offered else 'smtps'}://user:secret@{'0.0.0.0' if offered else '127.0.0.1'}:{box.port}"
+        with pytest.raises(NotTaken, match="certificate verify failed"):
+            Server(url, "trialcrf@localhost", patience=5).send(LETTER, AT)
+        assert box.taken == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(files.authority))
+        Server(url.replace("user:secret@", ""), "trialcrf@localhost", patience=5).send(LETTER, AT)
+        assert len(box.taken) == 1, "the one that the house trusts does"
+
+
+def test_a_mail_server_on_another_machine_gets_nothing_in_the_open_unless_the_house_says_so(box):
+    elsewhere = f"smtp://0.0.0.0:{box.port}"
+    with pytest.raises(NotTaken, match="offers no encryption"):
+        Server(elsewhere, "trialcrf@localhost").send(LETTER, AT)
+    assert box.taken == []
+    Server(elsewhere, "trialcrf@localhost", unencrypted=True).send(LETTER, AT)
+    assert len(box.taken) == 1
 
 
 def test_a_dot_alone_on_a_line_ends_no_letter(box):

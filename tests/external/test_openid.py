@@ -64,6 +64,7 @@ LIES = {
     "nobody": {"sub": ""},
     "no subject": {"sub": None},
     "a number": {"sub": 4711},
+    "the end of a session": {"events": {"http://schemas.openid.net/event/backchannel-logout": {}}},
 }
 
 
@@ -89,6 +90,15 @@ def test_a_token_that_no_key_of_the_provider_signed_is_refused(hospital, forged)
     hospital.token = forged
     with pytest.raises(Refused):
         identity(hospital)
+
+
+@pytest.mark.parametrize("sort", ["at+jwt", "application/at+jwt", "logout+jwt", "dpop+jwt"])
+def test_a_token_of_another_sort_is_no_word_of_who_signed_in(hospital, sort):
+    hospital.header = {"typ": sort}
+    with pytest.raises(Refused):
+        identity(hospital)
+    hospital.header = {"typ": "JWT"}
+    assert identity(hospital).subject == SUBJECT
 
 
 def test_a_key_of_the_same_name_that_the_provider_does_not_publish_signs_nothing(hospital):

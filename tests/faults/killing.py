@@ -9,7 +9,8 @@ import subprocess
 import sys
 import threading
 import time
-from contextlib import suppress
+from collections.abc import Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 
 from config import ROOT
@@ -21,10 +22,13 @@ from tests.faults.clients import Client, clients_of, judge, save_for, wait_until
 CLIENTS = 8
 
 
-class Server:
-    """`trialcrf serve` over a database, in a process group of its own."""
+SERVE = ("trialcrf.cli", "serve")
 
-    def __init__(self, url: str, data: Path, **env: str) -> None:
+
+class Server:
+    """`trialcrf serve` (or another module) over a database, in a process group of its own."""
+
+    def __init__(self, url: str, data: Path, module: Sequence[str] = SERVE, **env: str) -> None:
         self.port, self.log = free_port(), data / "server.log"
         settings = {
             "TRIALCRF_DATA": str(data), "DATABASE_URL": url, "HOST": "127.0.0.1", "PORT": str(self.port), "TRIALCRF_DEMO": "no",
@@ -32,7 +36,7 @@ class Server:
         }  # fmt: skip
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", "trialcrf.cli", "serve"],
+                ["setpriv", "--pdeathsig", "KILL", sys.executable, "-m", *module],
                 cwd=ROOT, env={**os.environ, **settings, **env}, stdout=output, stderr=subprocess.STDOUT, start_new_session=True,
             )  # fmt: skip
 
@@ -42,10 +46,9 @@ class Server:
         def answers() -> bool:
             assert self.process.poll() is None, self.log.read_text(errors="replace")
             try:
-                asking = HTTPConnection("127.0.0.1", self.port, timeout=5)
-                asking.request("GET", "/healthz")
-                asking.getresponse().read()
-                asking.close()
+                with closing(HTTPConnection("127.0.0.1", self.port, timeout=5)) as asking:
+                    asking.request("GET", "/healthz")
+                    asking.getresponse().read()
             except OSError:
                 return False
             return True

@@ -7,10 +7,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from sqlalchemy import update
 
 from tests.actions.world import ROOT, World
 from trialcrf.actions.records import report
@@ -18,6 +19,7 @@ from trialcrf.external import clock
 from trialcrf.jobs import WHO, Means
 from trialcrf.jobs.work import draw_report
 from trialcrf.store import definitions, reports
+from trialcrf.store.models import report as report_table
 from trialcrf.store.reports import Report
 
 
@@ -103,6 +105,22 @@ draw_report(open_engine(sys.argv[1]), Path(sys.argv[2]), WHO, int(sys.argv[3]))
 """
 
 
+def test_while_one_worker_draws_no_other_one_does_and_it_says_so_until_its_end(world, means, ordered, monkeypatch):
+    monkeypatch.setattr(reports, "LEASE", timedelta(seconds=0.2))  # Shorter than the drawing: it has to be told again and again.
+    seen = []
+
+    def look() -> None:
+        end = time.monotonic() + 0.5
+        while time.monotonic() < end and found(world, ordered).state == reports.ORDERED:
+            with world.read() as tx:
+                seen.append(reports.waiting(tx, clock.now()))
+        seen.append(draw_report(means.engine, means.settings.reports_folder, WHO, ordered))
+
+    assert drawn_meanwhile(world, means, ordered, look) == [True]
+    assert seen[-1] is False
+    assert sum(1 for one in seen[:-1] if one) < 0.2 * len(seen), "it was free to be taken by others"
+
+
 def test_what_a_killed_or_stopped_worker_had_begun_is_drawn_by_the_next(world, means, ordered):
     folder = means.settings.reports_folder
     command = [sys.executable, "-c", WORKER, means.settings.database_url, str(folder), str(ordered)]
@@ -111,6 +129,11 @@ def test_what_a_killed_or_stopped_worker_had_begun_is_drawn_by_the_next(world, m
         worker.kill()
     assert worker.returncode == -9
     assert (found(world, ordered).state, files(folder)) == (reports.ORDERED, [])
+    assert not draw_report(means.engine, folder, WHO, ordered), "for a while it may well be alive"
+    with world.read() as tx:
+        assert (reports.waiting(tx, clock.now()), reports.waiting(tx, clock.now() + reports.LEASE)) == ([], [ordered])
+    with world.write("trialcrf") as tx:
+        tx.work(update(report_table).values(taken_until=clock.now()))
 
     stopping = threading.Event()
     assert drawn_meanwhile(world, means, ordered, stopping.set, stopping) == [False]

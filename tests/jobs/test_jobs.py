@@ -179,6 +179,15 @@ def test_every_job_says_what_it_does(means):
     assert all(job.rhythm.does.endswith(".") for job in JOBS.values())
 
 
+def test_the_tick_clears_away_what_a_killed_backup_left(world, means):
+    left = means.settings.backup_folder / ".unfinished-trialcrf-killed"
+    left.mkdir(parents=True)
+    (left / "held").write_bytes(b"")
+    (left / "clear").write_bytes(b"every record of the trial")
+    run(means, JOBS["tick"], OVERDUE)
+    assert not left.exists()
+
+
 def test_the_tick_is_one_row_that_moves_on(world, means):
     for _ in range(3):
         run(means, JOBS["tick"], OVERDUE)
@@ -270,18 +279,23 @@ def test_the_sweep_hands_every_order_to_the_queue_and_none_beside_those_that_wai
     first, second = order(world), order(world)
     assert run(means, JOBS["draw-reports"], OVERDUE).params["count"] == 2
     assert run(means, JOBS["draw-reports"], OVERDUE).params["count"] == 0
-    with sqlite3.connect(means.settings.data / "queue.db") as queue:
-        messages = [json.loads(row[0]) for row in queue.execute("SELECT data FROM task ORDER BY id")]
+    if world.engine.dialect.name == "sqlite":
+        with sqlite3.connect(means.settings.data / "queue.db") as queue:
+            messages = [json.loads(row[0]) for row in queue.execute("SELECT data FROM task ORDER BY id")]
+    else:
+        assert not (means.settings.data / "queue.db").exists(), "another machine would not see it"
+        with world.engine.connect() as connection:
+            messages = [json.loads(bytes(row[0])) for row in connection.execute(text("SELECT data FROM queue.huey_task ORDER BY id"))]
     assert [message["args"] for message in messages] == [[first], [second]]
     assert all(set(message) == {"id", "name", "args"} for message in messages), "a message carries an id and nothing else"
 
 
-def test_messages_outlive_the_process_and_are_taken_by_one_worker(tmp_path):
-    Queue(tmp_path / "queue.db").put(DRAW_REPORT, 17)
+def test_messages_outlive_the_process_and_are_taken_by_one_worker(tmp_path, database_url):
+    Queue(tmp_path, database_url).put(DRAW_REPORT, 17)
     taken: list[int] = []
     done = threading.Event()
     before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    queue = Queue(tmp_path / "queue.db")
+    queue = Queue(tmp_path, database_url)
     assert len(queue) == 1
 
     def draw(report_id: int) -> None:
@@ -331,7 +345,7 @@ def test_verifying_writes_nothing_and_locks_nobody_out(world, means):
 # --- The clock -------------------------------------------------------------------------------------------------------------------------
 
 
-def test_the_scheduler_wakes_every_job_draws_what_is_ordered_and_stops_on_a_signal(world, means):
+def test_the_scheduler_wakes_every_job_draws_what_is_ordered_and_stops_on_a_signal(world, means, backed_up):
     queue_mails(world, 1)
     report_id = order(world)
     env = {**os.environ, "TRIALCRF_DATA": str(means.settings.data), "DATABASE_URL": means.settings.database_url}

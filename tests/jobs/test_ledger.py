@@ -228,7 +228,11 @@ ONCE = ("overdue-scan", "digest-scan", "monthly-safety", "audit-verify", "checkp
 
 
 @pytest.mark.parametrize("number", [4])
-def test_several_scheduler_processes_do_the_work_of_a_period_once(means, world, number):
+def test_several_scheduler_processes_do_the_work_of_a_period_once(means, world, database_kind, number, request):
+    # The ledger decides who does it, and asks nobody what it is: on one kind of database a true backup shows that it is made once.
+    backups = database_kind == "sqlite"
+    if not backups:
+        request.getfixturevalue("backed_up")
     env = {**os.environ, "TRIALCRF_DATA": str(means.settings.data), "DATABASE_URL": means.settings.database_url, "SMTP_URL": ""}
     command = [sys.executable, "-m", "trialcrf.cli", "jobs", "serve"]
     logs = [means.settings.data.parent / f"scheduler-{each}.txt" for each in range(number)]
@@ -254,7 +258,7 @@ def test_several_scheduler_processes_do_the_work_of_a_period_once(means, world, 
         assert found, said
         assert {(row[1], row[2]) for row in found} == {(1, "done")}, (job, found, said)
     # A night or an hour may begin meanwhile: there is one effect for each row.
-    assert len(backup_folder.all_of(means.settings.backup_folder)) == len(rows(means, "backup"))
+    assert len(backup_folder.all_of(means.settings.backup_folder)) == len(rows(means, "backup")) * backups
     assert len((means.settings.data / "checkpoints.jsonl").read_text().splitlines()) == len(rows(means, "checkpoint"))
     assert len(rows(means, "tick")) == 1
 

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parents[2]
 CHAPTER = ROOT / "docs" / "production.md"
 
 _BLOCK = re.compile(r"^```(\S+) ([^\n]+)\n(.*?)^```$", re.M | re.S)
+_HEADING = re.compile(r"^## (.+)$", re.M)
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,7 @@ class Commands:
 
     by: str
     text: str
+    section: str = ""
 
     @property
     def lines(self) -> list[str]:
@@ -32,17 +34,20 @@ class File:
     owner: str
     mode: str
     text: str
+    section: str = ""
 
 
 def blocks(text: str) -> list[Commands | File]:
     """Every block in its order. Raises ValueError for one that does not say what it is."""
     found: list[Commands | File] = []
-    for kind, about, inside in _BLOCK.findall(text):
+    for block in _BLOCK.finditer(text):
+        kind, about, inside = block.groups()
         words = about.split()
+        section = (["", *_HEADING.findall(text[: block.start()])])[-1]
         if kind == "sh" and words in (["root"], ["trialcrf"]):
-            found.append(Commands(words[0], inside))
+            found.append(Commands(words[0], inside, section))
         elif kind == "file" and len(words) == 3:
-            found.append(File(*words, inside))
+            found.append(File(words[0], words[1], words[2], inside, section))
         else:
             raise ValueError(f"a block that says not what it is: {kind} {about}")
     if len(found) * 2 != len(re.findall(r"^```", text, re.M)):

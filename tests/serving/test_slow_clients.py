@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -246,3 +246,19 @@ def test_a_process_that_dies_is_started_again_and_a_stop_finishes_what_was_begun
         time.sleep(0.1)
     with pytest.raises(OSError):
         serving.connect()
+
+
+def test_one_address_cannot_hold_all_the_connections(databases, tmp_path):
+    """Of 200 connections a process, one address gets 50: the one that opens thousands is kept out, another has its page at once."""
+    url = databases.fresh("sqlite")
+    with serving_process(url, tmp_path, under=("prlimit", "--nofile=400:400")) as (port, _process), ExitStack() as stack:
+        with closing(Browser(port)) as first:
+            assert first.get("/sign-in").status == 200  # From now on it is ready.
+        for _ in range(600):
+            flooding = stack.enter_context(closing(socket.create_connection(("127.0.0.1", port), timeout=SOON)))
+            with suppress(OSError):  # What is over the share is closed at once.
+                flooding.sendall(b"GET / HTTP/1.1\r\n")
+        with closing(socket.create_connection(("127.0.0.1", port), timeout=SOON, source_address=("127.0.0.2", 0))) as other:
+            other.sendall(b"GET /sign-in HTTP/1.1\r\nHost: here\r\n\r\n")
+            assert other.recv(20).startswith(b"HTTP/1.1 200 ")
+    databases.drop(url)

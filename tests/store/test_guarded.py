@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import socket
 import sqlite3
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
-from sqlalchemy import Engine, make_url, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine, make_url, select, text
+from sqlalchemy.exc import DBAPIError, OperationalError
 
+from tests import certificates
 from tests.actions.screening import screen_donor, screen_recipient
 from tests.actions.world import World, make_world, typed
-from trialcrf.cli import main
+from tests.conftest import LOSSY, running_postgresql, scratch, scratch_folder
+from trialcrf.cli import database, main
+from trialcrf.external import backup
 from trialcrf.external.language import Language
+from trialcrf.external.queue import DRAW_REPORT, Queue
 from trialcrf.jobs.verify import verify
-from trialcrf.store import guarded, migrations, privileges
+from trialcrf.store import damage, guarded, migrations, privileges
 from trialcrf.store.guarded import NotGuarded
 from trialcrf.store.migrations import SchemaAhead
 from trialcrf.store.models import metadata
-from trialcrf.store.transaction import open_engine
+from trialcrf.store.transaction import open_engine, reading
 from trialcrf.store.triggers import APPEND_ONLY, FROZEN
 
 LASTING = {"fsync": "off", "synchronous_commit": "on", "full_page_writes": "off"}
@@ -90,6 +98,12 @@ def test_the_application_does_all_its_work(world):
     with world.read() as tx:
         verify(tx)
     assert found(str(world.engine.url.render_as_string(hide_password=False))).count("|") == 1  # fsync and full_page_writes of the tests
+
+
+def test_the_application_copies_the_database_for_a_backup(world, tmp_path):
+    # pg_dump reads the state of every sequence, which to use one gives no right to.
+    backup.copy(world.engine.url.render_as_string(hide_password=False), tmp_path / "dump")
+    assert (tmp_path / "dump").read_bytes().startswith(b"PGDMP")
 
 
 @pytest.mark.parametrize("table", sorted({*APPEND_ONLY, *FROZEN}))
@@ -194,6 +208,82 @@ def test_a_schema_of_a_later_program_is_refused(database_url, tmp_path):
     assert "later version" in run(database_url, "outbox", "list", code=1, data=tmp_path)
 
 
+def test_the_application_copies_its_database_and_uses_its_queue(guarded_url, tmp_path):
+    url = as_role(guarded_url, "trial_app")
+    backup.copy(url, tmp_path / "copy")
+    Queue(tmp_path, url).put(DRAW_REPORT, 17)
+    assert len(Queue(tmp_path, url)) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["copy"], "the queue is where every machine sees it"
+    engine = open_engine(as_role(guarded_url, "trial_read"))
+    with pytest.raises(DBAPIError, match="permission denied"):
+        do(engine, "SELECT * FROM queue.huey_task")
+    engine.dispose()
+
+
+def test_an_upgrade_that_the_version_before_cannot_go_on_beside_waits_until_it_is_stopped(databases, tmp_path):
+    """0008 is one that it can go on beside, 0007 is none."""
+    url = databases.fresh("postgresql")
+    passwords = tmp_path / "passwords.json"
+    passwords.write_text("{}")
+    run(url, "db", "init", "--name", "beside", "--passwords", str(passwords), data=tmp_path, DATABASE_OWNER_URL=url)
+    at_work, administrator = open_engine(as_role(url, "beside_app")), open_engine(url)
+    with at_work.connect(), administrator.connect() as connection:
+        do(administrator, "UPDATE alembic_version SET version_num = '0006'")
+        said = run(url, "db", "upgrade", "--name", "beside", code=1, data=tmp_path, DATABASE_OWNER_URL=url)
+        assert "stop every web server" in said
+        assert migrations.revision(connection) == "0006"
+    assert migrations.additive("0007")
+    assert not migrations.additive("0006")
+    do(administrator, "UPDATE alembic_version SET version_num = '0008'")
+    with administrator.connect() as connection:
+        assert migrations.serves_from(connection) == "0007"
+    at_work.dispose()
+    administrator.dispose()
+    databases.drop(url)
+
+
+def test_an_upgrade_gives_way_to_whoever_uses_a_table_and_tries_again(databases, tmp_path, monkeypatch):
+    url = databases.empty("postgresql")
+    migrations.upgrade(url, "0007")
+    administrator = open_engine(url)
+    with administrator.begin() as connection:
+        privileges.prepare(connection, privileges.Roles.named("patient"), {})
+    reader, waits = administrator.connect(), []
+    reader.exec_driver_sql("SELECT count(*) FROM report")
+
+    def let_go(seconds: float) -> None:
+        waits.append(seconds)
+        reader.close()
+
+    monkeypatch.setattr(database, "time", SimpleNamespace(sleep=let_go))
+    said = run(url, "db", "upgrade", "--name", "patient", data=tmp_path, DATABASE_OWNER_URL=url)
+    assert (len(waits), "tried again until it is free" in said) == (1, True)
+    migrations.check(administrator)
+    administrator.dispose()
+    databases.drop(url)
+
+
+def test_a_statement_prepared_before_a_column_changed_its_type_fails_once_and_can_be_sent_again(databases):
+    url = databases.fresh("postgresql")
+    engine = open_engine(url)
+
+    def browsers() -> list[str]:
+        with reading(engine) as tx:
+            return list(tx.read(select(metadata.tables["session"].c.browser)).scalars())
+
+    for _ in range(8):  # From the fifth time on a connection has it prepared.
+        browsers()
+    other = open_engine(url)  # On its own connection the driver would see what is done, and prepare anew.
+    do(other, "ALTER TABLE session ALTER COLUMN browser TYPE varchar(999)")
+    with pytest.raises(DBAPIError, match="cached plan") as failed:
+        browsers()
+    assert damage.is_passing(failed.value)
+    assert browsers() == []
+    engine.dispose()
+    other.dispose()
+    databases.drop(url)
+
+
 def test_sqlite_that_keeps_no_log_is_refused(databases):
     url = databases.fresh("sqlite")
     file = Path(make_url(url).database)
@@ -214,3 +304,52 @@ def do(engine: Engine, statement: str) -> int:
     with engine.begin() as connection:
         connection.info["mode"] = "none"
         return connection.exec_driver_sql(statement).rowcount
+
+
+@pytest.fixture(scope="module")
+def far():
+    """A PostgreSQL that speaks TLS on this machine: an address for it that counts as another machine's, and whoever vouches for it."""
+    folder = scratch_folder(scratch())
+    files = certificates.made(folder, "0.0.0.0", "127.0.0.1")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    if os.geteuid() == 0:
+        for path in (folder, files.certificate, files.key):
+            shutil.chown(path, "postgres", "postgres")
+    settings = {"listen_addresses": "127.0.0.1", "port": str(port), "ssl": "on"}
+    settings |= {"ssl_cert_file": str(files.certificate), "ssl_key_file": str(files.key)}
+    with running_postgresql({**LOSSY, **settings}, scratch(), port) as cluster:
+        yield f"postgresql+psycopg://postgres@0.0.0.0:{port}/postgres", cluster.folder, files.authority
+    shutil.rmtree(folder)
+
+
+def ways(url: str, unencrypted: bool = False) -> str:
+    engine = open_engine(url)
+    try:
+        told = [Language("en").say(one) for one in guarded.findings(engine, unencrypted)]
+        return " | ".join(one for one in told if "another machine" in one)
+    finally:
+        engine.dispose()
+
+
+def test_a_postgresql_on_another_machine_is_reached_by_a_certificate_that_is_checked_or_not_at_all(far, tmp_path):
+    url, folder, authority = far
+    assert "0.0.0.0" in ways(f"{url}?sslmode=disable")
+    for unproved in ("prefer", "require", f"verify-ca&sslrootcert={authority}"):
+        assert "verify-full" in ways(f"{url}?sslmode={unproved}"), "TLS alone may end at anybody's machine"
+    assert ways(f"{url}?sslmode=verify-full&sslrootcert={authority}") == ""
+    assert ways(f"{url}?sslmode=disable", unencrypted=True) == "", "the house says that the way is safe otherwise"
+    stranger = certificates.made(tmp_path / "stranger", "0.0.0.0").authority
+    with pytest.raises(OperationalError, match="certificate verify failed"):
+        ways(f"{url}?sslmode=verify-full&sslrootcert={stranger}")
+    port = make_url(url).port
+    assert ways(f"postgresql+psycopg://postgres@/postgres?host={folder}&port={port}") == ""
+    assert ways(f"{url.replace('0.0.0.0', 'localhost')}?sslmode=disable") == "", "nobody listens on this machine itself"
+
+
+def test_the_program_starts_on_no_postgresql_whose_way_is_unproved(far):
+    engine = open_engine(f"{far[0]}?sslmode=prefer")
+    with pytest.raises(NotGuarded, match="another machine"):
+        guarded.check(engine)
+    engine.dispose()

@@ -36,7 +36,8 @@ def test_signing_in_is_in_the_trail_and_the_token_only_as_its_hash(each_house):
     cora = each_house.client("cora")
     token = cora.client.get_cookie("trialcrf").value
     with each_house.world.read() as tx:
-        assert [past.op for past in audit.history(tx.connection, "account", str(each_house.account("cora")), "sign_in")] == ["sign_in"]
+        told = audit.history(tx.connection, "account", str(each_house.account("cora")), "sign_in password")
+        assert [past.op for past in told] == ["sign_in"]
         assert token not in str(tx.read(select(session_table)).all())
 
 
@@ -66,6 +67,9 @@ def test_a_deactivated_person_is_out_at_the_next_request(each_house):
     with each_house.world.write("trialcrf") as tx:
         administer.set_active(tx, each_house.account("cora"), False, "left")
     assert cora.get("/account").status_code == 302
+    with each_house.world.engine.begin() as connection:
+        connection.execute(update(session_table).values(ended_at=None))
+    assert cora.get("/account").status_code == 302, "not even by a session that began in that very moment"
     assert attempt(each_house).status_code == 401
 
 

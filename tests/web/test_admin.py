@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import suppress
+
 import pytest
 from lxml import html
+from sqlalchemy import event
 from sqlalchemy import text as sql
 
 from tests.actions.world import CAST
 from tests.web.site import House, text
+from trialcrf.actions import administer
 from trialcrf.core.access import Grant
 from trialcrf.store import accounts, audit, replay, sites
 
@@ -310,3 +315,38 @@ def test_only_an_administrator_creates_a_site(house):
     for name in NEVER:
         sent = {"study": "msc_ssc", "code": "03", "name": "Lyon", "zone": "Europe/Paris"}
         assert house.client(name).post("/sites", sent).status_code == 403
+
+
+def test_two_administrators_who_take_each_others_role_in_one_instant_wait_and_one_is_refused(each_house):
+    """Each has come as far as its first lock when the other has: taken in no order, they would wait for each other for ever."""
+    house, meeting = each_house, threading.Barrier(2)
+    with house.world.write("trialcrf") as tx:
+        other = administer.create_account(tx, "eva", "Eva", "eva@example.org", "Hospital", "fr")
+        accounts.give(tx, other, Grant("administrator", "*"))
+    with house.world.read() as tx:
+        held = {name: (house.id_of(tx, name), accounts.grants_of(tx, house.id_of(tx, name))[0].id) for name in ("adam", "eva")}
+    asking = {"eva": (house.client("eva"), *held["adam"]), "adam": (house.client("adam"), *held["eva"])}
+    answers, seen = {}, threading.local()
+
+    def meet(_connection, _cursor, statement, *_) -> None:
+        if "role_grant" in statement and " FOR " in statement and not hasattr(seen, "met"):
+            seen.met = True
+            with suppress(threading.BrokenBarrierError):
+                meeting.wait(0.5)
+
+    def take(name: str) -> None:
+        browser, account, grant = asking[name]
+        url = f"/people/{account}/roles/{grant}/end"
+        answers[name] = browser.post(url, {f"take-{grant}-reason": "they left"}).status_code
+
+    event.listen(house.app.extensions["trialcrf.engine"], "after_cursor_execute", meet)
+    people = [threading.Thread(target=take, args=(name,)) for name in asking]
+    for one in people:
+        one.start()
+    for one in people:
+        one.join()
+    first, second = sorted(answers.values())
+    assert first == 303
+    assert second in (401, 403), "whose role was taken takes none"
+    with house.world.read() as tx:
+        assert sum(len(accounts.grants_of(tx, account)) for account, _ in held.values()) == 1

@@ -19,6 +19,7 @@ from trialcrf.core.definition.model import Study
 from trialcrf.core.wording import Words
 from trialcrf.external import mail, markup
 from trialcrf.store import accounts
+from trialcrf.web import stand_behind
 from trialcrf.web.account import safe_next
 
 PROGRAM = "{{ 7*7 }}{% if 1 %}<script>alert(1)</script>\"'><img src=x onerror=alert(1)>%(x)s%s &amp; ${7*7} #{7*7}"
@@ -140,7 +141,24 @@ def test_where_somebody_sits_is_not_what_they_say(house: House) -> None:
     house.app.test_client().post("/sign-in", data={"username": "cora", "password": "no"}, headers=FORGED)
     with house.world.read() as tx:
         told = str(tx.read(sql("SELECT * FROM audit_record")).all())
+        assert tx.read(sql("SELECT address FROM sign_in_attempt")).scalars().all() == ["127.0.0.1"]
     assert "6.6.6.6" not in told
+
+
+def test_behind_a_proxy_of_the_house_it_is_what_the_proxy_says_and_not_what_was_sent_to_it(house: House) -> None:
+    house.set_password("cora")
+    stand_behind(house.app, 1)
+    client = house.app.test_client()
+    for number in range(5):
+        said = {"X-Forwarded-For": f"6.6.6.{number}, 192.0.2.7"}
+        assert client.post("/sign-in", data={"username": "cora", "password": "no"}, headers=said).status_code == 401
+    said = {"X-Forwarded-For": "7.7.7.7, 192.0.2.7"}
+    assert client.post("/sign-in", data={"username": "cora", "password": PASSWORD}, headers=said).status_code == 401, "one address guessed"
+    with house.world.read() as tx:
+        assert set(tx.read(sql("SELECT address FROM sign_in_attempt")).scalars()) == {"192.0.2.7"}
+        assert "6.6.6." not in str(tx.read(sql("SELECT * FROM audit_record")).all())
+    said = {"X-Forwarded-For": "192.0.2.7, 192.0.2.8"}
+    assert client.post("/sign-in", data={"username": "cora", "password": PASSWORD}, headers=said).status_code == 303, "nobody is that one"
 
 
 def test_a_token_that_was_there_before_signing_in_is_not_the_one_after(house: House) -> None:

@@ -18,7 +18,23 @@ from werkzeug.test import TestResponse
 from tests.actions.world import open_world
 from tests.conftest import Databases
 from tests.web.site import Browser, House, application
-from tests.web.walked import GUARDED, OTHER, SITES, STUDY, Ledger, Person, Things, archive, cast, leaks, things, walked_filling
+from tests.web.walked import (
+    GUARDED,
+    MARK,
+    OTHER,
+    SITES,
+    STUDY,
+    Ledger,
+    Person,
+    Things,
+    archive,
+    cast,
+    draw,
+    leaks,
+    printed,
+    things,
+    walked_filling,
+)
 from trialcrf.core.access import VERBS
 from trialcrf.web.guard import PUBLIC, SELF
 
@@ -338,3 +354,36 @@ def test_lists_searches_and_counts_tell_nobody_what_they_may_not_read(walk):
             found += [(person.name, url, word) for word in heard if word not in url]
             answer.close()
     assert not found, "\n".join(map(str, found))
+
+
+DRAWN: list[tuple[str, str, dict[str, Any], tuple[str, ...], set[str]]] = [
+    ("casebook", "casebooks", {"subject": "R-01-001"}, ("form",), {"Zzform_01", "Zzevent_01", "R-01-001"}),
+    ("batch", "reports", {"subject": "B-01-001"}, (), {"Zzcell_01", "Zzrelease_01", "B-01-001"}),
+    ("cioms", "reports", {"case_number": 1}, (), {"Zzevent_01", "R-01-001"}),
+]
+"""Documents of the first site: which, on whose page, about what, for whose eyes, and words that must be in it."""
+
+NOT_PRINTED = {
+    "casebook": re.compile(r"_02|-02-001|Zz(ask_|say_|lock_)?(link|donor|statement|cell|stock|release)|[DB]-01-001"),
+    "batch": re.compile(r"_02|-02-001|LOT02|Zz(ask_|say_|lock_)?(form|link|donor|statement)|Zzevent|R-01-001"),
+    "cioms": re.compile(r"_02|-02-001|Zz(ask_|say_|lock_)?(link|donor|statement|cell|stock|release)|[DB]-01-001"),
+}
+"""Words that are in none of them, whoever reads: the other site's, those of the donor, those of forms that they are not about."""
+
+
+@pytest.mark.parametrize(("kind", "listed", "about", "eyes", "own"), DRAWN, ids=[one[0] for one in DRAWN])
+def test_what_a_document_prints_is_for_everybody_who_may_have_it(walk, kind, listed, about, eyes, own):
+    """Drawn for real and read by another program than drew it. The last tests of this world: they add to it."""
+    found = draw(walk.house.world, walk.house.app.config["DATA"], kind, eyes, **about)
+    readers = 0
+    for person in WALKERS:
+        answer = walk.browsers[person.name].get(f"/studies/{STUDY}/{listed}/{found.id}.pdf")
+        assert (answer.status_code == 200) is answer.data.startswith(b"%PDF")
+        if answer.status_code == 200:
+            readers += 1
+            assert not leaks(person, answer.data, answer.mimetype), person.name
+            said = printed(answer.data)
+            assert own <= {word[0] for word in MARK.finditer(said)}
+            assert not NOT_PRINTED[kind].findall(said)
+        answer.close()
+    assert readers >= 2

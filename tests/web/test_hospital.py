@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import logging
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
-from tests.lying_provider import CLIENT_ID, SECRET, LyingProvider, lying_provider, signed_with_the_public_key, unsigned
+from tests.lying_provider import ACCESS_TOKEN, CLIENT_ID, SECRET, LyingProvider, lying_provider, signed_with_the_public_key, unsigned
 from tests.web.site import PASSWORD, Browser, House, text
 from tests.web.test_sign_in import App
 from trialcrf.actions import administer, hospital
@@ -19,7 +20,7 @@ from trialcrf.external import openid
 from trialcrf.external.openid import Client, Provider
 from trialcrf.store import audit
 from trialcrf.store.audit import SYSTEM_CHAIN
-from trialcrf.store.models import hospital_try, link_code
+from trialcrf.store.models import hospital_try, link_code, metadata
 from trialcrf.store.models import session as session_table
 
 MINE = "/account/hospital"
@@ -86,6 +87,23 @@ def test_whoever_is_linked_signs_in_by_the_hospital_and_lands_where_they_wanted(
     assert told(each_house) == []
 
 
+def test_no_token_of_the_hospital_leaves_the_server_or_is_kept(house, provider, caplog):
+    opened(house, provider)
+    link(house)
+    made = []
+    provider.token = lambda claims: made.append(provider.signed(claims)) or made[-1]
+    client = visitor(house)
+    with caplog.at_level(logging.DEBUG):
+        answers = [client.post("/hospital")]
+        answers += [client.get(way_back(provider, answers[0])), client.get("/account")]
+    assert answers[-1].status_code == 200 and len(made) == 1
+    with house.world.read() as tx:
+        kept = str([tx.read(select(table)).all() for table in metadata.sorted_tables])
+    seen = [caplog.text, kept, *(answer.text + str(answer.headers) for answer in answers)]
+    for token in (made[0], made[0].split(".")[2], ACCESS_TOKEN):
+        assert not any(token in one for one in seen)
+
+
 def test_the_hospitals_word_is_no_fresh_proof(house, provider):
     opened(house, provider)
     link(house)
@@ -134,6 +152,7 @@ def test_a_way_back_is_good_once_for_ten_minutes_and_in_one_browser(house, provi
     opened(house, provider)
     link(house)
     client, thief = visitor(house), visitor(house)
+    assert client.get("/hospital").status_code == 405, "nothing begins unless somebody presses a button"
     way = way_back(provider, client.post("/hospital"))
     thief.post("/hospital")
     assert thief.get(way).status_code == 401, "another browser"
@@ -169,7 +188,6 @@ ANSWERS = {"elsewhere": (302, {"Location": "http://127.0.0.1:9/"}, b""), "huge":
 @pytest.mark.parametrize("path", ["/token", "/.well-known/openid-configuration"])
 @pytest.mark.parametrize("answer", ANSWERS.values(), ids=ANSWERS)
 def test_a_provider_that_does_not_answer_opens_nothing_and_is_no_misuse(house, provider, monkeypatch, path, answer):
-    monkeypatch.setattr(openid, "PATIENCE", 0.1)
     opened(house, provider)
     link(house)
     if answer is None:
@@ -177,7 +195,11 @@ def test_a_provider_that_does_not_answer_opens_nothing_and_is_no_misuse(house, p
     else:
         provider.answers = {path: answer}
     client = visitor(house)
+    if answer is None and path != "/token":
+        monkeypatch.setattr(openid, "PATIENCE", 0.1)
     led = client.post("/hospital")
+    if answer is None:
+        monkeypatch.setattr(openid, "PATIENCE", 0.1)
     final = client.get(way_back(provider, led)) if path == "/token" else led
     assert final.status_code == 503 and "with your password" in text(final)
     assert sessions(house) == 0 and told(house) == []
@@ -311,3 +333,48 @@ def test_where_no_provider_is_set_there_is_no_such_way(house):
     with house.world.read() as tx:
         assert audit.broken(tx.connection) is None
         assert SYSTEM_CHAIN in {chain for chain, _, _ in audit.chains(tx.connection)}
+
+
+@pytest.mark.parametrize(
+    ("claims", "subject", "proved"),
+    [
+        ({"auth_time": NOW + 30}, "nurse-4711", True),
+        ({"auth_time": NOW - 3600}, "nurse-4711", False),
+        ({}, "nurse-4711", False),
+        ({"auth_time": "now"}, "nurse-4711", False),
+        ({"auth_time": NOW + 30}, "somebody else", False),
+    ],
+    ids=["anew", "remembered", "unsaid", "unreadable", "another"],
+)
+def test_whoever_has_no_password_proves_by_the_hospital_that_they_are_there(house, provider, claims, subject, proved):
+    """Their own pages of factors ask for it, nothing typed is lost, and only a sign-in of just now counts."""
+    opened(house, provider)
+    link(house)
+    cora = visitor(house)
+    cora.get(way_back(provider, cora.post("/hospital")))
+    page = cora.get("/account/factors").text
+    assert 'name="app-password"' not in page
+    sent = {"token": re.search(r'name="token" value="([^"]+)"', page)[1], "app-name": "my telephone"}
+    asked = cora.post("/account/codes", data=sent)
+    assert asked.status_code == 401 and ">my telephone</textarea>" in asked.text and 'action="/account/proof/hospital"' in asked.text
+    before, provider.claims = cora.get_cookie("trialcrf").value, claims
+    led = cora.post("/account/proof/hospital", data={**sent, "next": "/account"})
+    assert "prompt=login" in led.headers["Refresh"] and "max_age=0" in led.headers["Refresh"]
+    back = cora.get(way_back(provider, led, subject=subject))
+    assert back.status_code == (303 if proved else 401)
+    assert (cora.get_cookie("trialcrf").value != before) is proved, "a proof gives the session another token"
+    through = cora.post("/account/codes", data=sent)
+    assert (through.status_code, through.headers.get("Location")) == ((303, "/account/codes") if proved else (401, None))
+    assert cora.post(MINE + "/end", data=sent).status_code == (422 if proved else 401), "nobody locks themselves out"
+
+
+def test_a_round_that_proves_links_nobody_and_one_that_links_proves_nothing(house, provider):
+    opened(house, provider)
+    house.set_password("cora")
+    cora = house.client("cora")
+    provider.claims = {"auth_time": NOW + 30}
+    refused = cora.get(way_back(provider, cora.post("/account/proof/hospital", {"next": "/account"})))
+    assert refused.status_code == 401
+    assert "CHU" in text(cora.get(MINE))
+    with house.world.read() as tx:
+        assert hospital.hospital.link_of(tx, house.id_of(tx, "cora")) is None

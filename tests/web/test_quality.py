@@ -7,8 +7,14 @@ import re
 import pytest
 from werkzeug.test import TestResponse
 
-from tests.web.site import House, text
-from trialcrf.store import audit, reports
+from tests.actions.screening import DONOR, RECIPIENT
+from tests.actions.world import typed
+from tests.web.site import Browser, House, text
+from trialcrf.actions.oversight import review
+from trialcrf.core.access import VERBS
+from trialcrf.core.definition.model import ACCESS
+from trialcrf.core.document import FormKey, Place
+from trialcrf.store import audit, forms, reports, subjects
 from trialcrf.web import quality
 
 PAGE = "/studies/msc_ssc/quality"
@@ -167,3 +173,37 @@ def test_a_trial_too_large_to_be_counted_at_once_is_shown_site_by_site(house, mo
     assert "one site at a time" in text(answer)
     assert f'href="{PAGE}?site=02"' in answer.text
     assert list(rows(mona.get(PAGE + "?site=02"))) == ["02"]
+
+
+def open_queries(someone: Browser) -> int:
+    """The last but one number of the row of the first site."""
+    row = someone.get(PAGE).text.split("<tbody>")[1].partition("</tr>")[0]
+    cells = re.findall(r'<td class="n[^"]*"[^>]*>(.*?)</td>', row, re.S)
+    return int(re.sub(r"<[^>]+>", " ", cells[-2]).split()[0])
+
+
+def ask(house: House, subject: str, event: str, form: str, **said: object) -> None:
+    """Dana asks about a form of this subject."""
+    with house.world.read() as tx:
+        which = subjects.find(tx, "msc_ssc", subject)
+    key = FormKey(event, form)
+    house.world.save(which, form, event, typed(**said))
+    with house.world.write("dana") as tx:
+        review.ask(tx, which, key, forms.read(tx, which.id, key).id, Place(""), "Is this so?")
+
+
+def test_it_counts_the_queries_of_forms_that_the_reader_may_open(house):
+    house.world.enrol("donor", "01", **DONOR)
+    house.world.enrol("recipient", "01", **RECIPIENT)
+    people = {name: house.client(name) for name in ("cora", "dora", "dana", "sam")}
+    before = {name: open_queries(one) for name, one in people.items()}
+    ask(house, "D-01-001", "DSCR", "DSEROLOGY", EXP_TEXT="x")
+    ask(house, "R-01-001", "SCR", "PHYSEXAM", PE_TEXT="x")
+    more = {name: open_queries(one) - before[name] for name, one in people.items()}
+    assert more == {"cora": 1, "dora": 2, "dana": 2, "sam": 2}, "a sponsor, who opens none, is told numbers of all"
+
+
+def test_whoever_reads_the_report_and_queries_may_open_every_form():
+    """The report is one document for all its readers: it would have to be drawn for some of them alone if that changed."""
+    both = VERBS["report.read"] & VERBS["query.read"]
+    assert both and all(both <= VERBS[f"{access}.read"] for access in ACCESS)

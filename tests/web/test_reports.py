@@ -35,7 +35,7 @@ def archived(house: House, content: bytes = PDF) -> int:
 
 
 def waiting(house: House) -> int:
-    return len(Queue(Path(house.app.config["DATA"]) / "queue.db"))
+    return len(Queue(Path(house.app.config["DATA"]), house.world.engine.url.render_as_string(hide_password=False)))
 
 
 # --- The list and the order -------------------------------------------------------------------------------------------

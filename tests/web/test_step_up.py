@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from sqlalchemy import update
 
+from tests.actions.screening import screen_recipient
 from tests.web.site import PASSWORD, Browser, House, text
 from tests.web.test_locks import ON, filled, state
 from trialcrf.core.lock import LockState
@@ -15,6 +17,7 @@ from trialcrf.core.oversight.four_eyes import RequestState
 from trialcrf.store import accounts, audit, requests
 from trialcrf.store.models import session as session_table
 
+WEB = Path(__file__).resolve().parents[2] / "trialcrf" / "web"
 FRESH = {
     "access.review",
     "admin.create",
@@ -88,6 +91,61 @@ def test_a_role_is_given_in_one_step_once_the_password_was_typed(each_house):
     stolen.set_cookie("trialcrf", before)
     assert stolen.get("/account").status_code == 302, "the token from before the proof opens nothing"
     assert adam.post(f"/people/{account}/invitation").status_code == 303, "pages that were open stay good, and the proof too"
+
+
+def test_whoever_signs_goes_on_under_a_new_token_and_pages_that_are_open_lose_nothing(each_house):
+    house = each_house
+    subject = screen_recipient(house.world, only=("VISIT", "LABS", "VITALS"))
+    ivan, form = house.client("ivan"), f"/studies/msc_ssc/subjects/{subject.key}/SCR/1/VITALS/1"
+    open_elsewhere = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', ivan.get(f"{form}/sign").text))
+    page = ivan.get(f"{form}/sign").text
+    before = cookie(ivan)
+    seen = re.search(r'name="seen"[^>]*value="([^"]*)"', page)[1]
+    assert ivan.post(f"{form}/sign", {"password": "not this one", "seen": seen}).status_code == 422
+    assert cookie(ivan) == before, "nothing was proved"
+    assert ivan.post(f"{form}/sign", {"password": PASSWORD, "seen": "of another page"}).status_code == 409
+    assert cookie(ivan) != before, "proved, though nothing was signed"
+    between = cookie(ivan)
+    done = ivan.post(f"{form}/sign", {"password": PASSWORD, "seen": seen})
+    assert done.status_code == 303 and ivan.get(done.headers["Location"]).status_code == 200
+    assert cookie(ivan) not in (before, between)
+    for stolen in (before, between):
+        thief = house.app.test_client()
+        thief.set_cookie("trialcrf", stolen)
+        assert thief.get("/account").status_code == 302, "the token from before the signature opens nothing"
+    again = ivan.post(f"{form}/sign", {**open_elsewhere, "password": PASSWORD}, token=open_elsewhere["token"])
+    assert again.status_code in (303, 409), "what was open in another window is judged by what it says, not by the token"
+    assert ivan.post(f"/studies/msc_ssc/subjects/{subject.key}/SCR/1/LABS/1", {"nothing": "typed"}).status_code != 401
+
+
+PAGES = (
+    ("/account/password", {"old": PASSWORD, "new": "quite another long sentence"}),
+    ("/account/email", {"email": "cora@elsewhere.example", "password": PASSWORD}),
+    ("/account/codes", {"app-name": "telephone", "app-password": PASSWORD}),
+    ("/account/passkeys", {"key-name": "laptop", "key-password": PASSWORD}),
+)
+
+
+@pytest.mark.parametrize(("url", "sent"), PAGES, ids=[url for url, _ in PAGES])
+def test_whoever_types_the_password_on_their_own_pages_goes_on_under_a_new_token(house, url, sent):
+    cora = house.client("cora")
+    before = cookie(cora)
+    assert cora.post(url, sent).status_code in (200, 303)
+    thief = house.app.test_client()
+    thief.set_cookie("trialcrf", before)
+    assert thief.get("/account").status_code == 302 and cora.get("/account").status_code == 200
+
+
+def test_no_page_checks_a_password_beside_these_two_ways():
+    """Both renew the token: `step_up.signer` of a signature, `account.confirm_person` of one's own pages."""
+    checks = {"sign.reauthenticate(", "prove.by_password(", "own_factors.confirm_person(", "passwords.matches("}
+    files = {path.relative_to(WEB).as_posix(): path.read_text(encoding="utf-8") for path in WEB.rglob("*.py")}
+    found = {(name, check) for name, text in files.items() for check in checks if check in text}
+    assert found == {
+        ("step_up.py", "sign.reauthenticate("),
+        ("step_up.py", "prove.by_password("),
+        ("account/__init__.py", "own_factors.confirm_person("),
+    }
 
 
 def test_a_proof_is_good_for_ten_minutes(house):

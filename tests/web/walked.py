@@ -6,12 +6,15 @@ import hashlib
 import io
 import re
 import sqlite3
+import subprocess
+import tempfile
 import zipfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -26,8 +29,11 @@ from trialcrf.core.access import ROLES, STUDY_WIDE, VERBS, Grant
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import Address, Level
 from trialcrf.external import seal
+from trialcrf.jobs import WHO
+from trialcrf.jobs.work import draw_report
 from trialcrf.store import accounts, audit, cases, delegations, forms, reports, sites
 from trialcrf.store.models import base
+from trialcrf.store.reports import Report
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
@@ -272,14 +278,43 @@ def _form_id(tx: Transaction, subject: str, form: str) -> int:
 
 
 def bodies(content: bytes, media_type: str) -> Iterator[str]:
-    """What an answer tells: itself, or every member of a zip file."""
-    if media_type == "application/zip":
+    """What an answer tells: itself, every member of a zip file, or what a reader of PDFs reads in it."""
+    if content.startswith(b"%PDF"):
+        yield printed(content)
+    elif media_type == "application/zip":
         with zipfile.ZipFile(io.BytesIO(content)) as bundle:
             for name in bundle.namelist():
                 yield name
                 yield bundle.read(name).decode("utf-8", "replace")
     else:
         yield content.decode("utf-8", "replace")
+
+
+@cache
+def printed(content: bytes) -> str:
+    """The text of a drawn document, what it says of itself, and the files that are attached to it; the same bytes are read once."""
+    with tempfile.TemporaryDirectory() as folder:
+        file, attached = Path(folder, "it.pdf"), Path(folder, "attached")
+        attached.mkdir()
+        file.write_bytes(content)
+        said = [
+            subprocess.run(command, capture_output=True, check=True).stdout
+            for command in (["pdftotext", file, "-"], ["pdfinfo", file], ["pdfdetach", "-saveall", "-o", attached, file])
+        ]
+        said += [one.read_bytes() for one in sorted(attached.iterdir())]
+    return b"\n".join(said).decode("utf-8", "replace")
+
+
+def draw(world: World, data: Path, kind: str, eyes: tuple[str, ...] = (), **about: Any) -> Report:
+    """A document as the scheduler draws and archives it."""
+    with world.write("dana") as tx:
+        key = f"drawn {kind}"
+        number = report.order(tx, world.published, "en", date(2026, 11, 21), None, "dana", key, kind, why="Asked", eyes=eyes, **about)
+    assert draw_report(world.engine, data / "reports", WHO, number)
+    with world.read() as tx:
+        found = reports.find(tx, number)
+    assert found
+    return found
 
 
 def leaks(person: Person, content: bytes, media_type: str) -> set[str]:

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 import hmac
 import secrets
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from sqlalchemy.exc import IntegrityError
 
 from trialcrf.actions import Impossible, sign_in
+from trialcrf.actions.prove import WrongProof, renew
 from trialcrf.actions.sign_in import SignedIn, hash_of
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.openid import Identity, Round, round_of
 from trialcrf.store import accounts, factors, hospital, sessions
 from trialcrf.store.hospital import Try
+from trialcrf.store.sessions import Session
 from trialcrf.store.transaction import Transaction
 
 LASTS = timedelta(minutes=10)
 """How long somebody may take at the hospital's page."""
 
 CODE_LASTS = timedelta(days=1)
+
+
+_PROOF = "proof "
+"""What a round trip is for is bound to its secret: one that was begun to prove links nothing, and one that links proves nothing."""
+
+CLOCKS_APART = timedelta(seconds=60)
 
 
 class NoWayIn(Exception):
@@ -57,15 +66,19 @@ def note_refusal(tx: Transaction, why: str, address: str) -> None:
     sign_in.note_failure(tx, _throttled(address), address)
 
 
-def begin(tx: Transaction, secret: str, next_: str, links_account_id: int | None = None, code: str = "") -> Round:
-    """A round trip of the browser that holds this secret: to sign in, to link one's own account, or to link by a code. Raises NoWayIn."""
+def begin(
+    tx: Transaction, secret: str, next_: str, links_account_id: int | None = None, code: str = "", proves: int | None = None
+) -> Round:
+    """A round trip of the browser that holds this secret: to sign in, to link one's own account, to link by a code, or to prove that the
+    owner of the account `proves` is still there. Raises NoWayIn."""
     one, code_id = round_of(secret), None
     if code:
         found = hospital.find_code(tx, hash_of(code.strip()), tx.at - CODE_LASTS)
         if found is None:
             raise refused("code of a link")
         code_id, links_account_id = found
-    hospital.begin(tx, hash_of(one.state), hash_of(one.nonce), next_[:2000], links_account_id, code_id)
+    nonce = hash_of(one.nonce if proves is None else _PROOF + one.nonce)
+    hospital.begin(tx, hash_of(one.state), nonce, next_[:2000], links_account_id if proves is None else proves, code_id)
     return one
 
 
@@ -75,9 +88,9 @@ def take(tx: Transaction, state: str, secret: str) -> tuple[Try, Round]:
     if not secret or not hmac.compare_digest(one.state.encode(), state.encode("utf-8", "replace")):
         raise refused("state")
     found = hospital.take(tx, hash_of(state), tx.at - LASTS)
-    if found is None or found.nonce_hash != hash_of(one.nonce):
+    if found is None or found.nonce_hash not in (hash_of(one.nonce), hash_of(_PROOF + one.nonce)):
         raise refused("state")
-    return found, one
+    return replace(found, proves=found.nonce_hash == hash_of(_PROOF + one.nonce)), one
 
 
 def account_of(tx: Transaction, identity: Identity, demo_allowed: bool) -> int:
@@ -101,9 +114,26 @@ def sign_in_by(tx: Transaction, account_id: int, address: str) -> SignedIn:
     Whether anybody typed anything there is not known: it may have remembered its people. So this is no fresh proof.
     """
     accounts.note(tx, account_id, "hospital_sign_in")
-    signed_in = sign_in.begin(tx, account_id, address)
+    signed_in = sign_in.begin(tx, account_id, address, sign_in.HOSPITAL)
     sessions.unprove(tx, hash_of(signed_in.token))
     return signed_in
+
+
+def prove(tx: Transaction, one: Try, identity: Identity, session: Session | None, address: str) -> str:
+    """Whoever is signed in showed the hospital anew who they are: their session goes on, fresh, under the token that is returned.
+
+    That it was anew is believed where the hospital says when, and that was within this round trip. Raises NoWayIn.
+    """
+    if session is None or session.actor.id != one.links_account_id:
+        raise refused("another account")
+    if hospital.account_of(tx, identity.issuer, identity.subject) != session.actor.id:
+        raise refused("another account")
+    if identity.proved_at is None or identity.proved_at < one.began_at - CLOCKS_APART:
+        raise refused("not anew")
+    try:
+        return renew(tx, session, address)
+    except WrongProof as wrong:
+        raise NoWayIn(wrong.message) from None
 
 
 def link(tx: Transaction, one: Try, identity: Identity, session_account: int | None) -> int:
@@ -129,7 +159,10 @@ def link(tx: Transaction, one: Try, identity: Identity, session_account: int | N
 
 
 def unlink(tx: Transaction, account_id: int) -> None:
-    """Raises Impossible where nothing is linked."""
+    """Raises Impossible where nothing is linked, or nothing else opens the account."""
+    found = accounts.by_id(tx, account_id)
+    if found is not None and not found.password_hash:
+        raise Impossible(Message(N_("You have no password here: without the sign-in of the hospital nothing would open your account.")))
     if not hospital.unlink(tx, account_id):
         raise Impossible(Message(N_("No sign-in of the hospital is linked to this account.")))
     accounts.note(tx, account_id, "hospital_unlink")

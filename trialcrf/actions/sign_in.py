@@ -11,13 +11,22 @@ from datetime import datetime, timedelta
 from trialcrf.actions import Impossible
 from trialcrf.actions.reminding.notify import queue_account, queue_misuse
 from trialcrf.actions.signing_in.choosing import check_new
-from trialcrf.core.throttle import ADDRESS, HERE, Failures, Limit, wait_until
+from trialcrf.core.throttle import ADDRESS, ELSEWHERE, HERE, Failures, Limit, wait_until
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import passwords
-from trialcrf.store import accounts, attempts, sessions, steps
+from trialcrf.store import accounts, attempts, outbox, sessions, steps
 from trialcrf.store.accounts import Account
 from trialcrf.store.audit import Who
 from trialcrf.store.transaction import Transaction
+
+PASSWORD, HOSPITAL, PASSKEY, CODE, RECOVERY = "password", "hospital", "passkey", "totp", "recovery"
+"""The means of a sign-in as the trail has them: one of the first three, and what came second after a plus sign."""
+
+GUESSED, STRANGE = "guessed", "strange"
+"""What is suspicious about signing in: wrong passwords or codes until the throttle is shut; a sign-in after them, from an unknown place."""
+
+SEVERAL = 3
+"""So many wrong passwords or codes of an account, from where nobody signed in to it before, make a sign-in from such a place suspicious."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,20 +110,31 @@ def keep_rehashed(tx: Transaction, account_id: int, new: str) -> None:
     accounts.set_values(tx, account_id, "rehash", silent=("password_hash",), password_hash=new)
 
 
-def begin(tx: Transaction, account_id: int, address: str) -> SignedIn:
-    """Open a session for an account that proved all that is asked of it."""
+def begin(tx: Transaction, account_id: int, address: str, means: str = PASSWORD) -> SignedIn:
+    """Open a session for an account that proved all that is asked of it; by which `means` is put into the trail.
+
+    Its owner is told where it comes after several wrong passwords or codes, from an address from which nobody signed in to it before.
+    """
     found = accounts.by_id(tx, account_id)
     assert found is not None
     token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
     sessions.begin(tx, account_id, hash_of(token), csrf)
+    if not attempts.is_familiar(tx, found.username, address) and _tried_before(tx, found.username, address):
+        outbox.add_suspect(tx, found.username, STRANGE)
     accounts.forget_failures(tx, found.username, address)
     attempts.remember(tx, account_id, address)
-    accounts.note(tx, account_id, "sign_in")
+    accounts.note(tx, account_id, "sign_in", f"sign_in {means}")
     return SignedIn(token, found.language)
+
+
+def _tried_before(tx: Transaction, username: str, address: str) -> bool:
+    return attempts.failures(tx, tx.at, username, address)[ELSEWHERE].count >= SEVERAL
 
 
 def note_failure(tx: Transaction, username: str, address: str) -> None:
     """Count a failure. The one that shuts the throttle is put into the trail and told to every administrator (21 CFR 11.300(d)).
+
+    Where it is shut for a name, the mail for whoever has it is queued too, by one statement whether or not anybody has (ASVS 6.3.5, 6.3.8).
 
     While it is shut nothing is tried, and so nothing is counted: whoever presses again and again does not wait the longer for it.
     """
@@ -122,9 +142,12 @@ def note_failure(tx: Transaction, username: str, address: str) -> None:
     if shut_until(tx, username, address, tx.at) is not None:
         return
     accounts.note_failure(tx, username, address)
-    if any(failures.count == limit.free for limit, failures in _failures(tx, tx.at, username, address).items()):
+    full = {limit for limit, failures in _failures(tx, tx.at, username, address).items() if failures.count == limit.free}
+    if full:
         accounts.note_misuse(tx, username, address)
         queue_misuse(tx, address)
+    if full - {ADDRESS}:
+        outbox.add_suspect(tx, username, GUESSED)
 
 
 def end(tx: Transaction, session: sessions.Session) -> None:
@@ -134,11 +157,9 @@ def end(tx: Transaction, session: sessions.Session) -> None:
 
 
 def change_password(tx: Transaction, account_id: int, old: str, new: str, keep_session: int) -> None:
-    """Change one's own password; every other session of the account ends. Raises Impossible."""
+    """Change one's own password, of which `old` was found right before; every other session of the account ends. Raises Impossible."""
     found = accounts.by_id(tx, account_id)
     assert found is not None
-    if not passwords.matches(found.password_hash, old):
-        raise Impossible(Message(N_("The present password is not right.")), "old")
     if passwords.normal(old) == passwords.normal(new):
         raise Impossible(Message(N_("This is the password that you have: choose another.")), "new")
     set_password(tx, account_id, found.username, new)

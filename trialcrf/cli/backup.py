@@ -56,7 +56,9 @@ def verify(shell: Terminal, file: Path, identity: Path | None) -> None:
     if age.is_encrypted(file) and place.identity is None:
         _compare_digest(shell, file)
         return
-    with _scratch(place.folder) as scratch:
+    # Beside the backups, where there is room for one, else where temporary files go.
+    where = place.folder if place.folder.is_dir() else Path(tempfile.gettempdir())
+    with backup_folder.unfinished(where, clock.now()) as scratch:
         _tell(shell, back_up.verify(place, file, scratch, clock.now))
 
 
@@ -86,6 +88,7 @@ def _compare_digest(shell: Terminal, file: Path) -> None:
 @terminal
 def restore_(shell: Terminal, file: Path, identity: Path | None, checkpoint: Path | None) -> None:
     settings = shell.settings
+    backup_folder.clear_away(settings.data, shell.now)  # An attempt that was killed must not stand in the way of the next.
     restore.refuse_occupied(settings.database_url, settings.data, settings.backup_folder)
     known = _checkpoint(checkpoint) if checkpoint else None
     key = identity or settings.backup_identity
@@ -178,10 +181,3 @@ def _refusals() -> Iterator[None]:
         yield
     except BadArchive as bad:
         _refuse(list(bad.problems))
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """A folder beside the backups, where there is room for one, else where temporary files go."""
-    with tempfile.TemporaryDirectory(prefix=".unfinished-trialcrf-", dir=folder if folder.is_dir() else None) as name:
-        yield Path(name)

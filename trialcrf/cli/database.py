@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from sqlalchemy import Engine, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from trialcrf.actions.publish import plan_where_missing
 from trialcrf.cli.terminal import AHEAD, BEHIND, Terminal, _, here, stop, terminal
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import clock
-from trialcrf.store import guarded, migrations, privileges, triggers
+from trialcrf.store import damage, guarded, migrations, privileges, triggers
 from trialcrf.store.migrations import SchemaAhead, SchemaBehind
 from trialcrf.store.privileges import Roles
 from trialcrf.store.transaction import open_engine, writing
@@ -81,10 +83,15 @@ def check(shell: Terminal) -> None:
         found.append(Message(AHEAD))
     except TriggersDiffer as differ:
         found.append(Message(N_("The triggers that guard the audit trail are not as they must be (%(names)s)."), {"names": str(differ)}))
-    found += guarded.findings(engine)
+    found += guarded.findings(engine, "database" in shell.settings.unencrypted)
     if found:
         stop("\n".join(here().say(one) for one in found))
-    shell.say(Message(N_("The database is of this version, guarded and safe.")))
+    with engine.connect() as connection:
+        later = migrations.revision(connection) > migrations.newest()
+    if later:
+        shell.say(Message(N_("The database is of a later version that this one can work with, guarded and safe.")))
+    else:
+        shell.say(Message(N_("The database is of this version, guarded and safe.")))
 
 
 def _address(shell: Terminal, ask: bool) -> str:
@@ -123,20 +130,60 @@ def _passwords(roles: Roles, file: Path | None) -> Mapping[str, str]:
 
 
 def _migrate(shell: Terminal, url: str, roles: Roles) -> None:
-    """As the owner, whoever signed in: what it makes is then the owner's. Raises TriggersDiffer and SchemaAhead."""
-    as_owner = make_url(url).update_query_dict({"options": f"-c role={roles.owner}"}).render_as_string(hide_password=False)
+    """As the owner, whoever signed in: what it makes is then the owner's. Raises TriggersDiffer and SchemaAhead.
+
+    People may be saving meanwhile: whoever waits for a table makes all others wait behind, so the wait is short and begun anew.
+    """
+    options = f"-c role={roles.owner} -c lock_timeout={LOCK_MS}"
+    as_owner = make_url(url).update_query_dict({"options": options}).render_as_string(hide_password=False)
     with _administering(as_owner) as engine:
         try:
-            migrations.check(engine)
+            migrations.check(engine, later=False)
         except SchemaBehind:
-            migrations.upgrade(as_owner)
-            migrations.check(engine)
+            _refuse_beside(engine, roles.application)
+            _patiently(shell, lambda: migrations.upgrade(as_owner))
+            migrations.check(engine, later=False)
         with engine.begin() as connection:
             for statement in privileges.grants(roles.application, roles.reader, inspect(connection).get_table_names()):
                 connection.execute(text(statement))
             triggers.check(connection)
-        with writing(engine, clock.now(), shell.who) as tx:
-            plan_where_missing(tx)
+
+        def plan() -> None:
+            with writing(engine, clock.now(), shell.who) as tx:
+                plan_where_missing(tx)
+
+        _patiently(shell, plan)
+
+
+LOCK_MS, PAUSE, ATTEMPTS = 500, 1.0, 300
+"""How long a migration waits for a table that somebody uses (milliseconds), seconds until it tries again, and how often it does."""
+
+
+def _patiently(shell: Terminal, do: Callable[[], None]) -> None:
+    for attempt in range(ATTEMPTS):
+        try:
+            return do()
+        except DBAPIError as error:
+            if not damage.is_passing(error):
+                raise
+        if attempt == 0:
+            shell.say(Message(N_("A table that is to be changed is in use: this is tried again until it is free.")))
+        time.sleep(PAUSE)
+    stop(Message(N_("A table that is to be changed stays in use, perhaps by a backup: nothing was changed. Try again later.")))
+
+
+def _refuse_beside(engine: Engine, application: str) -> None:
+    """End the command where the program is at work that could not go on beside the migrations that are missing."""
+    with engine.connect() as connection:
+        since = migrations.revision(connection)
+        asked = text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename = :role")
+        open_ = int(connection.execute(asked, {"role": application}).scalar_one())
+    if since and open_ and not migrations.additive(since):
+        said = N_(
+            "The version that runs cannot go on beside this upgrade: stop every web server and every scheduler first "
+            "(%(role)s has %(count)s connections)."
+        )
+        stop(Message(said, {"role": application, "count": open_}))
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from config import Settings
 from trialcrf.actions import demo
 from trialcrf.actions.publish import plan_where_missing, publish
 from trialcrf.actions.records import report
+from trialcrf.cli.alert import told_if_refused
 from trialcrf.cli.study import study_of
 from trialcrf.cli.terminal import Terminal, _, here, stop, terminal
 from trialcrf.cli.workers import GRACE, end_with_parent, listen, supervise
@@ -62,9 +63,10 @@ def make_ready(shell: Terminal) -> None:
 def serve(shell: Terminal) -> None:
     settings = shell.settings
     logs.start(settings.log)
-    shell.engine.dispose()  # Opened to refuse a database of another version before the pages are made ready.
-    listening = _listening(settings.host, settings.port)
-    raise SystemExit(supervise(_worker(settings, listening), settings.workers))
+    with told_if_refused(shell):
+        shell.engine.dispose()  # Opened to refuse a database of another version before the pages are made ready.
+        work = _worker(settings, _listening(settings.host, settings.port))
+    raise SystemExit(supervise(work, settings.workers))
 
 
 def _worker(settings: Settings, listening: socket.socket) -> Callable[[int], None]:
@@ -208,6 +210,8 @@ class _Children:
         if settings.demo:
             for line in _demo_accounts(self._shell):
                 click.echo(line)
+        self._shell.say(Message(N_("Open %(address)s in a browser."), {"address": settings.base_url}))
+        # The line that scripts wait for names where it listens.
         host = f"[{settings.host}]" if ":" in settings.host else settings.host
         click.echo(f"ready http://{host}:{settings.port}")
         sys.stdout.flush()

@@ -131,7 +131,7 @@ class Terminal:
         """
         engine = self.unchecked_engine
         migrations.check(engine)
-        guarded.check(engine, self.settings.database_unguarded)
+        guarded.check(engine, self.settings.database_unguarded, "database" in self.settings.unencrypted)
         return engine
 
     @cached_property

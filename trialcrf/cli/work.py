@@ -9,6 +9,7 @@ from types import FrameType
 
 import click
 
+from trialcrf.cli.alert import told_if_refused
 from trialcrf.cli.terminal import MOMENT, Terminal, _, here, terminal
 from trialcrf.core.rhythm import late
 from trialcrf.core.wording import N_, Message
@@ -75,7 +76,8 @@ def serve_(shell: Terminal) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, on_signal)
-    damage.tell(shell.engine, stopping.set)
+    with told_if_refused(shell):
+        damage.tell(shell.engine, stopping.set)
     serve(Means.of(shell.settings, shell.engine), stopping)
     if damage.of(shell.engine) is not None:
         raise click.exceptions.Exit(FAILED)

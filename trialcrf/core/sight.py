@@ -13,6 +13,14 @@ def eyes_of(actor: Actor, study_oid: str, site: str | None) -> frozenset[str]:
     return frozenset(access for access in ACCESS if may(actor, f"{access}.read", study_oid, site))
 
 
+def known(study: Study, event_oid: str, form_oid: str | None, eyes: Collection[str]) -> bool:
+    """Whether something about a form, or (`None`) about a whole occasion, may be known to who reads these kinds of forms."""
+    if form_oid is None:
+        return seen_at(study, event_oid, eyes)
+    form = study.form.get(form_oid)
+    return form.access in eyes if form is not None else {one.access for one in study.forms} <= set(eyes)
+
+
 def seen_at(study: Study, event_oid: str, eyes: Collection[str]) -> bool:
     """Whether an occasion may be known to who reads these kinds of forms: one of them is asked there.
 

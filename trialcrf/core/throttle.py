@@ -1,7 +1,9 @@
-"""How long somebody waits after wrong passwords or codes: longer each time, and never for good (OWASP ASVS 5.0.0, 6.1.1 and 6.3.1)."""
+"""How long somebody waits after wrong passwords or codes: longer each time, and never for good (OWASP ASVS 5.0.0, 6.1.1 and 6.3.1);
+and after having taken very many files (2.4.1)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -43,3 +45,13 @@ def wait_until(limit: Limit, failures: Failures) -> datetime | None:
     # The exponent is bounded too: a flood must not make a number that no calendar holds.
     doubled: timedelta = FIRST * 2 ** min((failures.count - limit.free) // limit.step, 20)
     return failures.last + min(doubled, limit.longest)
+
+
+HOUR = timedelta(hours=1)
+"""The time within which files that somebody takes are counted."""
+
+
+def opens_at(most: int, taken: Sequence[datetime], now: datetime) -> datetime | None:
+    """From when on one more file may be taken where `most` are allowed in any hour; None where it is now. `taken` are moments in order."""
+    of_late = [at for at in taken if at > now - HOUR]
+    return of_late[-most] + HOUR if len(of_late) >= most else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
@@ -18,7 +19,7 @@ from trialcrf.external import age
 from trialcrf.external.archive import keep, sync_folder
 
 ABANDONED = timedelta(days=1)
-"""What nobody finished in so long is of a process that died: it is removed."""
+"""What has no lock, on a file system without them, and was finished by nobody in so long is of a process that died: it is removed."""
 
 CLEAR = ".trialcrf-backup"
 """How the name of a backup ends; that of an encrypted one goes on with the ending of age."""
@@ -33,6 +34,8 @@ _OURS = re.compile(
 
 _PROOF = ".proof.json"
 _UNFINISHED = ".unfinished-trialcrf-"
+_HELD = "held"
+"""The file of an unfinished folder that whoever works at it keeps locked."""
 _STUDIES_NAMED = 3
 
 
@@ -142,18 +145,54 @@ def _proof_file(file: Path) -> Path:
 def unfinished(folder: Path, now: datetime) -> Iterator[Path]:
     """A folder of our own in that of the backups, readable by nobody else: what was not moved out of it is removed again.
 
-    What a process that was killed left there a day ago is cleared away first.
+    As long as it is used it holds a lock, which the system lets go when its process ends, however that ends. What others left is cleared
+    away first.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left in folder.glob(_UNFINISHED + "*"):
-        with suppress(FileNotFoundError):  # Another worker may have finished with it just now.
-            if datetime.fromtimestamp(left.stat().st_mtime, UTC) < now - ABANDONED:
-                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+    clear_away(folder, now)
     scratch = Path(tempfile.mkdtemp(prefix=_UNFINISHED, dir=folder))
     try:
-        yield scratch
+        with _held(scratch):
+            yield scratch
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def clear_away(folder: Path, now: datetime) -> None:
+    """Remove at once what a process left that was killed: a database may lie there as anybody reads it. What somebody works at stays."""
+    for left in folder.glob(_UNFINISHED + "*"):
+        with suppress(FileNotFoundError):  # Another worker may have finished with it just now.
+            told = left.lstat()
+            if told.st_uid == os.geteuid() and not left.is_symlink() and _is_abandoned(left, told, now):
+                shutil.rmtree(left, ignore_errors=True) if left.is_dir() else left.unlink()
+
+
+@contextmanager
+def _held(scratch: Path) -> Iterator[None]:
+    """The lock of a folder. It is taken before it has its name, so nobody finds one that is not locked yet."""
+    handle = os.open(scratch / f"{_HELD}.new", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with suppress(OSError):  # A file system without locks: there the folder's age tells, as that of one without a lock.
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.replace(scratch / f"{_HELD}.new", scratch / _HELD)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _is_abandoned(left: Path, told: os.stat_result, now: datetime) -> bool:
+    try:
+        handle = os.open(left / _HELD, os.O_WRONLY)
+    except OSError:
+        return datetime.fromtimestamp(told.st_mtime, UTC) < now - ABANDONED
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(handle)
 
 
 def finish(file: Path, folder: Path, name: str) -> Path:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator
@@ -40,9 +41,10 @@ def append(file: Path, kept: Kept) -> None:
     line = json.dumps({"at": kept.at.isoformat(), "digest": kept.digest, "chains": chains}, separators=(",", ":")) + "\n"
     new = not file.exists()
     with _opened(file) as handle:
+        # Of several machines on one folder each appends where it believes the end to be, unless it has the file to itself.
+        fcntl.lockf(handle, fcntl.LOCK_EX)
         size = os.fstat(handle).st_size
         whole = size == 0 or os.pread(handle, 1, size - 1) == b"\n"
-        # In one call: two writers may stand here at once.
         os.write(handle, (line if whole else "\n" + line).encode())
         os.fsync(handle)
     if new:

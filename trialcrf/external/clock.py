@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from typing import Any
 from urllib.error import URLError
-from urllib.request import Request, urlopen
+from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 PATIENCE = 10.0
 """Seconds within which the other clock answers."""
@@ -13,6 +14,13 @@ PATIENCE = 10.0
 
 class NoOtherClock(Exception):
     """The server that was to tell the time did not."""
+
+
+class _Stays(HTTPRedirectHandler):
+    """Follows no redirect: the house named one server, and that one alone is asked (OWASP ASVS 5.0.0, 15.3.2)."""
+
+    def redirect_request(self, *_: Any) -> None:
+        return None
 
 
 def now() -> datetime:
@@ -27,7 +35,7 @@ def skew(address: str) -> float:
     """
     before = now()
     try:
-        with urlopen(Request(address, method="HEAD"), timeout=PATIENCE) as answer:
+        with build_opener(_Stays).open(Request(address, method="HEAD"), timeout=PATIENCE) as answer:
             told = answer.headers.get("Date", "")
     except (URLError, OSError, ValueError) as error:
         raise NoOtherClock(str(error)) from error

@@ -8,9 +8,10 @@ import re
 import resource
 import socket
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from ipaddress import IPv6Address, ip_address
 from typing import Any
 
 from waitress import wasyncore
@@ -29,6 +30,8 @@ IDLE = 60
 LINGER = 5.0
 """Seconds in which the rest of a refused body is thrown away: closed at once, the browser would show no answer."""
 MOST_CONNECTIONS = 4000
+SHARE = 4
+"""One address may hold a quarter of the connections of a process: a whole hospital behind one address, and nobody alone all."""
 
 Application = Callable[[dict[str, Any], Any], Iterable[bytes]]
 LimitOf = Callable[[str, str], int]
@@ -107,6 +110,11 @@ class _Channel(HTTPChannel):
     _lingers: float | None = None
     _parting = False
 
+    def del_channel(self, map: Any = None) -> None:
+        if self.server.active_channels.get(self._fileno) is self:
+            self.server.left(self.addr)
+        super().del_channel(map)
+
     def received(self, data: bytes) -> bool:
         went = bool(super().received(data))
         if self.request is not self._timed:
@@ -175,6 +183,26 @@ class _Turns:
 class _Server(TcpWSGIServer):
     channel_class = _Channel
 
+    def __init__(self, *args: Any, most_from_one: int | None, **kw: Any) -> None:
+        self._most, self._open = most_from_one, Counter[str]()
+        super().__init__(*args, **kw)
+
+    def set_socket_options(self, conn: socket.socket) -> None:
+        """The first that is done with a connection; one that is refused here (OSError) is forgotten without a word. Raises OSError."""
+        super().set_socket_options(conn)
+        household = _household(conn.getpeername()[0])
+        if self._most is not None and self._open[household] >= self._most:
+            conn.close()
+            raise ConnectionAbortedError("this address holds its share of connections")
+        self._open[household] += 1
+
+    def left(self, peer: tuple[str, int]) -> None:
+        """A connection of this peer has ended."""
+        household = _household(peer[0])
+        self._open[household] -= 1
+        if self._open[household] <= 0:
+            del self._open[household]
+
     def pull_trigger(self) -> None:
         """There is no other thread that would have to wake the loop."""
 
@@ -211,7 +239,11 @@ class Worker:
         self._turns = _Turns()
         self._map: dict[int, Any] = {}
         where = (listening.family, listening.type, listening.proto, listening.getsockname())
-        self._server = _Server(application, self._map, True, listening, self._turns, adjustments, where, bind_socket=False)
+        # Behind a proxy of the house everybody comes from its address: there the proxy is who counts.
+        most = None if behind_proxy else adjustments.connection_limit // SHARE
+        self._server = _Server(
+            application, self._map, True, listening, self._turns, adjustments, where, bind_socket=False, most_from_one=most
+        )
         self._stopping = False
         for quiet in ("waitress", "waitress.queue"):
             logging.getLogger(quiet).setLevel(logging.ERROR)
@@ -229,10 +261,19 @@ class Worker:
         end = time.monotonic() + grace
         while self._server.busy() and time.monotonic() < end:
             self._turn(0.1)
+        wasyncore.close_all(self._map)
 
     def _turn(self, timeout: float) -> None:
         wasyncore.loop(timeout=0 if self._turns.waiting else timeout, map=self._map, use_poll=True, count=1)
         self._turns.take()
+
+
+def _household(address: str) -> str:
+    """What is counted as one address: of IPv6 the network of 64 bits, for whoever has one address of it has them all."""
+    found = ip_address(address.partition("%")[0])
+    if isinstance(found, IPv6Address):
+        return str(found.ipv4_mapped or IPv6Address(int(found) >> 64 << 64))
+    return str(found)
 
 
 def _room_for_connections() -> int:

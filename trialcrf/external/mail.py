@@ -78,9 +78,9 @@ def message_id(key: str, base_url: str) -> str:
     return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{urlsplit(base_url).hostname or 'localhost'}>"
 
 
-def post(smtp_url: str | None, folder: Path, sender: str) -> Post:
+def post(smtp_url: str | None, folder: Path, sender: str, unencrypted: bool = False) -> Post:
     """The post of this installation: a mail server where one is configured, else a folder."""
-    return Server(smtp_url, sender) if smtp_url else Folder(folder, sender)
+    return Server(smtp_url, sender, unencrypted=unencrypted) if smtp_url else Folder(folder, sender)
 
 
 @lru_cache
@@ -150,18 +150,19 @@ class Folder:
 
 
 class Server:
-    """Hands mails to a mail server, `smtp://` or `smtps://`. A password never travels unencrypted but to this machine itself.
+    """Hands mails to a mail server, `smtp://` or `smtps://`. One whose certificate does not hold gets nothing, nor does one without
+    encryption, but on this machine itself or where the house says so (`unencrypted`): a password does not travel in the open even then.
 
     `patience` is how many seconds it waits for the server at each step.
     """
 
-    def __init__(self, url: str, sender: str, patience: float = PATIENCE) -> None:
+    def __init__(self, url: str, sender: str, patience: float = PATIENCE, unencrypted: bool = False) -> None:
         parts = urlsplit(url)
         self._tls = parts.scheme == "smtps"
         self._host = parts.hostname or "localhost"
         self._port = parts.port or (465 if self._tls else 25)
         self._user, self._password = unquote(parts.username or ""), unquote(parts.password or "")
-        self._sender, self._patience = sender, patience
+        self._sender, self._patience, self._unencrypted = sender, patience, unencrypted
 
     def send(self, letter: Letter, at: datetime) -> str:
         message = _message(letter, self._sender, at)
@@ -218,9 +219,9 @@ class Server:
                 server.starttls(context=ssl.create_default_context())
                 server.ehlo()
                 secure = True
+            if not secure and (self._user or not self._unencrypted):
+                raise smtplib.SMTPException("the mail server offers no encryption: nothing is sent")
             if self._user:
-                if not secure:
-                    raise smtplib.SMTPException("the mail server offers no encryption: the password is not sent")
                 server.login(self._user, self._password)
         except BaseException:
             server.close()

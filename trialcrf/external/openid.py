@@ -11,7 +11,7 @@ import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
@@ -67,12 +67,13 @@ class Client:
 class Identity:
     """Who the provider says that somebody is: issuer and subject, and nothing that could be given to another person later.
 
-    `strong`: by more than one factor, as far as it says so.
+    `strong`: by more than one factor, as far as it says so. `proved_at`: when the person last showed there who they are, where it says so.
     """
 
     issuer: str
     subject: str
     strong: bool
+    proved_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,8 @@ class Provider:
         self._met: tuple[datetime, Mapping[str, Any]] | None = None
         self._keys: list[Mapping[str, Any]] = []
 
-    def address(self, one: Round, now: datetime) -> str:
-        """Where the browser is led. Raises Unreachable."""
+    def address(self, one: Round, now: datetime, anew: bool = False) -> str:
+        """Where the browser is led; `anew`: the person is to show who they are, whomever the hospital remembers. Raises Unreachable."""
         asked = {
             "response_type": "code",
             "scope": "openid",
@@ -110,6 +111,8 @@ class Provider:
             "code_challenge": _base64(hashlib.sha256(one.verifier.encode()).digest()),
             "code_challenge_method": "S256",
         }
+        if anew:
+            asked |= {"prompt": "login", "max_age": "0"}
         if self.client.acr:
             asked["acr_values"] = " ".join(self.client.acr)
         where = self._endpoint("authorization_endpoint", now)
@@ -141,6 +144,7 @@ class Provider:
         ends, made, subject = claims.get("exp"), claims.get("iat"), claims.get("sub")
         moment, begins = now.timestamp(), claims.get("nbf", 0)
         wrong = {
+            "type": "events" in claims,
             "issuer": claims.get("iss") != self.client.issuer,
             "audience": self.client.client_id not in audience,
             "azp": claims.get("azp", self.client.client_id) != self.client.client_id or (len(audience) > 1 and "azp" not in claims),
@@ -152,7 +156,7 @@ class Provider:
         found = next((why for why, is_so in wrong.items() if is_so), None)
         if found is not None:
             raise Refused(found)
-        return Identity(self.client.issuer, str(subject), self._strong(claims))
+        return Identity(self.client.issuer, str(subject), self._strong(claims), _moment(claims.get("auth_time")))
 
     def _strong(self, claims: Mapping[str, Any]) -> bool:
         """Whether it says that more than a password was asked: by one of the words of RFC 8176, or a level that the settings name."""
@@ -164,11 +168,13 @@ class Provider:
         """The claims of a token that one of the provider's keys signed. Raises Refused, and Unreachable where its keys cannot be had."""
         try:
             header = json.loads(base64.urlsafe_b64decode(token.partition(".")[0] + "=="))
-            algorithm, kid = header.get("alg"), header.get("kid")
+            algorithm, kid, sort = header.get("alg"), header.get("kid"), str(header.get("typ", "JWT"))
         except (ValueError, AttributeError):
             raise Refused("token") from None
         if algorithm not in ALGORITHMS:
             raise Refused("algorithm")
+        if sort.lower() != "jwt":
+            raise Refused("type")  # An access token, or one that ends a session: signed by the same keys, and no word of who signed in.
         key = self._key(kid, algorithm)
         if key is None:
             self._keys = self._fetched_keys(now)  # Once: it may have changed them since.
@@ -264,6 +270,11 @@ class _Registry(JWSRegistry):
 
 def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _moment(value: object) -> datetime | None:
+    seconds = _number(value)
+    return datetime.fromtimestamp(seconds, UTC) if seconds is not None and 0 < seconds < 2**40 / 8 else None
 
 
 def _base64(raw: bytes) -> str:

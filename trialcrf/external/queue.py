@@ -1,17 +1,21 @@
-"""The queue of work that takes time, a SQLite file. The only room that imports huey; a message carries an id and nothing else."""
+"""The queue of work that takes time, in PostgreSQL itself or a SQLite file. The only room that imports huey; a message carries an id."""
 
 from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from huey import SqliteHuey
+from huey import PostgresHuey, SqliteHuey
 from huey.registry import Message
 from huey.serializer import Serializer
+
+from trialcrf.external.backup import is_postgresql, libpq
 
 DRAW_REPORT = "draw_report"
 TASKS = (DRAW_REPORT,)
@@ -29,17 +33,24 @@ class _Ids(Serializer):
 
 
 class Queue:
-    """Messages wait in a file, outlive every process, and are taken by one worker each.
+    """Messages wait in PostgreSQL, where that is the database, else in the file `queue.db` of the folder `data`; they outlive every
+    process, and are taken by one worker each, on whichever machine it runs.
 
     Taken is not done: a worker that dies loses its message, so whoever orders work leaves a row, and a sweep puts what is left again.
     """
 
-    def __init__(self, file: Path) -> None:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        self._huey = SqliteHuey("trialcrf", filename=str(file), results=False, serializer=_Ids(), fsync=True, timeout=30)
+    def __init__(self, data: Path, database_url: str) -> None:
+        if is_postgresql(database_url):
+            self._huey: Any = _in_postgresql(database_url)
+        else:
+            data.mkdir(parents=True, exist_ok=True)
+            file = str(data / "queue.db")
+            self._huey = SqliteHuey("trialcrf", filename=file, results=False, serializer=_Ids(), fsync=True, timeout=30)
         self._does: dict[str, Callable[[int], None]] = {}
         self._tasks = {name: self._register(name) for name in TASKS}
         self._consumer: Any = None
+        self._closing = threading.Lock()
+        self._huey.on_shutdown(name="close")(self._close)  # Run by the worker's thread, whose connections nobody else sees.
 
     def _register(self, name: str) -> Any:
         def task(id_: int) -> None:
@@ -49,11 +60,25 @@ class Queue:
 
     def put(self, name: str, id_: int) -> None:
         """Leave a message. Raises KeyError for a task that does not exist."""
-        self._tasks[name](id_)
+        with self._asked():
+            self._tasks[name](id_)
 
     def __len__(self) -> int:
         """How many messages wait."""
-        return int(self._huey.pending_count())
+        with self._asked():
+            return int(self._huey.pending_count())
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        # Seldom asked: a connection that is opened each time is never one that the server closed meanwhile.
+        try:
+            yield
+        finally:
+            self._close()
+
+    def _close(self) -> None:
+        with self._closing:
+            self._huey.storage.close()
 
     def start(self, does: dict[str, Callable[[int], None]]) -> None:
         """Begin to take messages, one at a time, in a thread of this process; `does` says what each task does with an id."""
@@ -76,3 +101,14 @@ class Queue:
         for _, thread in self._consumer.worker_threads:
             thread.join(max(0.0, end - time.monotonic()))
         self._consumer = None
+        self._close()
+
+
+def _in_postgresql(url: str) -> PostgresHuey:
+    """The tables are made by a migration: whoever serves pages may make none."""
+    address, password = libpq(url)
+    return PostgresHuey(
+        "trialcrf", results=False, serializer=_Ids(), create_tables=False, dsn=address, options="-c search_path=queue",
+        keepalives_idle=30, keepalives_interval=10, keepalives_count=3, tcp_user_timeout=60_000,
+        **({"password": password} if password else {}),
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import datetime
 
 from trialcrf.actions import NotClean, drafting
@@ -12,7 +13,7 @@ from trialcrf.actions.reminding import notify, remind
 from trialcrf.actions.safety import decide, escalate
 from trialcrf.core.rhythm import MOST_SKEW, RHYTHMS
 from trialcrf.core.wording import N_, Message
-from trialcrf.external import checkpoints, room
+from trialcrf.external import backup_folder, checkpoints, room
 from trialcrf.external.clock import NoOtherClock, skew
 from trialcrf.external.clock import now as read_clock  # Not the module: `trialcrf.jobs.clock` would take its name here.
 from trialcrf.external.queue import DRAW_REPORT
@@ -31,6 +32,10 @@ def _said(name: str, **counts: float) -> Message:
 
 
 def _tick(means: Means, now: datetime) -> Message:
+    # What a killed process left of a backup may be a database as anybody reads it: it does not wait for the next night.
+    with suppress(OSError):
+        for folder in {means.settings.backup_folder, means.settings.data}:
+            backup_folder.clear_away(folder, now)
     return _said("tick")  # Its row in the ledger is the sign of life.
 
 
@@ -86,7 +91,7 @@ def _draw_reports(means: Means, now: datetime) -> Message:
     if len(means.queue):
         return _said("draw-reports", count=0)
     with reading(means.engine) as tx:
-        waiting = reports.waiting(tx)
+        waiting = reports.waiting(tx, read_clock())
     for report_id in waiting:
         means.queue.put(DRAW_REPORT, report_id)
     return _said("draw-reports", count=len(waiting))

@@ -40,8 +40,8 @@ class Means:
     @classmethod
     def of(cls, settings: Settings, engine: Engine) -> Means:
         """`engine` is one that was checked to be of this version."""
-        post = mail.post(settings.smtp_url, settings.mail_folder, settings.mail_from)
-        return cls(settings, engine, post, Queue(settings.data / "queue.db"))
+        post = mail.post(settings.smtp_url, settings.mail_folder, settings.mail_from, "mail" in settings.unencrypted)
+        return cls(settings, engine, post, Queue(settings.data, settings.database_url))
 
 
 Effects = Callable[[Transaction], Message]

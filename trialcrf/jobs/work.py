@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine
@@ -17,7 +18,8 @@ from trialcrf.external.child import Cancelled
 from trialcrf.external.drawing import ANNEX, PAGES, TABLES
 from trialcrf.store import reports
 from trialcrf.store.audit import Who
-from trialcrf.store.transaction import reading, writing
+from trialcrf.store.reports import Report
+from trialcrf.store.transaction import Transaction, reading, writing
 
 log = logging.getLogger(__name__)
 
@@ -27,15 +29,48 @@ PROGRESS = {GATHERED: 5, TABLES: 20, ANNEX: 35, PAGES: 50, ARCHIVED: 95}
 
 
 def draw_report(engine: Engine, folder: Path, who: Who, report_id: int, stopping: threading.Event | None = None) -> bool:
-    """Draw an ordered report and archive it under `folder`; False where there was nothing (left) to draw, or where it failed.
+    """Draw an ordered report and archive it under `folder`; False where there was nothing (left) to draw, where another worker is at it, or
+    where it failed.
 
     A failure is put on the order as a sentence, and into the log. A drawing that was cut short because the program stops
     (`stopping`) is no failure: the order stands, and the next start draws it from the beginning. One that was cancelled leaves no file.
     """
-    with reading(engine) as tx:
-        ordered = reports.find(tx, report_id)
-        if ordered is None or ordered.state != reports.ORDERED:
-            return False
+    with writing(engine, clock.now(), who) as tx:
+        ordered = reports.find(tx, report_id) if reports.take(tx, report_id) else None
+    if ordered is None:
+        return False
+    with _held(engine, who, report_id):
+        return _draw(engine, folder, who, ordered, stopping)
+
+
+@contextmanager
+def _held(engine: Engine, who: Who, report_id: int) -> Iterator[None]:
+    """Say again and again that somebody is at this report, and at the end that nobody is; whoever dies meanwhile falls silent."""
+    ended = threading.Event()
+
+    def say(what: Callable[[Transaction, int], None]) -> None:
+        try:
+            with writing(engine, clock.now(), who) as tx:
+                what(tx, report_id)
+        except Exception:  # The lease runs out by itself, and nothing of the drawing hangs on it.
+            log.warning("of report %s it cannot be said that it is being drawn", report_id, exc_info=True)
+
+    def go_on() -> None:
+        while not ended.wait(reports.LEASE.total_seconds() / 4):
+            say(reports.hold)
+
+    saying = threading.Thread(target=go_on, daemon=True)
+    saying.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        saying.join()
+        say(reports.let_go)
+
+
+def _draw(engine: Engine, folder: Path, who: Who, ordered: Report, stopping: threading.Event | None) -> bool:
+    report_id = ordered.id
 
     def tell(step: str) -> None:
         with writing(engine, clock.now(), who) as tx:

@@ -103,11 +103,25 @@ def grants_of(tx: Transaction, account_id: int) -> list[HeldGrant]:
     return [HeldGrant(row.id, Grant(row.role, row.study, row.site), row.granted_at, row.trained_on) for row in rows]
 
 
-def hold_grants(tx: Transaction, account_id: int) -> frozenset[Grant]:
+def hold_grants(tx: Transaction, account_id: int, changing: int | None = None) -> frozenset[Grant]:
     """The roles that an active account holds now; none of them is taken away before this transaction has ended.
 
-    PostgreSQL holds the rows for it; SQLite lets one transaction write at a time.
+    PostgreSQL holds the rows for it; SQLite lets one transaction write at a time. `changing` is another account whose roles this
+    transaction may take: the rows of both are held in the order of the accounts, so that of two people who change each other one waits.
     """
+    if changing is not None and changing < account_id:
+        _hold_for_change(tx, changing)
+    found = _held(tx, account_id)
+    if changing is not None and changing > account_id:
+        _hold_for_change(tx, changing)
+    return found
+
+
+def _hold_for_change(tx: Transaction, account_id: int) -> None:
+    tx.read(select(grant.c.id).where(grant.c.account_id == account_id, grant.c.active).order_by(grant.c.id).with_for_update())
+
+
+def _held(tx: Transaction, account_id: int) -> frozenset[Grant]:
     living = exists().where(account.c.id == grant.c.account_id, account.c.active)
     asked = select(grant.c.role, grant.c.study, grant.c.site).where(grant.c.account_id == account_id, grant.c.active, living)
     return frozenset(Grant(*row) for row in tx.read(asked.order_by(grant.c.id).with_for_update(read=True)))

@@ -85,6 +85,20 @@ def is_damage(error: Any) -> bool:
     return getattr(error, "sqlstate", None) in _OF_POSTGRESQL
 
 
+_PASSING = frozenset({"40P01", "40001", "55P03"})
+"""two stood in each other's way, or somebody else held what was waited for."""
+
+
+def is_passing(error: Any) -> bool:
+    """Whether the same request may well succeed when it is sent again: nothing of it was kept, and nothing is wrong with it."""
+    if not isinstance(error, DBAPIError):
+        return False
+    busy = isinstance(error.orig, sqlite3.OperationalError) and "locked" in str(error.orig)
+    # A statement that was prepared before a migration changed what it gives back: with the rollback the driver forgets it.
+    outdated = "cached plan must not change" in str(error.orig)
+    return busy or outdated or getattr(error.orig, "sqlstate", None) in _PASSING
+
+
 def is_failure(error: BaseException) -> bool:
     """Whether a request failed by the database at all: once writing has stopped, that is why."""
     return isinstance(error, DBAPIError)

@@ -66,13 +66,24 @@ def events_of(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, str,
     return ((row.subject_id, row.onset, rows.get((row.id, row.row), row.created_at)) for row in found)
 
 
-def queries_of(tx: Transaction, ids: Collection[int]) -> Iterator[tuple[int, QueryState, datetime]]:
-    """(subject, state, opened) of the queries of these subjects that are not settled, those about whole visits among them."""
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """A query that is not settled; without a form it is about the whole visit."""
+
+    event_oid: str
+    form_oid: str | None
+    state: QueryState
+    opened_at: datetime
+
+
+def queries_of(tx: Transaction, ids: Collection[int]) -> Iterator[Waiting]:
+    """The queries of these subjects that are not settled, those about whole visits among them."""
     joined = query.outerjoin(form, form.c.id == query.c.form_id)
     unsettled = query.c.state.in_([state.value for state in UNSETTLED])
     where = (query.c.subject_id.in_(sorted(ids)), or_(query.c.form_id.is_(None), form.c.error == ""), unsettled)
-    for row in tx.read(select(query.c.subject_id, query.c.state, query.c.opened_at).select_from(joined).where(*where)):
-        yield row.subject_id, QueryState(row.state), row.opened_at
+    columns = (query.c.event_oid, form.c.form_oid, query.c.state, query.c.opened_at)
+    for row in tx.read(select(*columns).select_from(joined).where(*where)):
+        yield Waiting(row.event_oid, row.form_oid, QueryState(row.state), row.opened_at)
 
 
 def rows_at(tx: Transaction, form_ids: Sequence[int], upto: Checkpoint | None = None) -> dict[tuple[int, str], datetime]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from ipaddress import ip_address
+from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
@@ -25,6 +27,10 @@ POWERFUL = N_(
 )
 OWNS = N_("The role %(role)s owns tables (%(tables)s) and could switch their guards off: trialcrf db init gives them to another role.")
 TOO_MUCH = N_("The role %(role)s may %(privilege)s on %(tables)s: trialcrf db init takes that away.")
+UNPROVED = N_(
+    "PostgreSQL is on another machine (%(host)s), and the way there is not proved: add sslmode=verify-full and sslrootcert=FILE to its "
+    "address, or write database into TRIALCRF_UNENCRYPTED where the way is safe otherwise."
+)
 MAKES = N_("The role %(role)s may create things in this database: trialcrf db init takes that away.")
 
 _PRAGMAS = {"foreign_keys": 1, "recursive_triggers": 1}
@@ -45,19 +51,40 @@ class NotGuarded(Exception):
         self.findings = findings
 
 
-def check(engine: Engine, unguarded: bool = False) -> None:
-    """Raise NotGuarded with every finding. `unguarded` lets a PostgreSQL pass that somebody only tries out."""
-    found = findings(engine)
+def check(engine: Engine, unguarded: bool = False, unencrypted: bool = False) -> None:
+    """Raise NotGuarded with every finding. `unguarded` lets a PostgreSQL pass that somebody only tries out, `unencrypted` one on another
+    machine that is reached without TLS or by a certificate that nobody checks."""
+    found = findings(engine, unencrypted)
     if found and not (unguarded and engine.dialect.name == "postgresql"):
         raise NotGuarded(found)
 
 
-def findings(engine: Engine) -> tuple[Message, ...]:
+def findings(engine: Engine, unencrypted: bool = False) -> tuple[Message, ...]:
     """What is wrong with the way in which the database runs and in which this connection reaches it."""
     if is_archive(engine):
         return ()  # It is opened to be read, and the database itself refuses every write.
     with engine.connect() as connection:
-        return tuple(_of_sqlite(connection) if engine.dialect.name == "sqlite" else _of_postgresql(connection))
+        if engine.dialect.name == "sqlite":
+            return tuple(_of_sqlite(connection))
+        return (*([] if unencrypted else _of_way(connection)), *_of_postgresql(connection))
+
+
+def _of_way(connection: Connection) -> list[Message]:
+    """What is wrong with the way to PostgreSQL: it ends on this machine, or both the encryption and the certificate are insisted on."""
+    driver: Any = connection.connection.dbapi_connection
+    told = driver.info
+    if told.host.startswith(("/", "@")) or _is_here(told.hostaddr):
+        return []
+    proved = driver.pgconn.ssl_in_use and told.get_parameters().get("sslmode") == "verify-full"
+    return [] if proved else [Message(UNPROVED, {"host": told.host or told.hostaddr})]
+
+
+def _is_here(address: str) -> bool:
+    """Whether an address that was reached is of this machine alone."""
+    try:
+        return ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def _of_sqlite(connection: Connection) -> list[Message]:

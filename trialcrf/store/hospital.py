@@ -22,13 +22,16 @@ class Link:
 
 @dataclass(frozen=True, slots=True)
 class Try:
-    """A round trip under way: to link an account (`code_id`: by a code, else by its owner) or, without one, to sign in."""
+    """A round trip under way: to link an account (`code_id`: by a code, else by its owner), to prove (`proves`) that its owner is still
+    there, or, without an account, to sign in."""
 
     id: int
     nonce_hash: str
     links_account_id: int | None
     code_id: int | None
     next: str
+    began_at: datetime
+    proves: bool = False
 
 
 def begin(tx: Transaction, state_hash: str, nonce_hash: str, next_: str, links_account_id: int | None, code_id: int | None) -> None:
@@ -44,7 +47,7 @@ def take(tx: Transaction, state_hash: str, since: datetime) -> Try | None:
     if tx.work(update(hospital_try).where(*where).values(used_at=tx.at)).rowcount != 1:
         return None
     row = tx.read(select(hospital_try).where(hospital_try.c.state_hash == state_hash)).one()
-    return Try(row.id, row.nonce_hash, row.links_account_id, row.code_id, row.next)
+    return Try(row.id, row.nonce_hash, row.links_account_id, row.code_id, row.next, row.created_at)
 
 
 def account_of(tx: Transaction, issuer: str, subject: str) -> int | None:

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import case, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, case, func, literal, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from trialcrf.core.wording import N_
-from trialcrf.store.models import account, outbox
+from trialcrf.store.models import account, hospital_link, outbox
 from trialcrf.store.models.base import moment_text
 from trialcrf.store.transaction import Transaction
 
@@ -136,14 +136,27 @@ def add_reset(tx: Transaction, typed: str) -> None:
 
     One statement whoever it is: whether there is such an account is told by no time that it takes. One mail in ten minutes.
     """
-    slot = moment_text(tx.at)[:15]
+    _add_to(tx, "reset", moment_text(tx.at)[:15], "{}", or_(account.c.username == typed, func.lower(account.c.email) == typed))
+
+
+def _add_to(tx: Transaction, kind: str, slot: str, params: str, *whom: ColumnElement[bool]) -> None:
+    """Queue a mail of this kind for whoever there is among the active accounts: one each and `slot`, in one statement."""
     dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
-    said = (literal("reset"), account.c.id, literal("{}"), literal(""), literal(QUEUED), literal(tx.at, outbox.c.created_at.type))
-    found = select(literal("reset|") + account.c.username + literal(f"|{slot}"), *said).where(
-        account.c.active, or_(account.c.username == typed, func.lower(account.c.email) == typed)
-    )
+    said = (literal(kind), account.c.id, literal(params), literal(""), literal(QUEUED), literal(tx.at, outbox.c.created_at.type))
+    found = select(literal(f"{kind}|") + account.c.username + literal(f"|{slot}"), *said).where(account.c.active, *whom)
     names = ["key", "kind", "account_id", "params", "role", "state", "created_at"]
     tx.work(dialect.insert(outbox).from_select(names, found).on_conflict_do_nothing(index_elements=["key"]))
+
+
+def add_suspect(tx: Transaction, username: str, what: str) -> None:
+    """Queue the mail that warns the active account of this user name, once an hour and `what`.
+
+    It goes to the address to which the invitation went by which a password was set, or by which the hospital was linked, and to no other.
+    One statement whoever it is, as for a reset.
+    """
+    said = json.dumps({"what": what, "at": moment_text(tx.at)}, sort_keys=True)
+    known = or_(account.c.password_hash.is_not(None), account.c.id.in_(select(hospital_link.c.account_id)))
+    _add_to(tx, "suspect", f"{what}|{moment_text(tx.at)[:13]}", said, account.c.username == username, known)
 
 
 def claim(tx: Transaction) -> Mail | None:

@@ -80,10 +80,11 @@ def unclassed() -> set[str]:
 
 def grants(application: str, reader: str, present: Iterable[str]) -> list[str]:
     """The statements, run by the owner, that leave both roles with exactly their privileges on the tables that are there."""
-    made = [
+    made = [*_of_queue(_quoted(application), _quoted(reader))]
+    made += [
         f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM PUBLIC, {_quoted(application)}, {_quoted(reader)}",
         f"REVOKE ALL ON ALL SEQUENCES IN SCHEMA public FROM PUBLIC, {_quoted(application)}, {_quoted(reader)}",
-        f"GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {_quoted(application)}",
+        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {_quoted(application)}",  # Reading them is for the backup.
         f"GRANT SELECT ON TABLE alembic_version TO {_quoted(application)}, {_quoted(reader)}",
     ]
     for table in sorted(set(metadata.tables) & set(present)):
@@ -93,6 +94,20 @@ def grants(application: str, reader: str, present: Iterable[str]) -> list[str]:
                 listed = f" ({', '.join(map(_quoted, columns))})" if columns else ""
                 made.append(f"GRANT {privilege}{listed} ON TABLE {_quoted(table)} TO {_quoted(role)}")
     return made
+
+
+QUEUE = "queue"
+"""The schema with the tables of the library that keeps the queue. What waits there carries ids, and nothing else is lost with it."""
+
+
+def _of_queue(application: str, reader: str) -> list[str]:
+    return [
+        f"REVOKE ALL ON SCHEMA {QUEUE} FROM PUBLIC, {application}, {reader}",
+        f"REVOKE ALL ON ALL TABLES IN SCHEMA {QUEUE} FROM PUBLIC, {application}, {reader}",
+        f"GRANT USAGE ON SCHEMA {QUEUE} TO {application}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {QUEUE} TO {application}",
+        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {QUEUE} TO {application}",
+    ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,20 +157,23 @@ def prepare(connection: Connection, names: Roles, passwords: Mapping[str, str]) 
         f"ALTER ROLE {reader} IN DATABASE {database} SET default_transaction_read_only = on",
         f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public REVOKE ALL ON TABLES FROM PUBLIC",
         f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT SELECT, INSERT ON TABLES TO {application}",
-        f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE ON SEQUENCES TO {application}",
+        f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO {application}",
         f"ALTER DEFAULT PRIVILEGES FOR ROLE {owner} REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC",
     ):
         connection.exec_driver_sql(statement)
     for kind, name in connection.execute(text(_OTHERS), {"owner": names.owner}).all():
-        connection.exec_driver_sql(f"ALTER {kind} public.{name} OWNER TO {owner}")
+        connection.exec_driver_sql(f"ALTER {kind} {name} OWNER TO {owner}")
 
 
 _OTHERS = """
-SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, quote_ident(c.relname) FROM pg_class c
-WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'p', 'S') AND pg_get_userbyid(c.relowner) <> :owner
+SELECT 'SCHEMA', quote_ident(nspname) FROM pg_namespace WHERE nspname = 'queue' AND pg_get_userbyid(nspowner) <> :owner
+UNION ALL
+SELECT CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, quote_ident(n.nspname) || '.' || quote_ident(c.relname)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname IN ('public', 'queue') AND c.relkind IN ('r', 'p', 'S') AND pg_get_userbyid(c.relowner) <> :owner
 AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.objid = c.oid AND d.deptype IN ('a', 'i') AND c.relkind = 'S')
 UNION ALL
-SELECT 'FUNCTION', quote_ident(p.proname) || '()' FROM pg_proc p
+SELECT 'FUNCTION', 'public.' || quote_ident(p.proname) || '()' FROM pg_proc p
 WHERE p.pronamespace = 'public'::regnamespace AND p.pronargs = 0 AND pg_get_userbyid(p.proowner) <> :owner
 """
 """What another role made before: a sequence of a table goes with its table."""

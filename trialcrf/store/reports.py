@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Sequence
 from dataclasses import astuple, dataclass, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Select, func, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, func, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from trialcrf.store.models import report, site, study, subject
 from trialcrf.store.transaction import Transaction
 
 ORDERED, DRAWN, FAILED, CANCELLED = "ordered", "drawn", "failed", "cancelled"
+
+LEASE = timedelta(seconds=40)
+"""How long a worker that draws is believed to be alive after it last said so; then another may begin from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,9 +161,32 @@ def _placed(study_oid: str, kinds: Collection[str], *columns: Any) -> Select[Any
     return asked.where(study.c.oid == study_oid, report.c.kind.in_(sorted(kinds)))
 
 
-def waiting(tx: Transaction) -> list[int]:
-    """Orders that were never drawn: their message may have died with a worker."""
-    return list(tx.read(select(report.c.id).where(report.c.state == ORDERED).order_by(report.c.id)).scalars())
+def waiting(tx: Transaction, at: datetime) -> list[int]:
+    """Orders that are not drawn and that nobody is at: their message may have died with a worker."""
+    return list(tx.read(select(report.c.id).where(report.c.state == ORDERED, _free(at)).order_by(report.c.id)).scalars())
+
+
+def _free(at: datetime) -> ColumnElement[bool]:
+    return report.c.taken_until.is_(None) | (report.c.taken_until < at)
+
+
+def take(tx: Transaction, report_id: int) -> bool:
+    """Begin to draw, for LEASE; False where there is nothing (left) to draw, or another worker is at it.
+
+    It spares work and guards nothing: of two that draw one order, each makes the same bytes and one archives them (`drawn`).
+    """
+    wanted = (report.c.id == report_id, report.c.state == ORDERED, _free(tx.at))
+    return tx.work(update(report).where(*wanted).values(taken_until=tx.at + LEASE)).rowcount == 1
+
+
+def hold(tx: Transaction, report_id: int) -> None:
+    """Still at it."""
+    tx.work(update(report).where(report.c.id == report_id, report.c.state == ORDERED).values(taken_until=tx.at + LEASE))
+
+
+def let_go(tx: Transaction, report_id: int) -> None:
+    """Not at it any more: what is left undone the next worker may begin at once."""
+    tx.work(update(report).where(report.c.id == report_id).values(taken_until=None))
 
 
 def by_sha256(tx: Transaction, sha256: str) -> list[Report]:

@@ -4,42 +4,48 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, inspect, make_url, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
 from trialcrf.store.transaction import Transaction
 
 _SCRATCH = "trialcrf_proof_"
 _STAMP = "%Y%m%d%H%M%S"
-ABANDONED = timedelta(days=1)
-"""A scratch database that is older was left by a process that died: it is dropped."""
+JUST_BEGUN = timedelta(minutes=1)
+"""A scratch database that nobody is connected to was left by a process that died; a new one may only wait for its maker."""
 
 
 @contextmanager
 def scratch_database(server: str, now: datetime) -> Iterator[str]:
     """The URL of a new, empty database on the PostgreSQL server of this URL; it is dropped when it is left.
 
-    Raises DBAPIError where the role may not create databases.
+    Those that a process left that was killed are dropped first. Raises DBAPIError where the role may not create databases.
     """
     name = f"{_SCRATCH}{now.astimezone(UTC).strftime(_STAMP)}_{secrets.token_hex(3)}"
     engine = create_engine(server, isolation_level="AUTOCOMMIT", poolclass=NullPool)
     with closing(engine.connect()) as connection:
-        for left in _abandoned(connection, now):
-            connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{left}" WITH (FORCE)')
+        for left in _left(connection, now):
+            # Refused where somebody is connected, as whoever works at one is all the time, or where it is another installation's.
+            with suppress(DBAPIError):
+                connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{left}"')
         connection.exec_driver_sql(f'CREATE DATABASE "{name}" TEMPLATE template0')
+    url = make_url(server).set(database=name)
     try:
-        yield make_url(server).set(database=name).render_as_string(hide_password=False)
+        holding = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
+        with closing(holding.connect()):
+            yield url.render_as_string(hide_password=False)
     finally:
         with closing(engine.connect()) as connection:
             connection.exec_driver_sql(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
 
-def _abandoned(connection: Connection, now: datetime) -> list[str]:
-    before = f"{_SCRATCH}{(now.astimezone(UTC) - ABANDONED).strftime(_STAMP)}"
+def _left(connection: Connection, now: datetime) -> list[str]:
+    before = f"{_SCRATCH}{(now.astimezone(UTC) - JUST_BEGUN).strftime(_STAMP)}"
     rows = connection.execute(text("SELECT datname FROM pg_database WHERE datname LIKE 'trialcrf\\_proof\\_%'"))
     return [name for (name,) in rows if name < before]
 
@@ -57,6 +63,8 @@ def snapshot(tx: Transaction) -> str:
     """The name of the view that this PostgreSQL transaction has, for another connection to read the same; empty on SQLite."""
     if tx.connection.dialect.name != "postgresql":
         return ""
+    # Whoever copies reads by connections of its own, for hours perhaps: this one has nothing to say meanwhile.
+    tx.read(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
     return str(tx.read(text("SELECT pg_export_snapshot()")).scalar_one())
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -13,8 +14,8 @@ from trialcrf.store.transaction import Transaction
 LASTS = timedelta(minutes=5)
 MOST_WRONG = 5
 
-SECOND, ALONE, MAKE = "second", "alone", "make"
-"""After a right password; a passkey in place of one; a new passkey."""
+SECOND, AFTER_HOSPITAL, ALONE, MAKE = "second", "hospital", "alone", "make"
+"""After a right password, or the hospital's word; a passkey in place of one; a new passkey."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Step:
     id: int
     account_id: int | None
     challenge: str
+    purpose: str = SECOND
 
 
 def begin(tx: Transaction, purpose: str, token_hash: str, challenge: str, account_id: int | None) -> None:
@@ -33,15 +35,16 @@ def begin(tx: Transaction, purpose: str, token_hash: str, challenge: str, accoun
     tx.work(insert(sign_in_step).values(**values))
 
 
-def find(tx: Transaction, purpose: str, token_hash: str, now: datetime) -> Step | None:
+def find(tx: Transaction, purposes: Collection[str], token_hash: str, now: datetime) -> Step | None:
     """The step of this token while it is good: not ended, not too old."""
     where = (
         sign_in_step.c.token_hash == token_hash,
-        sign_in_step.c.purpose == purpose,
+        sign_in_step.c.purpose.in_(purposes),
         sign_in_step.c.ended_at.is_(None),
         sign_in_step.c.created_at > now - LASTS,
     )
-    row = tx.read(select(sign_in_step.c.id, sign_in_step.c.account_id, sign_in_step.c.challenge).where(*where)).first()
+    asked = select(sign_in_step.c.id, sign_in_step.c.account_id, sign_in_step.c.challenge, sign_in_step.c.purpose).where(*where)
+    row = tx.read(asked).first()
     return Step(*row) if row else None
 
 

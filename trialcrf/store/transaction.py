@@ -58,15 +58,26 @@ def open_engine(url: str) -> Engine:
         event.listen(engine, "connect", _sqlite_pragmas)
         event.listen(engine, "begin", _sqlite_begin)
     else:
-        engine = create_engine(url, hide_parameters=True, pool_size=5, max_overflow=10, connect_args=_KEPT_ALIVE)
+        given = make_url(url).query.get("options", "")
+        options = {"options": " ".join([_LET_GO, *([given] if isinstance(given, str) else given)]).strip()}
+        engine = create_engine(url, hide_parameters=True, pool_size=5, max_overflow=10, connect_args={**_KEPT_ALIVE, **options})
         event.listen(engine, "checkout", _still_open)
     event.listen(engine, "before_cursor_execute", _guard)
     event.listen(engine, "handle_error", damage.notice)
     return engine
 
 
-_KEPT_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3}
-"""Seconds, and attempts: the system itself finds out within a minute that a server is gone that could not say so."""
+_KEPT_ALIVE = {"keepalives_idle": 30, "keepalives_interval": 10, "keepalives_count": 3, "tcp_user_timeout": 60_000}
+"""Seconds, attempts, and milliseconds for what was sent and is not confirmed: the system itself finds out within a minute that a server
+is gone that could not say so."""
+
+_LET_GO = (
+    "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3 -c tcp_user_timeout=20000 "
+    "-c idle_in_transaction_session_timeout=15min"
+)
+"""The same the other way round, for the server: what a machine of ours that lost its power had locked is free again within half a minute,
+by the system's own rules it would be after two hours. A process that hangs in the middle of a transaction is hung up on; no work of
+ours is silent for so long but the view of a backup, which says so (`restored.snapshot`)."""
 
 
 def _still_open(connection: Any, _record: object, _proxy: object) -> None:

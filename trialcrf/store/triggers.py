@@ -158,16 +158,21 @@ def _refuse_locked(dialect: str, table: str, addresses: str) -> dict[str, str]:
 
 
 def renew(connection: Connection) -> None:
-    """Make the triggers anew. Called after every migration: a table that a migration rebuilt has silently lost its own.
+    """Make every trigger that is missing or another one anew. Called after every migration: a table that a migration rebuilt has silently
+    lost its own.
 
-    A table that a later migration makes has none yet.
+    A table that a later migration makes has none yet. What is as it must be is left alone: to touch it would lock its table, and on
+    PostgreSQL people may be saving meanwhile.
     """
     dialect, tables = connection.dialect.name, inspect(connection).get_table_names()
     if dialect == "postgresql":
-        for name, body in FUNCTIONS.items():
+        for name, body in _functions_to_make(connection).items():
             made = f"CREATE OR REPLACE FUNCTION {name}() RETURNS trigger LANGUAGE plpgsql AS $refuse${body}$refuse$"
             connection.execute(text(made.replace(":", "\\:")))
+    present, wanted = _present(connection), _wanted(dialect, tables)
     for name, statement in expected(dialect, tables).items():
+        if present.get(name) == wanted[name]:
+            continue
         table = _table_of(name)
         connection.execute(text(f"DROP TRIGGER IF EXISTS {name}" + (f" ON {table}" if dialect == "postgresql" else "")))
         connection.execute(text(statement.replace(":", "\\:")))
@@ -175,26 +180,43 @@ def renew(connection: Connection) -> None:
             connection.execute(text(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {name}"))
 
 
-def check(connection: Connection, tables: Collection[str] | None = None) -> None:
+def _functions_to_make(connection: Connection) -> dict[str, str]:
+    asked = "SELECT proname AS name, prosrc AS body FROM pg_proc WHERE pronamespace = current_schema()::regnamespace"
+    present = {row.name: row.body for row in connection.execute(text(asked))}
+    return {name: body for name, body in FUNCTIONS.items() if present.get(name) != body}
+
+
+def check(connection: Connection, tables: Collection[str] | None = None, later: bool = False) -> None:
     """Compare the database's triggers with what they must be. Raises TriggersDiffer naming each difference.
 
-    `tables` is given only on the way through the migrations: a start asks for the triggers of every table.
+    `tables` is given only on the way through the migrations: a start asks for the triggers of every table. `later` says that the
+    database is of a later version, which may guard tables that this one does not know.
     """
-    dialect = connection.dialect.name
-    if dialect == "sqlite":
-        rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
-        present = {row.name: row.sql for row in rows}
-        wanted = expected(dialect, tables)
-    else:
-        rows = connection.execute(
-            text(
-                "SELECT t.tgname AS name, t.tgenabled::text || ' ' || pg_get_triggerdef(t.oid) || ' ' || p.prosrc AS sql FROM pg_trigger t "
-                "JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_class c ON c.oid = t.tgrelid "
-                "WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace"
-            )
-        )
-        present = {row.name: row.sql.replace("public.", "") for row in rows}
-        wanted = {name: f"A {statement} {FUNCTIONS[_function(statement)]}" for name, statement in expected(dialect, tables).items()}
+    present, wanted = _present(connection), _wanted(connection.dialect.name, tables)
+    if later:
+        known = {_table_of(name) for name in wanted}
+        present = {name: sql for name, sql in present.items() if _table_of(name) in known}
     wrong = sorted(name for name in wanted.keys() | present.keys() if wanted.get(name) != present.get(name))
     if wrong:
         raise TriggersDiffer(", ".join(wrong))
+
+
+def _wanted(dialect: str, tables: Collection[str] | None) -> dict[str, str]:
+    made = expected(dialect, tables)
+    if dialect == "sqlite":
+        return made
+    return {name: f"A {statement} {FUNCTIONS[_function(statement)]}" for name, statement in made.items()}
+
+
+def _present(connection: Connection) -> dict[str, str]:
+    if connection.dialect.name == "sqlite":
+        rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'trigger'"))
+        return {row.name: row.sql for row in rows}
+    rows = connection.execute(
+        text(
+            "SELECT t.tgname AS name, t.tgenabled::text || ' ' || pg_get_triggerdef(t.oid) || ' ' || p.prosrc AS sql FROM pg_trigger t "
+            "JOIN pg_proc p ON p.oid = t.tgfoid JOIN pg_class c ON c.oid = t.tgrelid "
+            "WHERE NOT t.tgisinternal AND c.relnamespace = current_schema()::regnamespace"
+        )
+    )
+    return {row.name: row.sql.replace("public.", "") for row in rows}

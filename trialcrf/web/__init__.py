@@ -8,7 +8,6 @@ from typing import Any
 
 from flask import Flask, Response, g, make_response, render_template, request
 from jinja2 import StrictUndefined
-from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
 
@@ -19,18 +18,21 @@ from trialcrf.core.lock import Locked
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.language import Language
 from trialcrf.external.metrics import Board
-from trialcrf.store import guarded, migrations
+from trialcrf.external.webauthn import Here
+from trialcrf.store import damage, guarded, migrations
 from trialcrf.store.transaction import Archived, is_archive, open_engine
 from trialcrf.web import (
     account,
     amendments,
     archived,
     casebook_files,
+    downloads,
     eligibility,
     enrolment,
     export,
     guard,
     headers,
+    held_back,
     hospital,
     once,
     own_sessions,
@@ -149,6 +151,7 @@ _HEADINGS = {
     405: N_("This cannot be done here"),
     409: N_("Someone else was faster"),
     413: N_("This is too much at once"),
+    429: N_("So many files have to wait"),
     500: N_("Something went wrong here"),
     503: N_("The database is busy"),
 }
@@ -159,6 +162,7 @@ _SENTENCES = {
     405: N_("This address does not do that. Nothing was changed."),
     409: N_("What you saw has changed meanwhile. Nothing was changed: open the page again."),
     413: N_("At most 4 megabytes can be sent at once. Nothing was changed."),
+    429: N_("Wait a moment and try again. Nothing was changed."),
     500: N_("Nothing was saved. The fault is written down; tell the support the number below."),
     503: N_("Nothing was saved. Go back, wait a moment and try again: what you typed is still there."),
 }
@@ -173,7 +177,7 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     engine = open_engine(settings.database_url)
     try:
         migrations.check(engine)
-        guarded.check(engine, settings.database_unguarded)
+        guarded.check(engine, settings.database_unguarded, "database" in settings.unencrypted)
     except Exception:
         engine.dispose()
         raise
@@ -195,11 +199,12 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
         ARCHIVE=settings.archive,
         HOSPITAL=settings.oidc_name if settings.oidc_issuer else "",
         ADMIN_SECOND_FACTOR=settings.admin_second_factor,
-        UNGUARDED=settings.database_unguarded and bool(guarded.findings(engine)),
+        UNGUARDED=settings.database_unguarded and bool(guarded.findings(engine, "database" in settings.unencrypted)),
         FOLDERS=settings.kept_in,
         DISK_RESERVE=settings.disk_reserve,
         PROXIES=settings.proxies,
         METRICS_FROM=settings.metrics_from,
+        DOWNLOADS=settings.downloads,
         MAX_CONTENT_LENGTH=LARGEST_POST,
         MAX_FORM_MEMORY_SIZE=LARGEST_POST,
         MAX_FORM_PARTS=20_000,
@@ -210,6 +215,7 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     app.extensions["trialcrf.hospital"] = hospital.provider_of(settings)
     app.extensions["trialcrf.go_on"] = going_on.go_on
     app.extensions["trialcrf.demands"] = factors.demanded
+    app.extensions["trialcrf.other_session"] = held_back.other_session
     app.extensions["trialcrf.bursts"] = {}
     _prepare_templates(app)
     for module in BLUEPRINTS:
@@ -229,6 +235,8 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     app.before_request(factors.look)
     app.before_request(names.look)
     if settings.archive is None:
+        app.before_request(downloads.look)
+        app.after_request(downloads.settle)
         app.before_request(once.look)
         app.after_request(once.settle)
     app.before_request(record.enter)
@@ -239,9 +247,14 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     if ends:
         refusing.end_with(engine)
     app.register_error_handler(once.SavedAlready, once.lead)
-    if settings.proxies:
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.proxies, x_proto=settings.proxies, x_host=settings.proxies)  # type: ignore[method-assign]
+    stand_behind(app, settings.proxies)
     return app
+
+
+def stand_behind(app: Flask, proxies: int) -> None:
+    """Who asks is who so many servers of the house say that it is, the last of them last; what was sent to them says nothing."""
+    if proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=proxies, x_host=proxies)  # type: ignore[method-assign]
 
 
 def limit_of(app: Flask) -> Callable[[str, str], int]:
@@ -270,7 +283,9 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.filters.update(number=lambda value, decimals=None: _language().number(value, decimals))
     app.jinja_env.filters.update(percent=lambda n, of: _language().percent(n, of), clock=_clock)
     app.jinja_env.filters.update(full_day=lambda on: _language().full_day(on), weekday=lambda on: _language().weekday(on))
-    app.jinja_env.globals.update(nonce=headers.nonce, get_flashed_messages=done_notices)
+    app.jinja_env.globals.update(
+        passkey_origin=Here.of(app.config["BASE_URL"]).origin, nonce=headers.nonce, get_flashed_messages=done_notices
+    )
     app.jinja_env.globals.update(moment_at=lambda at, site: _language().moment(at, site.zone))
 
 
@@ -332,16 +347,18 @@ def _explain(error: Exception) -> tuple[str, int] | Response:
         status = 403
     elif isinstance(error, Archived):
         status, said = 403, Message(archived.READ_ONLY)
-    elif isinstance(error, OperationalError) and "locked" in str(error):
+    elif damage.is_passing(error):
         status = 503
-    if status == 500 or status not in _HEADINGS:
-        status = status if status in _HEADINGS else 500
+    # What else a browser may do wrong (a range that a file does not have) is not a fault of ours, and is told as what is not understood.
+    worded = status if status in _HEADINGS else 400 if 400 <= status < 500 else 500
+    if worded == 500:
+        status = 500
         record.failed(error)
     values: dict[str, Any] = {
         "shell": shell(alone=status >= 500, counted=False),
         "status": status,
-        "heading": Message(_HEADINGS[status]),
-        "sentences": [said or Message(_SENTENCES[status])],
+        "heading": Message(_HEADINGS[worded]),
+        "sentences": [said or Message(_SENTENCES[worded])],
         "trace": g.request_id,
     }
     answer = make_response(render_template("error.html", **values), status)

@@ -25,7 +25,7 @@ from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.store import signatures
 from trialcrf.store.signatures import Signature
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import guard, step_up
 from trialcrf.web.fixed import VerdictForm
 from trialcrf.web.forms.history import value_for_reading
 from trialcrf.web.frame import shell
@@ -124,8 +124,7 @@ def sign_(study: str, subject: str) -> Response | tuple[str, int]:
     try:
         verdict, comment = _verdict(form), plain(form.comment.data or "", 500, "comment")
         day = form.read_day(Message(N_("Give the day of inclusion as day, month and year.")))
-        with guard.read() as tx:
-            proof = sign.reauthenticate(tx, actor, form.password.data or "", guard.address(), g.now)
+        proof = step_up.signer(form.password.data)
         sent = Signing(verdict, day, comment, form.reason.data or "", form.seen.data or "")
         with guard.write() as tx:
             judge.sign_verdict(tx, g.place.published, which, actor, proof, sent, g.now)

@@ -287,14 +287,15 @@ class BedsideForm(Form):
     wristband = StringField(N_("Wristband"))
     donation = StringField(N_("Donation on the bag"))
     cohort = RadioField(N_("Dose cohort"), choices=[], validate_choice=False)
-    password = PasswordField(N_("Password"))
+    password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
     second_username = StringField(N_("User name"))
-    second_password = PasswordField(N_("Password"))
+    # Of a section of its own: what a browser keeps of the first person is not offered to the second.
+    second_password = PasswordField(N_("Password"), render_kw={"autocomplete": "section-second current-password"})
 
 
 class EmergencyForm(Form):
     reason = TextAreaField(N_("Why this bag is to be given all the same"), render_kw={"rows": "3", "maxlength": "1000"})
-    password = PasswordField(N_("Password"))
+    password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
 
 
 class LookBackForm(DayForm):

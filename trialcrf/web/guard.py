@@ -6,7 +6,7 @@ import hmac
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import wraps
 from typing import Any, TypeVar
 
@@ -14,13 +14,14 @@ from flask import Blueprint, Response, abort, current_app, g, redirect, request,
 from sqlalchemy import Engine
 from werkzeug.wrappers import Response as AnyResponse
 
-from trialcrf.actions import NotAllowed, sign_in, who
+from trialcrf.actions import NotAllowed, prove, sign_in, who
 from trialcrf.actions.oversight.amend import NOT_RELEASED
 from trialcrf.core.access import VERBS, may, sites_of
 from trialcrf.core.sight import eyes_of, seen_at
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import clock
 from trialcrf.external.language import Language
+from trialcrf.external.queue import Queue
 from trialcrf.store import accounts, damage, definitions, sessions, sites, subjects
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
@@ -95,6 +96,10 @@ def engine() -> Engine:
     return found
 
 
+def queue() -> Queue:
+    return Queue(current_app.config["DATA"], engine().url.render_as_string(hide_password=False))
+
+
 @contextmanager
 def read() -> Iterator[Transaction]:
     """The read-only transaction of this request, so that all that a page tells is of one moment. A write ends it, and so does a failure."""
@@ -116,14 +121,15 @@ def end_view(_error: BaseException | None = None) -> None:
 
 
 @contextmanager
-def write(by: Who | None = None) -> Iterator[Transaction]:
+def write(by: Who | None = None, changing: int | None = None) -> Iterator[Transaction]:
     """A write transaction in the name of whoever asks, under the role that the route's verb needs; leaving it commits.
 
+    `changing` is the account whose roles may be changed.
     What was asked `alongside` is written in the first of them that goes through: with it or not at all.
     """
     end_view()
     with writing(engine(), g.now, by or acting()) as tx:
-        _still_given(tx)
+        _still_given(tx, changing)
         for first in g.pop("before_writing", ()):
             first(tx)
         yield tx
@@ -132,11 +138,25 @@ def write(by: Who | None = None) -> Iterator[Transaction]:
     g.pop("alongside", None)
 
 
-def _still_given(tx: Transaction) -> None:
+def _still_given(tx: Transaction, changing: int | None) -> None:
     """What the person may do was judged before the write began: a role that was taken away meanwhile lets nothing through any more."""
     session: Session | None = g.get("session")
-    if session is not None and not set(session.actor.grants) <= accounts.hold_grants(tx, session.actor.id):
+    if session is not None and not set(session.actor.grants) <= accounts.hold_grants(tx, session.actor.id, changing):
         raise NotAllowed(f"a role of {session.actor.username} was taken away meanwhile")
+
+
+def renew() -> None:
+    """After a right proof the session goes on, fresh, under a new token, whatever becomes of the rest; once a request. Raises WrongProof.
+
+    In a transaction of its own, which is not the one that saves: what comes first in that one, or alongside, waits for it.
+    """
+    if g.get("fresh_token"):
+        return
+    end_view()
+    actor = g.session.actor
+    with writing(engine(), g.now, Who(actor.username, "self", actor.organisation, address())) as tx:
+        token = prove.renew(tx, g.session, address())
+    g.fresh_token, g.session = token, replace(g.session, proved_at=g.now)
 
 
 def alongside(also: Callable[[Transaction], None]) -> None:
@@ -242,10 +262,14 @@ def _let_in(tx: Transaction, needed: str) -> AnyResponse | None:
     _check_origin()
     if needed == PUBLIC:
         return None
+    elsewhere: AnyResponse | None = None
     if request.method not in SAFE and not _same(request.form.get("token", ""), g.session.csrf):
-        abort(400, description=Message(N_("This page is from another session: open it again. Nothing was changed.")))
+        elsewhere = current_app.extensions["trialcrf.other_session"]()
+        if elsewhere is None:
+            abort(400, description=Message(N_("This page is from another session: open it again. Nothing was changed.")))
+        return elsewhere
     # Before anything is looked for: whoever lacks a second factor learns not even what there is.
-    elsewhere: AnyResponse | None = current_app.extensions["trialcrf.demands"](tx)
+    elsewhere = current_app.extensions["trialcrf.demands"](tx)
     if elsewhere is None:
         find_place(tx, needed)
     return elsewhere

@@ -64,16 +64,22 @@ def link() -> Response | tuple[str, int]:
     return _led("", links_account_id=g.session.actor.id)
 
 
-def _led(next_: str, links_account_id: int | None = None, code: str = "") -> Response | tuple[str, int]:
+@page(blueprint, "/account/proof/hospital", SELF, methods=["POST"])
+def prove() -> Response | tuple[str, int]:
+    """Lead whoever is signed in, and has no password, to the hospital, to show there anew who they are."""
+    return _led(request.form.get("next", ""), proves=g.session.actor.id)
+
+
+def _led(next_: str, links_account_id: int | None = None, code: str = "", proves: int | None = None) -> Response | tuple[str, int]:
     """A page that leads to the hospital. Not a redirect: a form of ours may lead nowhere else, and the browsers hold it to that."""
     provider, secret, address = _provider(), secrets.token_urlsafe(32), guard.address()
     try:
         with guard.read() as tx:
             hospital.check_tries(tx, address, g.now)
         with guard.write(Who.nobody()) as tx:
-            one = hospital.begin(tx, secret, next_, links_account_id, code)
+            one = hospital.begin(tx, secret, next_, links_account_id, code, proves)
         guard.end_view()
-        where = provider.address(one, g.now)
+        where = provider.address(one, g.now, anew=proves is not None)
     except NoWayIn as refused:
         return _refused(refused)
     except Unreachable:
@@ -116,6 +122,10 @@ def _opened(one: Try, identity: Identity, address: str) -> Response:
     mine = g.session.actor.id if g.session is not None else None
     if one.links_account_id is not None and one.code_id is None:
         by = Who(g.session.actor.username, "self", g.session.actor.organisation, address) if g.session is not None else Who.nobody()
+        if one.proves:
+            with guard.write(by) as tx:
+                g.fresh_token = hospital.prove(tx, one, identity, g.session, address)
+            return redirect(safe_next(one.next), 303)
         with guard.write(by) as tx:
             hospital.link(tx, one, identity, mine)
         return redirect(url_for("hospital.mine", done="hospital_linked"), 303)
@@ -128,7 +138,7 @@ def _opened(one: Try, identity: Identity, address: str) -> Response:
             hospital.link(tx, one, identity, mine)
             hospital.account_of(tx, identity, demo_allowed)
         if hospital.asks_more(tx, account_id, identity):
-            step = second.begin_step(tx, account_id)
+            step = second.begin_step(tx, account_id, by_hospital=True)
         else:
             step, signed_in = "", hospital.sign_in_by(tx, account_id, address)
     if step:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from flask import Blueprint, g, render_template, request, url_for
 
 from trialcrf.actions.records import quality, report
+from trialcrf.core.access import may
 from trialcrf.core.quality import LONG, SiteQuality, together
+from trialcrf.core.sight import eyes_of
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import sites, subjects
 from trialcrf.store.sites import Site
@@ -44,7 +47,7 @@ def shown(study: str) -> str:
         wanted = request.args.get("site", "")
         large = len(places) > 1 and subjects.count(tx, study, [place.code for place in places], but=definition.products) > MOST
         shown_of = [place for place in places if wanted == place.code] or (places[:1] if large else places)
-        found = quality.of_sites(tx, definition, shown_of, g.now)
+        found = quality.of_sites(tx, definition, shown_of, g.now, partial(_eyes, study))
     rows = []
     for one in found:
         links = [
@@ -67,6 +70,12 @@ def shown(study: str) -> str:
         order_url=url_for("reports.listed", study=study, kind=report.QUALITY) if may_order else "",
         none=Message(N_("No site is open yet.")) if not found else None,
     )
+
+
+def _eyes(study: str, site: Site) -> Collection[str]:
+    """The kinds of forms whose queries are counted: those that the reader opens. Who reads no query is told numbers of all."""
+    actor = g.session.actor
+    return eyes_of(actor, study, site.code) if may(actor, "query.read", study, site.code) else quality.EVERY
 
 
 def _chips(study: str, places: Sequence[Site], shown_of: Sequence[Site], large: bool) -> list[Chip]:

@@ -18,7 +18,7 @@ from trialcrf.actions.records import report
 from trialcrf.actions.records.report import OF_CASEBOOKS, folder_of_annexes
 from trialcrf.core.wording import N_, Message
 from trialcrf.external.logs import told
-from trialcrf.external.queue import DRAW_REPORT, Queue
+from trialcrf.external.queue import DRAW_REPORT
 from trialcrf.store import reports, sites
 from trialcrf.store.reports import Report
 from trialcrf.web import guard
@@ -142,7 +142,7 @@ def cancel(study: str, report: int) -> Response:
 
 def tell(ordered: int) -> None:
     try:
-        Queue(Path(current_app.config["DATA"]) / "queue.db").put(DRAW_REPORT, ordered)
+        guard.queue().put(DRAW_REPORT, ordered)
     except Exception:
         # Whatever is wrong with the queue: the order is a row, and what is ordered and not drawn is put into it again.
         log.warning("report %s is ordered, but the queue was not reached", ordered, exc_info=True)

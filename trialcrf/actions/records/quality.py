@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date, datetime
 
 from trialcrf.actions import Impossible
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.cut import Cut
-from trialcrf.core.definition.model import Study
+from trialcrf.core.definition.model import ACCESS, Study
 from trialcrf.core.facts import people
 from trialcrf.core.quality import (
     LONG,
@@ -22,6 +22,7 @@ from trialcrf.core.quality import (
     seen_subject,
     together,
 )
+from trialcrf.core.sight import known
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import first_entries, replay, sites, subjects
 from trialcrf.store.sites import Site
@@ -32,9 +33,17 @@ AT_ONCE = 200
 """Subjects whose visits are held in memory together: there may be thousands."""
 
 
-def of_sites(tx: Transaction, study: Study, places: Sequence[Site], now: datetime) -> list[SiteQuality]:
-    """The numbers of these sites as they stand: the cut-off is today at each of them."""
-    return [quality(place.code, place.name, _seen(tx, study, place), place.today(now), place.today(now)) for place in places]
+EVERY = frozenset(ACCESS)
+
+
+def of_sites(
+    tx: Transaction, study: Study, places: Sequence[Site], now: datetime, eyes: Callable[[Site], Collection[str]] = lambda _site: EVERY
+) -> list[SiteQuality]:
+    """The numbers of these sites as they stand: the cut-off is today at each of them.
+
+    `eyes` are the kinds of forms (`FormDef.access`) whose queries are counted at a site: those that the reader may open.
+    """
+    return [quality(place.code, place.name, _seen(tx, study, place, eyes(place)), place.today(now), place.today(now)) for place in places]
 
 
 def quality_report(tx: Transaction, study: Study, upto: Checkpoint, cut: Cut, site: str = "") -> QualityReport:
@@ -54,7 +63,7 @@ def quality_report(tx: Transaction, study: Study, upto: Checkpoint, cut: Cut, si
     return QualityReport(cut, study.title, study.protocol, told, LONG, found, None if site else together(found))
 
 
-def _seen(tx: Transaction, study: Study, place: Site) -> Iterator[Seen]:
+def _seen(tx: Transaction, study: Study, place: Site, eyes: Collection[str]) -> Iterator[Seen]:
     """What stands in the tables about the people of a site, in lots."""
     by_type: dict[str, list[Subject]] = {}
     for one in subjects.all_of(tx, place.study_oid, [place.code]):
@@ -72,7 +81,11 @@ def _seen(tx: Transaction, study: Study, place: Site) -> Iterator[Seen]:
                     for one in first_entries.visits_of(tx, ids)
                 ],
                 [SeenEvent(onset, place.today(at)) for _, onset, at in first_entries.events_of(tx, ids)],
-                [SeenQuery(state, place.today(at)) for _, state, at in first_entries.queries_of(tx, ids)],
+                [
+                    SeenQuery(one.state, place.today(one.opened_at))
+                    for one in first_entries.queries_of(tx, ids)
+                    if known(study, one.event_oid, one.form_oid, eyes)
+                ],
             )
 
 

@@ -283,6 +283,11 @@ def _account(tx: Transaction, account: Account, params: Mapping[str, Any], now: 
     return Written({"username": account.username, "what": params["what"]}, "/account", to=params.get("to", ""))
 
 
+def _suspect(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
+    # Of the moment as it is stored, to the minute.
+    return Written({"username": account.username, "what": params["what"], "at": params["at"][:16].replace("T", " ")}, "/account")
+
+
 def _overdue(tx: Transaction, account: Account, params: Mapping[str, Any], now: datetime) -> Written:
     """A reminder that waited while the program learned to remind by steps: the scan queues it anew where it is due."""
     raise NoLongerDue(N_("Reminders are queued in another way now."))
@@ -302,6 +307,7 @@ _WRITERS: Mapping[str, Callable[[Transaction, Account, Mapping[str, Any], dateti
     "invite": _invite,
     "reset": _reset,
     "account": _account,
+    "suspect": _suspect,
     "overdue": _overdue,
 }
 

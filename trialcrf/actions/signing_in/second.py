@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from trialcrf.actions import sign_in
 from trialcrf.actions.reminding.notify import queue_account
 from trialcrf.actions.sign_in import SignedIn, WrongSignIn, begin, check_demo, check_tries, hash_of, note_failure
 from trialcrf.core.wording import N_, Message
@@ -15,10 +17,12 @@ from trialcrf.external import strongbox, totp, webauthn
 from trialcrf.external.webauthn import Here, NotProven
 from trialcrf.store import accounts, attempts, factors, steps
 from trialcrf.store.factors import PASSKEY, TOTP, Factor
-from trialcrf.store.steps import ALONE, SECOND, Step
+from trialcrf.store.steps import AFTER_HOSPITAL, ALONE, SECOND, Step
 from trialcrf.store.transaction import Transaction
 
 log = logging.getLogger(__name__)
+
+_SECOND = (SECOND, AFTER_HOSPITAL)
 
 OVER = N_("This took too long, or there were too many wrong codes: begin again with user name and password.")
 WRONG = N_("This code is wrong, or it was used before.")
@@ -58,9 +62,9 @@ def owner_of(account_id: int) -> str:
     return f"account {account_id}"
 
 
-def begin_step(tx: Transaction, account_id: int) -> str:
-    """After a right password, where there is a second factor: the token of the step, stored as its hash alone."""
-    return _begin(tx, SECOND, account_id)
+def begin_step(tx: Transaction, account_id: int, by_hospital: bool = False) -> str:
+    """After a right password, or the hospital's word, where there is a second factor: the token of the step, stored as its hash alone."""
+    return _begin(tx, AFTER_HOSPITAL if by_hospital else SECOND, account_id)
 
 
 def begin_alone(tx: Transaction) -> str:
@@ -76,7 +80,7 @@ def _begin(tx: Transaction, purpose: str, account_id: int | None) -> str:
 
 def asked(tx: Transaction, token: str, place: Place, now: datetime) -> Asked:
     """What the page of a step asks. Raises WrongSignIn where it is over."""
-    step = _step(tx, SECOND, token, now)
+    step = _step(tx, _SECOND, token, now)
     assert step.account_id is not None
     held = factors.all_of(tx, step.account_id)
     keys = [one.credential for one in held if one.credential]
@@ -86,12 +90,12 @@ def asked(tx: Transaction, token: str, place: Place, now: datetime) -> Asked:
 
 def asked_alone(tx: Transaction, token: str, place: Place, now: datetime) -> str:
     """What the browser is asked for a passkey in place of name and password. Raises WrongSignIn."""
-    return webauthn.to_prove(place.here, _step(tx, ALONE, token, now).challenge, [], verified=True)
+    return webauthn.to_prove(place.here, _step(tx, (ALONE,), token, now).challenge, [], verified=True)
 
 
 def whose(tx: Transaction, token: str, now: datetime) -> int:
     """The account that a step is for. Raises WrongSignIn where it is over."""
-    found = _step(tx, SECOND, token, now).account_id
+    found = _step(tx, _SECOND, token, now).account_id
     assert found is not None
     return found
 
@@ -108,7 +112,7 @@ def whose_alone(tx: Transaction, passkey: str) -> int | None:
 def finish(tx: Transaction, token: str, answer: Answer, place: Place, now: datetime) -> SignedIn | Message:
     """Check the answer to the second step: a session, or what was wrong, which is then counted in this same transaction."""
     try:
-        step = _step(tx, SECOND, token, now)
+        step = _step(tx, _SECOND, token, now)
         assert step.account_id is not None
         found = accounts.by_id(tx, step.account_id)
         assert found is not None
@@ -118,9 +122,13 @@ def finish(tx: Transaction, token: str, answer: Answer, place: Place, now: datet
         check_tries(tx, found.username, place.address, now)
     except WrongSignIn as wrong:
         return wrong.message
-    right = _passkey(tx, step, found.id, answer.passkey, place) if answer.passkey else _code(tx, found.id, answer.code, place, now)
-    if right and steps.end(tx, step):
-        return begin(tx, found.id, place.address)
+    if answer.passkey:
+        second = sign_in.PASSKEY if _passkey(tx, step, found.id, answer.passkey, place) else ""
+    else:
+        second = _code(tx, found.id, answer.code, place, now)
+    if second and steps.end(tx, step):
+        first = sign_in.HOSPITAL if step.purpose == AFTER_HOSPITAL else sign_in.PASSWORD
+        return begin(tx, found.id, place.address, f"{first}+{second}")
     steps.count_wrong(tx, step)
     note_failure(tx, found.username, place.address)
     return Message(NOT_PROVEN if answer.passkey else WRONG)
@@ -129,7 +137,7 @@ def finish(tx: Transaction, token: str, answer: Answer, place: Place, now: datet
 def finish_alone(tx: Transaction, token: str, passkey: str, place: Place, now: datetime) -> SignedIn | Message:
     """Check a passkey that comes in place of name and password; its device must have asked for finger, face or code."""
     try:
-        step = _step(tx, ALONE, token, now)
+        step = _step(tx, (ALONE,), token, now)
         account_id = whose_alone(tx, passkey)
         found = accounts.by_id(tx, account_id) if account_id is not None else None
         check_tries(tx, found.username if found else attempts.NOBODY, place.address, now)
@@ -139,30 +147,31 @@ def finish_alone(tx: Transaction, token: str, passkey: str, place: Place, now: d
         return wrong.message
     held = found is not None and found.active and _passkey(tx, step, found.id, passkey, place, verified=True)
     if found is not None and held and steps.end(tx, step):
-        return begin(tx, found.id, place.address)
+        return begin(tx, found.id, place.address, sign_in.PASSKEY)
     steps.end(tx, step)  # What was asked of a browser is answered once.
     note_failure(tx, found.username if found else attempts.NOBODY, place.address)
     return Message(NOT_PROVEN)
 
 
-def _step(tx: Transaction, purpose: str, token: str, now: datetime) -> Step:
-    found = steps.find(tx, purpose, hash_of(token), now)
+def _step(tx: Transaction, purposes: Collection[str], token: str, now: datetime) -> Step:
+    found = steps.find(tx, purposes, hash_of(token), now)
     if found is None:
         raise WrongSignIn(Message(OVER))
     return found
 
 
-def _code(tx: Transaction, account_id: int, typed: str, place: Place, now: datetime) -> bool:
+def _code(tx: Transaction, account_id: int, typed: str, place: Place, now: datetime) -> str:
+    """Which kind of code it is, used up by that; empty where it opens nothing."""
     code = "".join(sign for sign in typed if not sign.isspace() and sign != "-")[:40]
     for one in factors.all_of(tx, account_id):
         step = accepted(one, code, place.key_file, now) if one.kind == TOTP else None
         if step is not None:
-            return factors.use(tx, one, step)
+            return sign_in.CODE if factors.use(tx, one, step) else ""
     if not factors.use_code(tx, account_id, hash_of(f"{account_id}:{code.lower()}")):
-        return False
+        return ""
     accounts.note(tx, account_id, "recovery_used")
     queue_account(tx, account_id, "recovery_used")
-    return True
+    return sign_in.RECOVERY
 
 
 def accepted(one: Factor, code: str, key_file: Path, now: datetime) -> int | None:

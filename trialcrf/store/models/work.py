@@ -82,6 +82,7 @@ report = Table(
     Column("step", String(40), nullable=False, server_default=""),  # what is being done
     Column("annexes", Text, nullable=False, server_default="[]"),  # JSON: [name, lines, SHA-256] of each file beside it
     Column("eyes", String(200), nullable=False, server_default=""),  # which kinds of forms are in it; none: every kind
+    Column("taken_until", Moment),  # until then a worker is at it, which tells so again and again
 )
 
 draft = Table(

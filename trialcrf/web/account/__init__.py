@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from urllib.parse import urlsplit
 
-from flask import Blueprint, g, url_for
+from flask import Blueprint, current_app, g, url_for
 
 from trialcrf.actions import sign_in
 from trialcrf.actions.signing_in import own_factors
+from trialcrf.store import accounts
+from trialcrf.store import hospital as links
 from trialcrf.store.audit import Who
 from trialcrf.web import guard
 from trialcrf.web.frame import shell
@@ -33,9 +35,24 @@ def frame(endpoint: str, alone: bool = False) -> Shell:
     return replace(shell(alone), here=url_for(endpoint))
 
 
+def by_hospital_alone() -> bool:
+    """Whether the person has no password, and the sign-in of the hospital in its place."""
+    if not current_app.config["HOSPITAL"]:
+        return False
+    with guard.read() as tx:
+        found = accounts.by_id(tx, g.session.actor.id)
+        return found is not None and not found.password_hash and links.link_of(tx, found.id) is not None
+
+
 def confirm_person(password: str, box: str = "password") -> None:
-    """Whoever changes what opens the account types its password again. Raises Impossible; a wrong one counts as a failed sign-in."""
+    """Whoever changes what opens the account types its password again; the session goes on under a new token.
+
+    Of whoever has none the hospital was asked before (`web/step_up.py`), and a session that is fresh by that is the proof.
+    Raises Impossible; a wrong one counts as a failed sign-in.
+    """
     actor = g.session.actor
+    if box == "password" and g.session.fresh(g.now) and by_hospital_alone():
+        return
     try:
         with guard.read() as tx:
             own_factors.confirm_person(tx, actor.id, password, guard.address(), g.now)
@@ -44,3 +61,4 @@ def confirm_person(password: str, box: str = "password") -> None:
             sign_in.note_failure(tx, actor.username, guard.address())
         wrong.field = box
         raise
+    guard.renew()

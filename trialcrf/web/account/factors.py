@@ -15,29 +15,40 @@ from trialcrf.external import qr
 from trialcrf.external.webauthn import Here
 from trialcrf.store import factors as stored
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
-from trialcrf.web.account import blueprint, confirm_person, frame, going_on
+from trialcrf.web import guard, held_back
+from trialcrf.web.account import blueprint, by_hospital_alone, confirm_person, frame, going_on
 from trialcrf.web.fixed import CodeForm, FactorForm, NameForm, ProofForm
-from trialcrf.web.guard import SELF, page
+from trialcrf.web.guard import SAFE, SELF, page
 
 ONE = "/account/factors/<int(max=2147483647):number>"
 
 SETTING_UP = frozenset(
     {
         "account.factors", "account.begin_codes", "account.codes", "account.confirm_codes", "account.begin_passkey", "account.add_passkey",
-        "account.sign_out",
+        "account.sign_out", "hospital.prove",
     }
 )  # fmt: skip
 """All that is open to somebody whose role needs a second factor, as long as there is none."""
+
+FACTOR_FIRST = N_(
+    "Your role asks for a second factor now. Set one up on the page that opens beside this one, then go on here: what was typed is kept."
+)
+PASSWORD_FIRST = N_(
+    "The study asks for a newer password. Change it on the page that opens beside this one, then go on here: what was typed is kept."
+)
+SET_UP = N_("Set up a second factor (in a new window)")
+CHANGE = N_("Change the password (in a new window)")
 
 
 def demanded(tx: Transaction) -> Response | None:
     """Before anything is opened: whoever lacks a second factor that is asked of them is led to where one is set up."""
     if g.session.demo or request.endpoint in SETTING_UP:
         return None
-    if demands.lacks_factor(tx, g.session.actor, current_app.config["ADMIN_SECOND_FACTOR"]):
+    if not demands.lacks_factor(tx, g.session.actor, current_app.config["ADMIN_SECOND_FACTOR"]):
+        return None
+    if request.method in SAFE:
         return redirect(url_for("account.factors"), 303)
-    return None
+    return held_back.answer(Message(FACTOR_FIRST), 403, held_back.Way(url_for("account.factors"), Message(SET_UP)))
 
 
 def look() -> Response | None:
@@ -46,9 +57,12 @@ def look() -> Response | None:
     if session is None or session.demo or place is None or place.published is None or current_app.config["ARCHIVE"]:
         return None
     with guard.read() as tx:
-        if demands.password_too_old(tx, session.actor, place.published.study, g.now):
-            return redirect(url_for("account.mine", done="old_password", _anchor="new-password"), 303)
-    return None
+        if not demands.password_too_old(tx, session.actor, place.published.study, g.now):
+            return None
+    where = url_for("account.mine", done="old_password", _anchor="new-password")
+    if request.method in SAFE:
+        return redirect(where, 303)
+    return held_back.answer(Message(PASSWORD_FIRST), 403, held_back.Way(where, Message(CHANGE)))
 
 
 def _key_file() -> Path:
@@ -79,6 +93,7 @@ def _page(problem: Impossible | None = None, prefix: str = "", **typed: FactorFo
         held=[(one, NameForm(prefix=f"name-{one.id}-", data={"name": one.name}), ProofForm(prefix=f"revoke-{one.id}-")) for one in held],
         left=left,
         needed=needed,
+        with_password=not by_hospital_alone(),
         problem=problem,
         app=typed.get("app") or FactorForm(prefix="app-"),
         key=typed.get("key") or FactorForm(prefix="key-"),

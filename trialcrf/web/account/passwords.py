@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, administer
 from trialcrf.actions.signing_in import resets
 from trialcrf.store.audit import Who
+from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
 from trialcrf.web.account import blueprint, frame
 from trialcrf.web.fixed import FirstPasswordForm, ForgottenForm
@@ -17,18 +20,12 @@ from trialcrf.web.guard import PUBLIC, page
 
 @page(blueprint, "/invitation/<invitation>", PUBLIC)
 def invitation_page(invitation: str) -> str:
-    return render_template("account/invitation.html", shell=shell(), form=FirstPasswordForm(), problem=None)
+    return _choosing(FirstPasswordForm())
 
 
 @page(blueprint, "/invitation/<invitation>", PUBLIC, methods=["POST"])
 def accept(invitation: str) -> Response | tuple[str, int]:
-    form = FirstPasswordForm(request.form)
-    try:
-        with guard.write(Who("invited", "self", "", guard.address())) as tx:
-            administer.accept_invitation(tx, invitation, form.new.data or "", g.now)
-    except Impossible as problem:
-        return render_template("account/invitation.html", shell=shell(), form=form, problem=problem), 422
-    return redirect(url_for("account.sign_in_page", done="welcome"), 303)
+    return _chosen("invited", lambda tx, password: administer.accept_invitation(tx, invitation, password, g.now))
 
 
 @page(blueprint, "/forgotten", PUBLIC)
@@ -47,15 +44,28 @@ def ask_reset() -> str:
 
 @page(blueprint, "/reset/<link>", PUBLIC)
 def reset_page(link: str) -> str:
-    return render_template("account/invitation.html", shell=shell(), form=FirstPasswordForm(), problem=None)
+    return _choosing(FirstPasswordForm())
 
 
 @page(blueprint, "/reset/<link>", PUBLIC, methods=["POST"])
 def reset(link: str) -> Response | tuple[str, int]:
+    return _chosen("forgot", lambda tx, password: resets.reset(tx, link, password, g.now))
+
+
+# --- What both of them are ---------------------------------------------------------------------------------------------------
+
+
+def _choosing(form: FirstPasswordForm, problem: Impossible | None = None) -> str:
+    """The page on which whoever came by a link of a mail chooses a password. Nothing on it says of what kind the link is, or was."""
+    return render_template("account/choose_password.html", shell=shell(), form=form, problem=problem)
+
+
+def _chosen(who: str, act: Callable[[Transaction, str], object]) -> Response | tuple[str, int]:
+    """Set the password by the link, and lead to the sign-in page; or the page again, with what is wrong."""
     form = FirstPasswordForm(request.form)
     try:
-        with guard.write(Who("forgot", "self", "", guard.address())) as tx:
-            resets.reset(tx, link, form.new.data or "", g.now)
+        with guard.write(Who(who, "self", "", guard.address())) as tx:
+            act(tx, form.new.data or "")
     except Impossible as problem:
-        return render_template("account/invitation.html", shell=shell(), form=form, problem=problem), 422
+        return _choosing(form, problem), 422
     return redirect(url_for("account.sign_in_page", done="welcome"), 303)

@@ -19,7 +19,8 @@ from trialcrf.web.guard import PUBLIC, SELF, page
 
 @page(blueprint, "/sign-in", PUBLIC)
 def sign_in_page() -> str:
-    return _page(request.args.get("next", ""))
+    asked = request.args.get("next", "")
+    return _page(safe_next(asked) if asked else "")
 
 
 def _page(after: str, problem: Message | None = None, username: str = "", asked: Asked | None = None) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 
+from trialcrf.actions import sign_in
 from trialcrf.core.access import ROLES, Grant
 from trialcrf.core.wording import N_, Message
 from trialcrf.store.audit import Past
@@ -62,9 +63,19 @@ _PLACES: Mapping[str, str] = {
 """What is told with its values; of secrets the trail itself holds none."""
 
 
+_MEANS: Mapping[str, str] = {
+    sign_in.PASSWORD: N_("by password"),
+    sign_in.HOSPITAL: N_("by the sign-in of the hospital"),
+    sign_in.PASSKEY: N_("by passkey"),
+    sign_in.CODE: N_("by one-time code"),
+    sign_in.RECOVERY: N_("by recovery code"),
+}
+"""By what somebody signed in."""
+
+
 @dataclass(frozen=True, slots=True)
 class Line:
-    """What one save did: `role` is what a person acted as, `about` the role that was given or taken, or what was downloaded."""
+    """What one save did: `role` is what a person acted as, `about` the role given or taken, what was downloaded, by what they signed in."""
 
     at: datetime
     by: str
@@ -88,10 +99,19 @@ def _line(records: list[Past], given: Mapping[str, Message]) -> Line:
     about: Message | str = given.get(one.entity_id, "") if one.entity == "role_grant" else ""
     if one.op in ("export", "reminders", "mail", "factor_add", "factor_rename", "factor_revoke"):
         about = one.place.removeprefix(one.op).strip()
+    elif one.op == "sign_in" and one.place != one.op:
+        about = _means(one.place.removeprefix(one.op).strip())
     role = {"self": Message(_SELF), "system": Message(_PROGRAM)}.get(one.role) or Message(ROLES.get(one.role, one.role))
     changes = tuple(_change(past) for past in records if past.place in _PLACES)
     what = Message(_WHAT.get((one.entity, one.op), one.op))
     return Line(one.at, one.actor, role, what, about, changes, one.reason)
+
+
+def _means(said: str) -> Message:
+    """How a person proved who they are; a record from before this was told says nothing of it."""
+    first, _, second = said.partition("+")
+    means = {"first": Message(_MEANS.get(first, first)), "second": Message(_MEANS.get(second, second))}
+    return Message(N_("%(first)s and %(second)s"), means) if second else means["first"]
 
 
 def _change(past: Past) -> Message:

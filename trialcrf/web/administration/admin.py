@@ -210,7 +210,7 @@ def done_to(
     with guard.read() as tx:
         _known(tx, account)
     try:
-        with guard.write(by) as tx:
+        with guard.write(by, account) as tx:
             act(tx)
     except Impossible as problem:
         # Several forms of the page have a box of this name: the prefix says which one is meant.

@@ -12,7 +12,6 @@ from flask import Blueprint, Response, abort, current_app, g
 
 from trialcrf.core.rhythm import RHYTHMS
 from trialcrf.external.metrics import CONTENT_TYPE, Board, Readings, page
-from trialcrf.external.queue import Queue
 from trialcrf.store import migrations, outbox, runs
 from trialcrf.web import guard
 from trialcrf.web.guard import PUBLIC
@@ -60,7 +59,7 @@ def _readings() -> Readings:
     return {
         "trialcrf_job_age_seconds": ("Seconds since a job last ended well", ages),
         "trialcrf_mails": ("Mails by state", {(("state", state),): float(mails.get(state, 0)) for state in outbox.STATES}),
-        "trialcrf_queue_length": ("Documents that wait to be drawn", {(): float(len(Queue(folder / "queue.db")))}),
+        "trialcrf_queue_length": ("Documents that wait to be drawn", {(): float(len(guard.queue()))}),
         "trialcrf_database_connections": ("Connections in use by the process that answers", {(): float(pool.checkedout())}),  # type: ignore[attr-defined]
         "trialcrf_disk_free_bytes": ("Room left where the data are", {(): float(room.free)}),
         "trialcrf_disk_total_bytes": ("Size of the disk where the data are", {(): float(room.total)}),

@@ -23,7 +23,7 @@ from trialcrf.store import signatures
 from trialcrf.store.forms import StoredForm
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import guard, step_up
 from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.cells.ways import ways
 from trialcrf.web.fixed import BedsideForm, EmergencyForm
@@ -156,8 +156,7 @@ def emergency(study: str, subject: str) -> Response | tuple[str, int]:
     which = _recipient()
     form, actor, sent = EmergencyForm(request.form), g.session.actor, _sent()
     try:
-        with guard.read() as tx:
-            proof = sign.reauthenticate(tx, actor, form.password.data or "", guard.address(), g.now)
+        proof = step_up.signer(form.password.data)
         with guard.write() as tx:
             bedside.sign_emergency(tx, g.place.published, which, actor, proof, sent, form.reason.data or "", g.now)
     except sign.WrongPassword as problem:
@@ -186,9 +185,8 @@ def _sent() -> Sent:
 def _two_persons(form: BedsideForm, second: str) -> tuple[Person, Person]:
     """Both by their passwords, which take their time: in a transaction that reads. Raises sign.WrongPassword."""
     actor, demo_allowed = g.session.actor, bool(current_app.config["LOOPBACK"]) and guard.address() in ("127.0.0.1", "::1")
+    proof, typed = step_up.signer(form.password.data), form.second_password.data or ""
     with guard.read() as tx:
-        proof = sign.reauthenticate(tx, actor, form.password.data or "", guard.address(), g.now)
-        typed = form.second_password.data or ""
         other, other_proof = sign.reauthenticate_other(tx, actor, second, typed, guard.address(), g.now, demo_allowed)
     return Person(actor, proof), Person(other, other_proof)
 

@@ -24,7 +24,7 @@ from trialcrf.store import signatures
 from trialcrf.store.signatures import Signature
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import guard, step_up
 from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.cells.batches import state_of
 from trialcrf.web.fixed import ReleaseForm
@@ -98,8 +98,7 @@ def sign_(study: str, subject: str) -> Response | tuple[str, int]:
     form, which, actor = ReleaseForm(request.form), _batch_here(), g.session.actor
     sent = Decided(form.decision.data or "", form.specification.data or "", form.why.data or "", form.seen.data or "")
     try:
-        with guard.read() as tx:
-            proof = sign.reauthenticate(tx, actor, form.password.data or "", guard.address(), g.now)
+        proof = step_up.signer(form.password.data)
         with guard.write() as tx:
             release.decide(tx, g.place.published, which, actor, proof, sent, g.now)
     except sign.WrongPassword as problem:

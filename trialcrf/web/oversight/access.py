@@ -19,7 +19,7 @@ from trialcrf.core.wording import N_, Message
 from trialcrf.external.tables import harmless
 from trialcrf.store import accesses, definitions, sites
 from trialcrf.store.accesses import Role, Stood
-from trialcrf.web import guard
+from trialcrf.web import guard, step_up
 from trialcrf.web.fixed import AccessReviewForm, DayForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -136,8 +136,7 @@ def review(study: str) -> Response | tuple[str, int]:
     form, choices = AccessReviewForm(request.form), _choices()
     actor, published = g.session.actor, g.place.published
     try:
-        with guard.read() as tx:
-            proof = sign.reauthenticate(tx, actor, form.password.data or "", guard.address(), g.now)
+        proof = step_up.signer(form.password.data)
         with guard.write() as tx:
             review_access.review(tx, published, actor, proof, choices, form.seen.data or "", g.now)
     except sign.WrongPassword as problem:

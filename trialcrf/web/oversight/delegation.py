@@ -18,7 +18,7 @@ from trialcrf.store import delegations, sites
 from trialcrf.store.delegations import Delegation
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import guard, step_up
 from trialcrf.web.fixed import DelegationEndForm, DelegationForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -117,8 +117,7 @@ def _signed(
     """Check the password outside any write, then act in one transaction; what was wrong, if anything."""
     try:
         day = form.read_day(no_day)
-        with guard.read() as tx:
-            proof = sign.reauthenticate(tx, g.session.actor, form.password.data or "", guard.address(), g.now)
+        proof = step_up.signer(form.password.data)
         with guard.write() as tx:
             act(tx, proof, day)
     except sign.WrongPassword as problem:

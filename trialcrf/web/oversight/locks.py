@@ -24,7 +24,7 @@ from trialcrf.store import audit, decisions, forms, locks, requests, sites
 from trialcrf.store.locks import Told
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import guard, step_up
 from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -343,8 +343,7 @@ def _sign(where: Site | None) -> Response | tuple[str, int]:
     """Check the password outside any write, then lock in one transaction."""
     published, actor, form = g.place.published, g.session.actor, ChecklistForm(request.form)
     try:
-        with guard.read() as tx:
-            proof = sign.reauthenticate(tx, actor, form.password.data or "", guard.address(), g.now)
+        proof = step_up.signer(form.password.data)
         words = {line.value: form[line.value].data or "" for line in Line}
         with guard.write() as tx:
             lock_database.lock_database(tx, published, actor, proof, where, words, form.reason.data or "", form.seen.data or "")

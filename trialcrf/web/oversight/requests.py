@@ -17,7 +17,7 @@ from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import accounts, requests, sites, subjects
 from trialcrf.store.requests import Request
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import guard, step_up
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.oversight import knowing, things
@@ -100,8 +100,7 @@ def decide(study: str, number: int, act: str) -> Response | tuple[str, int]:
     by = guard.acting() if act == "withdraw" else who(actor, verb, study, found.site or None, guard.address())
     try:
         if act == "grant":
-            with guard.read() as tx:
-                proof = sign.reauthenticate(tx, actor, form.password.data or "", guard.address(), g.now)
+            proof = step_up.signer(form.password.data)
             with guard.write(by) as tx:
                 second.grant(tx, published, found, actor, proof, reason)
         else:

@@ -21,7 +21,7 @@ from trialcrf.core.safety.decision import DECISION_MEANINGS, DecisionEntry, Deci
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import audit, definitions, forms, sites, subjects
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import guard, step_up
 from trialcrf.web.fixed import ReviewPeriodForm, TrailReviewForm
 from trialcrf.web.forms.history import reason_for_reading
 from trialcrf.web.frame import shell
@@ -94,8 +94,7 @@ def sign_(study: str) -> Response | tuple[str, int]:
     looked = None
     try:
         looked = _looked(asked)
-        with guard.read() as tx:
-            proof = sign.reauthenticate(tx, actor, sent.password.data or "", guard.address(), g.now)
+        proof = step_up.signer(sent.password.data)
         with guard.write() as tx:
             review_trail.sign_review(tx, published, actor, proof, looked, sent.conclusion.data or "", sent.seen.data or "")
     except sign.WrongPassword as problem:

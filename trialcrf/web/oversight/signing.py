@@ -24,7 +24,7 @@ from trialcrf.store.seals import Seal
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import guard, step_up
 from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.fixed import SealForm
 from trialcrf.web.frame import shell
@@ -180,7 +180,7 @@ def _asked(scope: Scope) -> Response | str | tuple[str, int]:
     try:
         with guard.read() as tx:
             _gathered(tx, scope)
-            proof = sign.reauthenticate(tx, actor, sent.password.data or "", guard.address(), g.now)
+        proof = step_up.signer(sent.password.data)
         with guard.write() as tx:
             sign_data.sign_data(tx, g.place.published, which, actor, proof, scope, sent.seen.data or "")
     except sign.WrongPassword as problem:

@@ -23,7 +23,7 @@ from trialcrf.core.safety.stopping import Cause, Status, ToxicEvent, UndecidedEv
 from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.store import decisions
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import guard, step_up
 from trialcrf.web.fixed import DecisionForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -157,8 +157,7 @@ def _sign(form: DecisionForm, meaning: str, signed: Callable[[Transaction, Proof
     """Check the password outside any write, then decide in one transaction."""
     published, actor = g.place.published, g.session.actor
     try:
-        with guard.read() as tx:
-            proof = sign.reauthenticate(tx, actor, form.password.data or "", guard.address(), g.now)
+        proof = step_up.signer(form.password.data)
         with guard.write() as tx:
             signed(tx, proof)
     except sign.WrongPassword as problem:

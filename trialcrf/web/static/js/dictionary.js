@@ -84,11 +84,12 @@ for (const combo of document.querySelectorAll("[data-lookup]")) {
     return every.filter((one) => one.value && one.type !== "hidden");
   };
   const grade = (term) => {
-    const known = term && Object.keys(term.grades).length ? term : null;
+    // A Map, because names that come from outside are looked up in it: an object has names of its own, such as “constructor”.
+    const known = new Map(Object.entries(term?.grades ?? {}));
     const box = document.getElementById(words.graded);
     const lines = [];
     for (const one of choices()) {
-      const absent = Boolean(known) && !(one.value in known.grades);
+      const absent = known.size > 0 && !known.has(one.value);
       const picked = one instanceof HTMLOptionElement ? one.selected : one.checked;
       one.disabled = absent && !picked;
       if (one instanceof HTMLOptionElement) {
@@ -104,11 +105,11 @@ for (const combo of document.querySelectorAll("[data-lookup]")) {
           label.append(said);
         }
       }
-      if (known && (absent || known.grades[one.value])) lines.push([one.value, absent ? "" : known.grades[one.value]]);
+      if (absent || known.get(one.value)) lines.push([one.value, absent ? "" : known.get(one.value)]);
     }
     if (!box) return;
     box.hidden = lines.length === 0;
-    box.querySelector("p").textContent = known?.term ?? "";
+    box.querySelector("p").textContent = known.size ? term.term : "";
     box.querySelector("dl").replaceChildren(...lines.map(([code, text]) => {
       const line = document.createElement("div");
       const name = document.createElement("dt");

@@ -36,8 +36,15 @@ for (const place of document.querySelectorAll("[data-passkey]")) {
       button.disabled = false;
     }
   };
-  for (const part of place.querySelectorAll("[data-with]")) part.hidden = false;
   place.querySelector("[data-without]").hidden = true;
+  // Bound to a name: at another address of the same program the browser would refuse without saying why.
+  const asked = JSON.parse(place.dataset.options);
+  const bound = asked.rpId ?? asked.rp.id;
+  if (location.hostname !== bound && !location.hostname.endsWith(`.${bound}`)) {
+    place.querySelector("[data-elsewhere]").hidden = false;
+    continue;
+  }
+  for (const part of place.querySelectorAll("[data-with]")) part.hidden = false;
   button.addEventListener("click", start);
   if ("atOnce" in place.dataset) start();
 }

@@ -8,10 +8,12 @@ audit records saying so. Every migration runs in the tests from the first versio
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0008"
-down_revision = "0007"
+revision = "0009"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
+
+additive = True
 
 
 def upgrade() -> None:
