@@ -45,7 +45,7 @@ class Program:
 
     def __init__(self, data: Path) -> None:
         self.data, self.port = data, free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://localhost:{self.port}"  # As its people open it: passkeys are bound to a name.
         self._output = data / "output.txt"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -61,7 +61,7 @@ class Program:
                 [sys.executable, "-m", "trialcrf.cli", "run"], cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT
             )
         end = time.monotonic() + PATIENCE
-        while f"ready {self.url}" not in self.said:
+        while f"ready http://127.0.0.1:{self.port}" not in self.said:
             if self._process.poll() is not None or time.monotonic() > end:
                 self.stop()
                 raise RuntimeError(f"the program did not start:\n{self.said}")

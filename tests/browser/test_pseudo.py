@@ -72,7 +72,7 @@ def pseudo(program: Program) -> Iterator[str]:
     server = make_server("127.0.0.1", free_port(), app, threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
+    yield f"http://localhost:{server.server_port}"
     server.shutdown()
     thread.join()
     server.server_close()

@@ -74,7 +74,6 @@ class Follower:
         if "sites-enabled" in block.text:
             self.machine.run(_CERTIFICATE.format(host=HOST))
         if "journal-upload.service" in block.text:
-            self.machine.run("apt-get install --no-install-recommends -y systemd-journal-remote", online=True)
             self.machine.run(_LOG_SERVER.format(host=LOGS))
         if KEY in block.text and self.private_key:
             self.machine.put(KEY, self.private_key, "trialcrf:trialcrf", "0400")
