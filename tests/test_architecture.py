@@ -337,7 +337,7 @@ def test_every_route_names_a_verb_of_the_permission_table(databases, tmp_path) -
     public = {endpoint for endpoint, verb in needed.items() if verb == PUBLIC}
     assert public == {
         "hospital.begin", "hospital.back",
-        "account.invitation_page", "account.accept", "account.second_step", "account.passkey", "account.passkey_proof",
+        "account.invitation_page", "account.accept", "account.second_step", "account.over", "account.passkey", "account.passkey_proof",
         "account.forgotten", "account.ask_reset", "account.reset_page", "account.reset", "feed.ics",
         "static", "health.healthz", "metrics.shown", "account.sign_in_page", "account.sign_in_post", "account.choose_language",
         "violations.take", "reminders.stop_page", "reminders.stop",

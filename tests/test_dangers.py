@@ -90,7 +90,7 @@ def test_nothing_is_kept_in_a_browser_and_no_text_becomes_markup_there() -> None
 LOOKED_UP = {
     "list.children[number]", "terms[number]", "fields[fields.indexOf", "lines[lines.indexOf", "order[order.indexOf",  # places in a list
     "credential.response[name]", "response[name]", "navigator.credentials[place.dataset.passkey]",  # names that stand in our own files
-    "atOnce in place.dataset", "scan in field.dataset",
+    "atOnce in place.dataset", "scan in field.dataset", "said.dataset[what]",
 }  # fmt: skip
 """Everything that our scripts look up by a name in brackets or by `in`. What comes from outside is looked up in a Map."""
 

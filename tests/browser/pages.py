@@ -27,6 +27,7 @@ from trialcrf.store import (
     comments,
     definitions,
     delegations,
+    drafts,
     lab_ranges,
     locks,
     monitoring,
@@ -36,6 +37,7 @@ from trialcrf.store import (
     sessions,
     sites,
 )
+from trialcrf.store.drafts import Draft
 from trialcrf.store.models import outbox as outbox_table
 from trialcrf.store.models import session as session_table
 
@@ -309,6 +311,18 @@ def a_frozen_visit(program: Program) -> str:
     return ""
 
 
+def a_draft(program: Program) -> str:
+    """Nothing of an address: Cora typed here and did not save."""
+    subject, now = program.world.subject("R-01-001"), datetime.now(UTC)
+    with program.world.write("cora", now) as tx:
+        account = accounts.find(tx, "cora")
+        assert account
+        boxes = (("p", "WT"), ("i.WT", "71,5"), ("p", "PULSE"), ("i.PULSE", "188"))
+        at = form_address(subject.key, "M24", "VITALS")
+        drafts.keep(tx, Draft(account.id, subject.site.id, subject.id, at, "a page", 0, boxes, 1, now, now))
+    return ""
+
+
 def a_request(program: Program) -> str:
     """The number of a request to unlock that waits."""
     address = a_locked_form(program)
@@ -443,6 +457,7 @@ PAGES = (
     Known("entry.form", "cora", form_address("R-01-001", "M12", "VITALS"), then=saved_with_errors),
     Known("entry.form", "cora", form_address("R-01-001", "SCR", "VITALS"), then=asked_for_a_reason),
     Known("entry.form", "ivan", form_address("R-01-002", "SCR", "VITALS"), then=session_lost),
+    Known("entry.form", "cora", form_address("R-01-001", "M24", "VITALS") + "{}", made=a_draft),
     Known("entry.form", "mona", form_address("R-02-001", "SCR", "SKIN")),
     Known("entry.form", "mona", form_address("R-01-001", "M6", "VITALS")),
     Known("history.form", "cora", form_address("R-01-001", "M6", "VITALS") + "/history"),

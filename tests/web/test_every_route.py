@@ -58,6 +58,8 @@ ALSO: dict[str, tuple[str, ...]] = {
     "enrolment.where": ("form.enter",),
     "enrolment.form": ("form.enter",),
     "enrolment.save": ("form.enter",),
+    "drafts.keep": ("form.enter",),
+    "drafts.discard": ("form.enter",),
     "requests.one": ("subject.list",),
     "requests.decide": ("subject.list",),
     "batches.mark_error": ("cell.enter",),
