@@ -247,7 +247,8 @@ def house(clients: int = 3, count: int = 3) -> Iterator[House]:
         data = base / "data"
         environ = {
             "TRIALCRF_DATA": str(data), "DATABASE_URL": app, "PORT": str(PORT), "BASE_URL": BASE, "SMTP_URL": f"smtp://{NET}.1:{SMTP}",
-            "TRIALCRF_DEMO": "no", "TRIALCRF_DATABASE_UNGUARDED": "no", "TRIALCRF_UNENCRYPTED": "database mail", "TRIALCRF_WORKERS": "1", "LC_ALL": "en_GB.UTF-8",
+            "TRIALCRF_DEMO": "no", "TRIALCRF_DATABASE_UNGUARDED": "no", "TRIALCRF_WORKERS": "1",
+            "TRIALCRF_UNENCRYPTED": "database mail", "LC_ALL": "en_GB.UTF-8",
         }  # fmt: skip
         hosts += [Host(*network.add(), environ, base / f"host{number}.log") for number in range(count)]
         for one in rovers:
