@@ -19,14 +19,16 @@ def plain_type(kind, value, _autogen):
 def run() -> None:
     url = context.config.get_main_option("sqlalchemy.url")
     engine = open_engine(url)
-    with engine.connect() as connection:
-        context.configure(connection=connection, target_metadata=metadata, render_item=plain_type, transactional_ddl=True)
-        with context.begin_transaction():
-            context.run_migrations()
-            triggers.renew(connection)
-            triggers.check(connection, inspect(connection).get_table_names())
-            migrations.note_serving(connection, context.script)
-    engine.dispose()
+    try:
+        with engine.connect() as connection:
+            context.configure(connection=connection, target_metadata=metadata, render_item=plain_type, transactional_ddl=True)
+            with context.begin_transaction():
+                context.run_migrations()
+                triggers.renew(connection)
+                triggers.check(connection, inspect(connection).get_table_names())
+                migrations.note_serving(connection, context.script)
+    finally:
+        engine.dispose()  # Also where a table was not to be had: whoever tries again opens another.
 
 
 run()

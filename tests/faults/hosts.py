@@ -247,7 +247,8 @@ def house(clients: int = 3, count: int = 3) -> Iterator[House]:
         data = base / "data"
         environ = {
             "TRIALCRF_DATA": str(data), "DATABASE_URL": app, "PORT": str(PORT), "BASE_URL": BASE, "SMTP_URL": f"smtp://{NET}.1:{SMTP}",
-            "TRIALCRF_DEMO": "no", "TRIALCRF_DATABASE_UNGUARDED": "no", "TRIALCRF_WORKERS": "1", "LC_ALL": "en_GB.UTF-8",
+            "TRIALCRF_DEMO": "no", "TRIALCRF_DATABASE_UNGUARDED": "no", "TRIALCRF_WORKERS": "1",
+            "TRIALCRF_UNENCRYPTED": "database mail", "LC_ALL": "en_GB.UTF-8",
         }  # fmt: skip
         hosts += [Host(*network.add(), environ, base / f"host{number}.log") for number in range(count)]
         for one in rovers:
@@ -285,7 +286,13 @@ def _database(server: Postgres, sockets: Path, base: Path) -> str:
 
 def administer_database(url: str, data: Path, *arguments: str) -> str:
     """What `trialcrf db …` says, as the administrator of the server."""
-    env = {"DATABASE_URL": url, "DATABASE_OWNER_URL": url, "LC_ALL": "en_GB.UTF-8", "TRIALCRF_DATA": str(data / "admin")}
+    env = {
+        "DATABASE_URL": url,
+        "DATABASE_OWNER_URL": url,
+        "TRIALCRF_UNENCRYPTED": "database",
+        "LC_ALL": "en_GB.UTF-8",
+        "TRIALCRF_DATA": str(data / "admin"),
+    }
     result = CliRunner(env=env).invoke(command, ["db", *arguments, "--name", "trial"], prog_name="trialcrf")
     assert result.exit_code == 0, result.output
     return result.output

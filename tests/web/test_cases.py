@@ -164,7 +164,7 @@ def upload(person: Browser, content: bytes, name: str = "x.pdf") -> int:
 
 def test_whoever_attaches_a_document_is_told_that_nothing_is_taken_out_of_it(one):
     """What a file says of its maker is kept with the evidence, with the consent of whoever sends it (ASVS 14.2.8)."""
-    assert "by attaching it you agree" in " ".join(text(one.client("cora").get(ONE)).split())
+    assert "en le joignant, vous y consentez" in " ".join(text(one.client("cora").get(ONE)).split())
 
 
 def test_a_document_is_kept_and_downloaded_as_what_it_is(one):

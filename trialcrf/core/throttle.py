@@ -1,5 +1,7 @@
-"""How long somebody waits after wrong passwords or codes: longer each time, and never for good (OWASP ASVS 5.0.0, 6.1.1 and 6.3.1);
-and after having taken very many files (2.4.1)."""
+"""How long somebody waits after wrong passwords, codes, or very many files: longer each time, and never for good.
+
+OWASP ASVS 5.0.0, 6.1.1 and 6.3.1; files: 2.4.1.
+"""
 
 from __future__ import annotations
 

@@ -67,8 +67,8 @@ def serves_from(connection: Connection) -> str:
         return current
     said = connection.execute(text("SELECT obj_description('alembic_version'::regclass, 'pg_class')")).scalar_one()
     # A word about another schema than the one that is there says nothing of this one.
-    found = re.fullmatch(rf"{current} serves the program from (\d+)", str(said or ""))
-    return found[1] if found else current
+    found = re.fullmatch(r"(\d+) serves the program from (\d+)", str(said or ""))
+    return found[2] if found and found[1] == current else current
 
 
 def note_serving(connection: Connection, scripts: ScriptDirectory) -> None:
