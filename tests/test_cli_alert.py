@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from tests.mailbox import mailbox
 from tests.test_cli import Cli
 
 TO = {"TRIALCRF_ALERT_TO": "admins@hospital.example"}
@@ -55,6 +56,16 @@ def test_a_mail_server_that_is_away_is_tried_again_at_the_next_start(cli):
     assert "triggers" in cli("serve", code=1, SMTP_URL="smtp://127.0.0.1:1", **TO)
     cli("serve", code=1, **TO)
     assert len(mails(cli)) == 1
+
+
+def test_where_the_house_lets_mail_go_unencrypted_so_does_this_one(cli):
+    """An address that is not this machine's own stands for another one."""
+    with mailbox() as box:
+        elsewhere = {"SMTP_URL": f"smtp://0.0.0.0:{box.port}", **TO}
+        cli("serve", code=1, **elsewhere)
+        assert box.taken == []
+        cli("serve", code=1, TRIALCRF_UNENCRYPTED="mail", **elsewhere)
+        assert len(box.taken) == 1
 
 
 def test_an_address_that_is_none_is_refused(cli):

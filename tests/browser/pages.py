@@ -348,6 +348,14 @@ def session_lost(person: Person) -> None:
     assert person.page.locator("#password").count() == 1
 
 
+def of_another_session(person: Person) -> None:
+    """The page was drawn before the person signed in anew beside it."""
+    person.type("HT", "172")
+    person.page.evaluate("document.querySelector('#entry input[name=token]').value = 'of another session'")
+    person.save()
+    assert person.page.locator('textarea[name="i.HT"]').count() == 1
+
+
 def a_session_elsewhere(program: Program) -> str:
     """Nothing of an address: Cora is signed in on another browser too."""
     with program.world.write("cora", datetime.now(UTC)) as tx:
@@ -458,6 +466,7 @@ PAGES = (
     Known("entry.form", "cora", form_address("R-01-001", "SCR", "VITALS"), then=asked_for_a_reason),
     Known("entry.form", "ivan", form_address("R-01-002", "SCR", "VITALS"), then=session_lost),
     Known("entry.form", "cora", form_address("R-01-001", "M24", "VITALS") + "{}", made=a_draft),
+    Known("entry.form", "ivan", form_address("R-01-002", "SCR", "VITALS"), then=of_another_session),
     Known("entry.form", "mona", form_address("R-02-001", "SCR", "SKIN")),
     Known("entry.form", "mona", form_address("R-01-001", "M6", "VITALS")),
     Known("history.form", "cora", form_address("R-01-001", "M6", "VITALS") + "/history"),

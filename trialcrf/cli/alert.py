@@ -54,7 +54,8 @@ def _tell(settings: Settings) -> None:
             values = {"link": settings.base_url, "at": now.strftime("%Y-%m-%d %H:%M:%S UTC")}
             message_id = mail.message_id(f"refused|{now.isoformat()}", settings.base_url)
             letter = mail.write("refused", terminal_language(), settings.alert_to, message_id, values)
-            mail.post(settings.smtp_url, settings.mail_folder, settings.mail_from).send(letter, now)
+            post = mail.post(settings.smtp_url, settings.mail_folder, settings.mail_from, "mail" in settings.unencrypted)
+            post.send(letter, now)
             os.pwrite(handle, f"{now.isoformat()}\n".encode(), 0)
             os.utime(handle, (now.timestamp(), now.timestamp()))
         finally:

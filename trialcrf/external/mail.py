@@ -78,7 +78,7 @@ def message_id(key: str, base_url: str) -> str:
     return f"<{hashlib.sha256(key.encode()).hexdigest()[:40]}@{urlsplit(base_url).hostname or 'localhost'}>"
 
 
-def post(smtp_url: str | None, folder: Path, sender: str, unencrypted: bool = False) -> Post:
+def post(smtp_url: str | None, folder: Path, sender: str, unencrypted: bool) -> Post:
     """The post of this installation: a mail server where one is configured, else a folder."""
     return Server(smtp_url, sender, unencrypted=unencrypted) if smtp_url else Folder(folder, sender)
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import DBAPIError
 
 from trialcrf.actions import Impossible
 from trialcrf.actions.records import report
@@ -18,6 +19,7 @@ from trialcrf.external.child import Cancelled
 from trialcrf.external.drawing import ANNEX, PAGES, TABLES
 from trialcrf.store import reports
 from trialcrf.store.audit import Who
+from trialcrf.store.damage import WritingStopped
 from trialcrf.store.reports import Report
 from trialcrf.store.transaction import Transaction, reading, writing
 
@@ -52,7 +54,7 @@ def _held(engine: Engine, who: Who, report_id: int) -> Iterator[None]:
         try:
             with writing(engine, clock.now(), who) as tx:
                 what(tx, report_id)
-        except Exception:  # The lease runs out by itself, and nothing of the drawing hangs on it.
+        except (DBAPIError, WritingStopped):  # The lease runs out by itself, and nothing of the drawing hangs on it.
             log.warning("of report %s it cannot be said that it is being drawn", report_id, exc_info=True)
 
     def go_on() -> None:

@@ -53,14 +53,19 @@ _SELECT = select(definition.c.id, definition.c.study_id, definition.c.version, d
 _OF_STUDY = (
     _SELECT.join(study, study.c.id == definition.c.study_id).where(study.c.oid == bindparam("oid")).order_by(definition.c.version.desc())
 )
-_CURRENT = _OF_STUDY.limit(1)
+_UNTIL = _OF_STUDY.where(definition.c.published_at <= bindparam("moment")).limit(1)
 _BY_ID = _SELECT.where(definition.c.id == bindparam("definition_id"))
+
+
+def _versions(tx: Transaction, oid: str) -> Sequence[Any]:
+    """The few rows of a study's versions, newest first. Every request asks more than once: the session, its demands, the door."""
+    return tx.once((definition.name, oid), lambda: tx.read(_OF_STUDY, {"oid": oid}).all())
 
 
 def current(tx: Transaction, oid: str) -> Published | None:
     """The newest published version of the study."""
-    row = tx.read(_CURRENT, {"oid": oid}).first()
-    return _made(tx, row) if row else None
+    rows = _versions(tx, oid)
+    return _made(tx, rows[0]) if rows else None
 
 
 def read(tx: Transaction, definition_id: int) -> Published:
@@ -70,7 +75,7 @@ def read(tx: Transaction, definition_id: int) -> Published:
 
 def version_at(tx: Transaction, oid: str, moment: object) -> Published | None:
     """The newest version that was published by that moment."""
-    row = tx.read(_CURRENT.where(definition.c.published_at <= moment), {"oid": oid}).first()
+    row = tx.read(_UNTIL, {"oid": oid, "moment": moment}).first()
     return _made(tx, row) if row else None
 
 
@@ -105,12 +110,12 @@ def publish(tx: Transaction, new: Study) -> Published:
 
 def versions_of(tx: Transaction, oid: str) -> list[Published]:
     """Every published version of the study, newest first: an export needs the questions of all of them."""
-    return [_made(tx, row) for row in tx.read(_OF_STUDY, {"oid": oid}).all()]
+    return [_made(tx, row) for row in _versions(tx, oid)]
 
 
 def everywhere(tx: Transaction, oid: str) -> Published | None:
     """The newest published version with the names of whatever only an older one has: for lists over sites that are not all as far."""
-    rows = tx.read(_OF_STUDY, {"oid": oid}).all()
+    rows = _versions(tx, oid)
     if len(rows) < 2:
         return _made(tx, rows[0]) if rows else None
     key = tuple(row.hash for row in rows)

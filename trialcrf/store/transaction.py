@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from select import POLLIN, poll
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, Table, create_engine, event, insert
 from sqlalchemy.engine import make_url
@@ -28,6 +28,8 @@ AUDITED = frozenset(
     }
 )  # fmt: skip
 """Tables that no statement may write but through `Transaction.change`, `create` or the trail itself."""
+
+T = TypeVar("T")
 
 _DML = re.compile(
     r"\s*(?:INSERT(?:\s+OR\s+\w+)?\s+INTO|REPLACE\s+INTO|UPDATE(?:\s+OR\s+\w+)?|DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?)\s+\"?(\w+)", re.I
@@ -141,6 +143,16 @@ class Transaction:
     at: datetime
     who: Who
     entries: list[Entry] = field(default_factory=list)
+    said: dict[Hashable, Any] | None = None
+
+    def once(self, what: Hashable, ask: Callable[[], T]) -> T:
+        """What the database says of this. A view does not change, so it is asked there only once; a write asks each time."""
+        if self.said is None:
+            return ask()
+        if what not in self.said:
+            self.said[what] = ask()
+        answer: T = self.said[what]
+        return answer
 
     def read(self, statement: Executable, params: Mapping[str, Any] | None = None) -> CursorResult[*tuple[Any, ...]]:
         return self.connection.execute(statement, params or {})
@@ -214,7 +226,7 @@ class Transaction:
 def reading(engine: Engine) -> Iterator[Transaction]:
     """A read-only transaction: one consistent view, and the guard refuses any write."""
     with _opened(engine, "read") as connection, connection.begin():
-        yield Transaction(connection, datetime.min.replace(tzinfo=UTC), Who.nobody())
+        yield Transaction(connection, datetime.min.replace(tzinfo=UTC), Who.nobody(), said={})
 
 
 @contextmanager

@@ -24,8 +24,8 @@ def needs_factor(tx: Transaction, actor: Actor, administrators: bool) -> bool:
 
 
 def lacks_factor(tx: Transaction, actor: Actor, administrators: bool) -> bool:
-    """Whether a second factor is asked of the person and there is none. Asked with every request: who has one costs one look."""
-    return not factors.any_of(tx, actor.id) and needs_factor(tx, actor, administrators)
+    """Whether a second factor is asked of the person and there is none. Asked with every request."""
+    return needs_factor(tx, actor, administrators) and not factors.any_of(tx, actor.id)
 
 
 def password_too_old(tx: Transaction, actor: Actor, study: Study, now: datetime) -> bool:

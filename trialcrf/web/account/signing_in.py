@@ -19,8 +19,7 @@ from trialcrf.web.guard import PUBLIC, SELF, page
 
 @page(blueprint, "/sign-in", PUBLIC)
 def sign_in_page() -> str:
-    asked = request.args.get("next", "")
-    return _page(safe_next(asked) if asked else "")
+    return _page(request.args.get("next", ""))
 
 
 def _page(after: str, problem: Message | None = None, username: str = "", asked: Asked | None = None) -> str:
@@ -29,7 +28,7 @@ def _page(after: str, problem: Message | None = None, username: str = "", asked:
         shell=frame("account.sign_in_page"),
         problem=problem,
         username=username,
-        next=after,
+        next=safe_next(after) if after else "",
         replay=False,
         fields=[],
         asked=asked,
