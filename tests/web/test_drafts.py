@@ -104,6 +104,18 @@ def test_two_pages_of_one_form_keep_two_drafts_and_an_older_sending_never_replac
     assert text(cora.get(VITALS)).count("Vous avez commencé une saisie ici") == 2
 
 
+def test_the_day_of_who_typed_lists_what_is_not_saved_and_nobody_elses_does(each_house):
+    cora, ivan = each_house.client("cora"), each_house.client("ivan")
+    enrol(cora)
+    today = "/studies/msc_ssc/today"
+    assert "Tout ce que vous avez saisi est enregistré." in text(cora.get(today))
+    keep(cora, "62,4", page="one")
+    keep(cora, "70", page="two")
+    listed = cora.get(today)
+    assert f'href="{VITALS}"' in listed.text and "Saisi et non enregistré 1" in text(listed), "two pages of one form are one line"
+    assert "62,4" not in listed.text and f'href="{VITALS}"' not in ivan.get(today).text
+
+
 def test_a_page_that_took_up_a_draft_replaces_it(each_house):
     cora = each_house.client("cora")
     enrol(cora)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
+from trialcrf.core.document import FormKey
 from trialcrf.store import audit, drafts, sites, subjects
 from trialcrf.store.audit import Entry
 from trialcrf.store.drafts import Draft
@@ -50,7 +51,8 @@ def expire(tx: Transaction, now: datetime) -> int:
     """Take away what nobody came back for; returns how many there were."""
     gone = drafts.clear(tx, now - drafts.KEPT)
     for one in gone:
-        _tell(tx, one, "expire", _form_of(one.address))
+        key = form_of(one)
+        _tell(tx, one, "expire", [key.event_oid, key.event_repeat, key.form_oid, key.form_repeat] if key else [])
     return len(gone)
 
 
@@ -64,6 +66,7 @@ def _tell(tx: Transaction, one: Draft, op: str, form: Sequence[object]) -> None:
     tx.entries.append(Entry(site.chain, op, ENTITY, about, "", text, subject.key if subject else "", first=True))
 
 
-def _form_of(address: str) -> list[object]:
-    parts = address.rpartition("/subjects/")[2].split("/")
-    return [parts[1], int(parts[2]), parts[3], int(parts[4])] if "/subjects/" in address and len(parts) == 5 else []
+def form_of(one: Draft) -> FormKey | None:
+    """The form that a draft was typed in, as its address tells."""
+    parts = one.address.rpartition("/subjects/")[2].split("/")
+    return FormKey(parts[1], parts[3], int(parts[2]), int(parts[4])) if "/subjects/" in one.address and len(parts) == 5 else None

@@ -8,7 +8,7 @@ from datetime import datetime
 
 from flask import Blueprint, g, render_template, request, url_for
 
-from trialcrf.actions import follow_up, judge
+from trialcrf.actions import drafting, follow_up, judge
 from trialcrf.actions.safety.escalate import ENDED
 from trialcrf.actions.safety.follow_case import followed
 from trialcrf.core import schedule
@@ -18,7 +18,7 @@ from trialcrf.core.safety.clock import ClockState
 from trialcrf.core.schedule import State, Visit
 from trialcrf.core.signature import Standing
 from trialcrf.core.wording import N_, Message, Sayable
-from trialcrf.store import cases, definitions, forms, queries, seals, signatures, sites, subjects, visits, worklists
+from trialcrf.store import cases, definitions, drafts, forms, queries, seals, signatures, sites, subjects, visits, worklists
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
@@ -210,6 +210,7 @@ def _tasks(tx: Transaction, study: Study, places: Sequence[Site]) -> list[TaskLi
     if may(actor, "query.read", study.oid):
         found.append(_queries(tx, study, places))
     if may(actor, "form.enter", study.oid):
+        found.append(_unsaved(tx, study, places))
         found.append(_unfinished(tx, study, places))
     return found
 
@@ -294,6 +295,19 @@ def _queries(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
         tasks.append(Task(line.url, said, one.message, one.opened_at, line.late))
     label = Message(N_("Queries to answer")) if answers else Message(N_("Answers to review"))
     return TaskList("queries", label, total, tasks, Message(N_("No query waits for you.")), url_for("queries.listed", study=study.oid))
+
+
+def _unsaved(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
+    """What the person typed and did not save, wherever it was typed: it opens where it is offered."""
+    held = {one.address: one for one in reversed(drafts.of_person(tx, g.session.actor.id, [one.id for one in places]))}
+    tasks = []
+    for one in sorted(held.values(), key=lambda each: each.kept_at, reverse=True)[:SHOWN]:
+        key, which = drafting.form_of(one), subjects.by_id(tx, one.subject_id) if one.subject_id else None
+        if key and which and key.event_oid in study.event and key.form_oid in study.form:
+            label = Message("%(subject)s · %(visit)s", {"subject": which.key, "visit": study.event[key.event_oid].label})
+            tasks.append(Task(form_url(which, key), label, study.form[key.form_oid].label, one.kept_at))
+    label = Message(N_("Typed and not saved"))
+    return TaskList("unsaved", label, len(held), tasks, Message(N_("All that you typed is saved.")))
 
 
 def _unfinished(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:

@@ -1,5 +1,5 @@
 // What is typed is kept on the server within seconds, and the page says since when. Nothing of it is kept in the browser.
-import "./passkey.js";
+import { offer } from "./passkey.js";
 
 const form = document.querySelector("form[data-draft]");
 
@@ -107,8 +107,12 @@ if (form) {
       second.hidden = !step;
       if (step) {
         second.elements.step.value = more.step;
-        second.querySelector("[data-passkey]").hidden = !more.passkey;
-        second.querySelector("[data-passkey]").dataset.options = more.passkey;
+        const key = second.querySelector("[data-passkey]");
+        key.hidden = !more.passkey;
+        if (more.passkey) {
+          key.dataset.options = more.passkey;
+          offer(key);
+        }
         second.querySelector("[data-code]").hidden = !(more.codes || more.recovery);
       }
       const problem = dialog.querySelector("[role=alert][data-problem]");

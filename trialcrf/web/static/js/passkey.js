@@ -19,8 +19,9 @@ const told = (credential) => {
   return JSON.stringify({ id: credential.id, rawId: text(credential.rawId), type: credential.type, response, clientExtensionResults: {} });
 };
 
-for (const place of document.querySelectorAll("[data-passkey]")) {
-  if (!window.PublicKeyCredential) continue;
+// Offers a passkey at this place for what its `data-options` ask for; a page that signs in over itself gets them late, and maybe again.
+export const offer = (place) => {
+  if (!window.PublicKeyCredential) return;
   const failed = place.querySelector("[data-failed]");
   const button = place.querySelector("[data-start]");
   const start = async () => {
@@ -42,9 +43,14 @@ for (const place of document.querySelectorAll("[data-passkey]")) {
   const bound = asked.rpId ?? asked.rp.id;
   if (location.hostname !== bound && !location.hostname.endsWith(`.${bound}`)) {
     place.querySelector("[data-elsewhere]").hidden = false;
-    continue;
+    return;
   }
   for (const part of place.querySelectorAll("[data-with]")) part.hidden = false;
-  button.addEventListener("click", start);
+  button.disabled = false;
+  button.onclick = start;
   if ("atOnce" in place.dataset) start();
+};
+
+for (const place of document.querySelectorAll("[data-passkey]")) {
+  if (place.dataset.options) offer(place);
 }
