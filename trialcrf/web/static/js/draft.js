@@ -133,7 +133,7 @@ if (form) {
           return;
         }
         for (const box of document.querySelectorAll('input[name="token"]')) box.value = more.token;
-        for (const box of dialog.querySelectorAll('input:not([type="hidden"])')) box.value = "";
+        for (const box of dialog.querySelectorAll('input:not([type="hidden"], [readonly])')) box.value = "";
         ask({});
         dialog.close();
         keep();
