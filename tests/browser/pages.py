@@ -486,6 +486,7 @@ PAGES = (
     Known("monitoring.one", "sam", f"{LIST}/monitoring/01/{{}}", made=a_monitoring_visit),
     Known("quality.shown", "cora", f"{LIST}/quality"),
     Known("quality.shown", "dana", f"{LIST}/quality"),
+    Known("find.shown", "cora", "/find?q=01-003+12"),
     Known("dictionaries.shown", "cora", f"{LIST}/dictionaries/ctcae/search?q=reaction"),
     Known("laboratory.listed", "dana", f"{LIST}/laboratories?copy={{}}", made=limits_of_a_laboratory),
     Known("laboratory.listed", "dana", f"{LIST}/laboratories", then=refused),

@@ -30,6 +30,7 @@ from trialcrf.web import (
     eligibility,
     enrolment,
     export,
+    finding,
     guard,
     headers,
     held_back,
@@ -57,6 +58,7 @@ from trialcrf.web.administration import (
     metrics,
 )
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
+from trialcrf.web.finding import shown  # noqa: F401 (it adds its route)
 from trialcrf.web.forms import entry, history, labview, threads
 from trialcrf.web.frame import done_notices, shell
 from trialcrf.web.oversight import (
@@ -107,6 +109,7 @@ BLUEPRINTS = (
     entry,
     export,
     feed,
+    finding,
     follow_up,
     health,
     history,

@@ -57,8 +57,7 @@ class Shell:
     language_url: str = ""
     account_url: str = ""
     sign_out_url: str = ""
-    search_url: str = ""
-    search: str = ""
+    search_url: str = ""  # none where the page is the search itself
     banner: Message | None = None
     banner_url: str = ""
     stopped: Message | None = None  # since when nothing is saved, because the disk or the database failed
