@@ -102,7 +102,8 @@ def test_who_has_no_right_to_see_a_subject_is_told_nothing_of_it_and_not_even_ho
     """Another site, another kind of subject, a role that sees none: the page is the one of a key that nobody has."""
     for name, q in (("olga", "R-01-00"), ("sam", "R-01-00"), ("lara", "R-01-00"), ("olga", "R-01-001 visit"), ("adam", "R-01-001")):
         client, of_nobody = sought.client(name), "R-99-00" + q[7:]
-        said = [text(client.get("/find", query_string={"q": one})).rpartition("from every page.")[2].replace(one, "") for one in (q, of_nobody)]
+        pages = [(text(client.get("/find", query_string={"q": one})), one) for one in (q, of_nobody)]
+        said = [told.rpartition("from every page.")[2].replace(one, "") for told, one in pages]
         assert said[0] == said[1], (name, q)
         assert "Nothing that you may read answers" in said[0]
 

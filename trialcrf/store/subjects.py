@@ -147,21 +147,25 @@ def _known(known: Known) -> ColumnElement[bool]:
     return and_(subject.c.error == "", or_(*each, false()))
 
 
-_COMPACT: ColumnElement[str] = func.upper(subject.c.key)
-for _mark in "-_/. ":
-    _COMPACT = func.replace(_COMPACT, _mark, "")
+def _compact() -> ColumnElement[str]:
+    """A key without what parts it, as `core.search.compact` makes one of what was typed."""
+    key: ColumnElement[str] = func.upper(subject.c.key)
+    for mark in "-_/. ":
+        key = func.replace(key, mark, "")
+    return key
 
 
 def like(tx: Transaction, study_oid: str, part: str, known: Known, limit: int) -> list[tuple[int, Subject]]:
     """The known subjects whose key holds `part` (letters and digits in capitals), each with how far it is from it: 0 it is the key, 1 its
     number, 2 the key begins with it, 3 ends with it, 4 holds it. The nearest first, then by key."""
+    key = _compact()
     number = int(part) if part.isdecimal() and len(part) < 9 else -1
-    holds = _COMPACT.contains(part, autoescape=True)
+    holds = key.contains(part, autoescape=True)
     away = case(
-        (_COMPACT == part, 0),
+        (key == part, 0),
         (subject.c.number == number, 1),
-        (_COMPACT.startswith(part, autoescape=True), 2),
-        (_COMPACT.endswith(part, autoescape=True), 3),
+        (key.startswith(part, autoescape=True), 2),
+        (key.endswith(part, autoescape=True), 3),
         else_=4,
     ).label("away")
     asked = (

@@ -1,4 +1,4 @@
-"""Finding: by a few words whatever the person may read, and the subjects about whom they recorded something last. Here is what is shared."""
+"""Finding: by a few words whatever the person may read, and where they recorded something last. Here is what is shared."""
 
 from __future__ import annotations
 
