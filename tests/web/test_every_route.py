@@ -260,6 +260,8 @@ def test_every_page_answers_everybody_as_the_table_says_and_tells_nobody_what_th
         if fault(walk, rule, wanted, answer.status_code, f"/{OTHER}/" in url):
             found.append((rule.endpoint, person.name, url, answer.status_code, wanted))
         found += [(rule.endpoint, person.name, url, word) for word in told(person, answer, url)]
+        if answer.mimetype == "text/html" and '<nav class="side"' in answer.text and '<nav class="crumbs"' not in answer.text:
+            found.append((rule.endpoint, "does not say where it is"))
         answer.close()
     assert not found, "\n".join(map(str, found))
 

@@ -57,6 +57,7 @@ class Shell:
     language_url: str = ""
     account_url: str = ""
     sign_out_url: str = ""
+    at: tuple[Crumb, ...] = ()  # where the page is, if it does not say so itself
     search_url: str = ""  # none where the page is the search itself
     banner: Message | None = None
     banner_url: str = ""
