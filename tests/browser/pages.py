@@ -487,6 +487,8 @@ PAGES = (
     Known("quality.shown", "cora", f"{LIST}/quality"),
     Known("quality.shown", "dana", f"{LIST}/quality"),
     Known("find.shown", "cora", "/find?q=01-003+12"),
+    Known("glossary.shown", "lara", "/glossary"),
+    Known("first_day.shown", "ivan", "/first-day"),
     Known("dictionaries.shown", "cora", f"{LIST}/dictionaries/ctcae/search?q=reaction"),
     Known("laboratory.listed", "dana", f"{LIST}/laboratories?copy={{}}", made=limits_of_a_laboratory),
     Known("laboratory.listed", "dana", f"{LIST}/laboratories", then=refused),

@@ -8,6 +8,7 @@ from flask import current_app, g, request, url_for
 
 from trialcrf.core.access import ROLES, VERBS, may, role_for
 from trialcrf.core.definition.model import Study
+from trialcrf.core.glossary import words_of
 from trialcrf.core.rhythm import RHYTHMS, health
 from trialcrf.core.rotation import is_old
 from trialcrf.core.wording import N_, Message
@@ -132,6 +133,8 @@ def shell(alone: bool = False, counted: bool = True) -> Shell:
         account_url="" if archive else url_for("account.mine"),
         sign_out_url="" if archive else url_for("account.sign_out"),
         at=_at(study),
+        words=() if alone else words_of((request.endpoint or "").partition(".")[0]),
+        words_url=url_for("glossary.shown"),
         search_url="" if request.endpoint == "find.shown" else url_for("find.shown"),
         archive=archive,
         tongues=_tongues(),

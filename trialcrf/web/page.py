@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from trialcrf.core.glossary import Term
 from trialcrf.core.wording import Message, Sayable
 
 
@@ -58,6 +59,8 @@ class Shell:
     account_url: str = ""
     sign_out_url: str = ""
     at: tuple[Crumb, ...] = ()  # where the page is, if it does not say so itself
+    words: tuple[Term, ...] = ()  # those that the page takes for granted
+    words_url: str = ""
     search_url: str = ""  # none where the page is the search itself
     banner: Message | None = None
     banner_url: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -53,6 +53,12 @@ def studies_of_person(tx: Transaction) -> list[Published]:
     held = {grant.study for grant in g.session.actor.grants}
     mine = [one.study.oid for one in definitions.all_of(tx) if held & {one.study.oid, "*"}]
     return [found for oid in mine if (found := definitions.everywhere(tx, oid)) is not None]
+
+
+def stay_in(mine: Sequence[Published], wanted: str = "") -> None:
+    """A page of no study keeps the frame of the study that is wanted, or of the person's only one: the ways onward stay where they were."""
+    here = next((one for one in mine if one.study.oid == wanted), None)
+    g.place.published = here or (mine[0] if len(mine) == 1 else None)
 
 
 @contextmanager

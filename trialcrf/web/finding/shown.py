@@ -9,13 +9,14 @@ from werkzeug.wrappers import Response
 
 from trialcrf.core import search
 from trialcrf.core.access import VERBS
+from trialcrf.core.glossary import TERMS
 from trialcrf.core.search import Sought, fits, folded, parts
 from trialcrf.core.wording import N_, Sayable
 from trialcrf.store import accounts
 from trialcrf.store.definitions import Published
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard, navigation
-from trialcrf.web.finding import Group, Hit, blueprint, group, in_study, queries, studies_of_person
+from trialcrf.web.finding import Group, Hit, blueprint, group, in_study, queries, stay_in, studies_of_person
 from trialcrf.web.finding.recent import recent
 from trialcrf.web.finding.subjects import EXACT, by_key, forms_of, hit_of
 from trialcrf.web.frame import shell
@@ -42,14 +43,12 @@ def shown() -> str | Response:
                 else:
                     groups += group("recent", N_("Where you recorded something last"), recent(tx, study), title)
         groups += group("accounts", N_("People who work here"), _people(tx, sought))
-        here = [one for one in mine if one.study.oid == request.args.get("study")]
-        g.place.published = here[0] if here else mine[0] if len(mine) == 1 else None
+        stay_in(mine, request.args.get("study", ""))
     if len(exact) == 1:
         return redirect(exact[0].url, 303)
+    groups += group("words", N_("Words"), list(_words(sought)))
     groups += group("pages", N_("Pages"), list(_pages(sought)))
-    return render_template(
-        "find/shown.html", shell=shell(), sought=sought, groups=groups, study=request.args.get("study", "") if here else ""
-    )
+    return render_template("find/shown.html", shell=shell(), sought=sought, groups=groups)
 
 
 def _of_study(tx: Transaction, published: Published, sought: Sought, title: Sayable | str) -> tuple[list[Group], list[Hit]]:
@@ -77,6 +76,14 @@ def _people(tx: Transaction, sought: Sought) -> list[Hit]:
         if away is not None:
             found.append((away, Hit(one.name or one.username, url_for("admin.person", account=one.id), (one.username, one.organisation))))
     return [hit for _, hit in sorted(found, key=lambda pair: pair[0])]
+
+
+def _words(sought: Sought) -> Iterator[Hit]:
+    """Words of the program by their names in the reader's language."""
+    asked = parts(sought.words)
+    for term in TERMS.values() if asked else ():
+        if fits(asked, parts((g.language.say(term.name),))) is not None:
+            yield Hit(term.name, url_for("glossary.shown", _anchor=term.code), (term.means,))
 
 
 def _pages(sought: Sought) -> Iterator[Hit]:
