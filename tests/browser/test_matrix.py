@@ -114,7 +114,13 @@ def test_the_search_box_finds_a_subject_by_a_part_of_its_number(at_browser: AtBr
     with cora.page.expect_navigation():
         cora.page.keyboard.press("Enter")
     assert "q=01-002" in cora.path()
-    assert cora.page.locator("table.matrix tbody th a").all_inner_texts() == ["R-01-002"]
+    assert "R-01-002" in cora.page.locator("ul.hits[data-found=subjects] a").all_inner_texts()
+    cora.page.keyboard.press("/")
+    cora.page.keyboard.press("Control+A")
+    cora.page.keyboard.type("r01002")
+    with cora.page.expect_navigation():
+        cora.page.keyboard.press("Enter")
+    assert cora.path().split("?")[0].endswith("/subjects/R-01-002")
 
 
 def test_another_site_is_absent_from_the_matrix_whatever_the_address_asks(at_browser: AtBrowser) -> None:

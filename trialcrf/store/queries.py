@@ -31,13 +31,16 @@ OnlyAt = Mapping[str, Collection[str]]
 class Narrower:
     """What else a list of queries asks for. `assignee` None: whoever; empty: nobody named. `late`: due before the day at these sites.
 
-    `by` is `people` or `checks`, `subject` the beginning of a key.
+    `by` is `people` or `checks`, `subject` the beginning of a key, `number` that of the query. `words` stand in the message as it is
+    stored; letters that may bear an accent are not compared, so whoever asks looks again at what is said.
     """
 
     assignee: str | None = None
     late: Mapping[date, Collection[str]] | None = None
     by: str = ""
     subject: str = ""
+    number: int | None = None
+    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,7 +210,17 @@ def _narrowed(statement: Select[Any], asked: Narrower) -> Select[Any]:
         statement = statement.where(query.c.check_oid == "" if asked.by == "people" else query.c.check_oid != "")
     if asked.subject:
         statement = statement.where(func.upper(subject.c.key).startswith(asked.subject.upper(), autoescape=True))
+    if asked.number is not None:
+        statement = statement.where(query.c.id == asked.number)
+    for word in asked.words:
+        statement = statement.where(func.lower(query.c.message).like(f"%{_roughly(word)}%", escape="\\"))
     return statement
+
+
+def _roughly(word: str) -> str:
+    """A pattern that a word fits with and without its accents: a database folds no more than the letters of ASCII."""
+    sure = "bdfghjklmpqrstvwx0123456789"
+    return "".join(mark if mark in sure else "_" for mark in word.lower())
 
 
 def seen(tx: Transaction, ids: Sequence[int]) -> dict[int, str]:

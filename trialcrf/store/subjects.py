@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, func, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, case, false, func, or_, select, update
 
 from trialcrf.core.facts import Recorded, SubjectRecord
 from trialcrf.store import unique_codes
@@ -133,6 +133,51 @@ def _where(statement: Select[Any], study_oid: str, sites: Collection[str] | None
     if containing:
         statement = statement.where(subject.c.key.icontains(containing, autoescape=True))
     return statement
+
+
+Known = Mapping[str, Collection[str] | None]
+"""Kinds of subjects, each with the sites at which the reader may know of them; None is every site."""
+
+
+def _known(known: Known) -> ColumnElement[bool]:
+    """Living subjects of these kinds at these sites."""
+    each = (
+        and_(subject.c.subject_type == kind, *(() if at is None else (site.c.code.in_(sorted(at)),))) for kind, at in sorted(known.items())
+    )
+    return and_(subject.c.error == "", or_(*each, false()))
+
+
+def _compact() -> ColumnElement[str]:
+    """A key without what parts it, as `core.search.compact` makes one of what was typed."""
+    key: ColumnElement[str] = func.upper(subject.c.key)
+    for mark in "-_/. ":
+        key = func.replace(key, mark, "")
+    return key
+
+
+def like(tx: Transaction, study_oid: str, part: str, known: Known, limit: int) -> list[tuple[int, Subject]]:
+    """The known subjects whose key holds `part` (letters and digits in capitals), each with how far it is from it: 0 it is the key, 1 its
+    number, 2 the key begins with it, 3 ends with it, 4 holds it. The nearest first, then by key."""
+    key = _compact()
+    number = int(part) if part.isdecimal() and len(part) < 9 else -1
+    holds = key.contains(part, autoescape=True)
+    away = case(
+        (key == part, 0),
+        (subject.c.number == number, 1),
+        (key.startswith(part, autoescape=True), 2),
+        (key.endswith(part, autoescape=True), 3),
+        else_=4,
+    ).label("away")
+    asked = (
+        select(*COLUMNS, away).select_from(JOINED).where(study.c.oid == study_oid, _known(known), or_(holds, subject.c.number == number))
+    )
+    return [(row.away, made(row)) for row in tx.read(asked.order_by(away, subject.c.key).limit(limit))]
+
+
+def named(tx: Transaction, study_oid: str, keys: Collection[str], known: Known) -> dict[str, Subject]:
+    """The known subjects among these keys, by key."""
+    rows = tx.read(_select().where(study.c.oid == study_oid, _known(known), subject.c.key.in_(sorted(keys)))) if keys else ()
+    return {row.key: made(row) for row in rows}
 
 
 def create(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, literal, select, tuple_
+from sqlalchemy import Select, and_, bindparam, func, literal, select, tuple_
 
 from trialcrf.core.chain import Leaf
 from trialcrf.store.audit import ERASED, Past
@@ -118,6 +118,14 @@ def page(tx: Transaction, sought: Sought, after: Position | None, size: int, kee
         if where is None or read >= MOST:
             return TrailPage(tuple(found), where, read)
         each = min(MORE, -(-MOST // len(sought.chains)))
+
+
+def worked_on(tx: Transaction, chains: Collection[str], actor: str, since: datetime, limit: int) -> list[str]:
+    """The keys of the subjects about whom this person recorded something since then, the latest first."""
+    told = (audit_record.c.chain.in_(sorted(chains)), audit_record.c.actor == actor, audit_record.c.at >= moment_text(since))
+    latest = select(audit_record.c.subject, func.max(audit_record.c.at).label("at")).where(*told, audit_record.c.subject != "")
+    asked = latest.group_by(audit_record.c.subject).order_by(func.max(audit_record.c.at).desc(), audit_record.c.subject)
+    return list(tx.read(asked.limit(limit)).scalars())
 
 
 def _round(tx: Transaction, sought: Sought, after: Position | None, each: int) -> tuple[list[Any], Position | None]:

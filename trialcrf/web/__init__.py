@@ -30,6 +30,9 @@ from trialcrf.web import (
     eligibility,
     enrolment,
     export,
+    finding,
+    first_day,
+    glossary,
     guard,
     headers,
     held_back,
@@ -57,6 +60,7 @@ from trialcrf.web.administration import (
     metrics,
 )
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
+from trialcrf.web.finding import shown  # noqa: F401 (it adds its route)
 from trialcrf.web.forms import drafts, entry, history, labview, threads
 from trialcrf.web.frame import done_notices, shell
 from trialcrf.web.oversight import (
@@ -108,6 +112,9 @@ BLUEPRINTS = (
     entry,
     export,
     feed,
+    finding,
+    first_day,
+    glossary,
     follow_up,
     health,
     history,

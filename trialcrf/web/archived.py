@@ -14,8 +14,10 @@ from trialcrf.web import guard
 READ_ONLY = N_("This is an archive: everything in it can be read, and nothing can be changed.")
 NO_ACCOUNTS = N_("An archive has no accounts of its own: nobody signs in here.")
 
-WITHOUT_VERB = frozenset({"account.home", "account.studies"})
-"""The pages that are open though they name no verb: they lead to the studies. Every other one of its kind is about one’s own account."""
+WITHOUT_VERB = frozenset({"account.home", "account.studies", "find.shown", "glossary.shown"})
+"""The pages that are open though they name no verb: they lead to the studies, or find in them what an inspector reads.
+
+Every other one of its kind is about one’s own account."""
 
 HOSTS = frozenset({"127.0.0.1", "localhost", "[::1]"})
 """Names of this machine. A page of another server that has its own name lead here is refused: there is no password to stop it."""

@@ -7,13 +7,15 @@ import secrets
 from flask import current_app, g, request, url_for
 
 from trialcrf.core.access import ROLES, VERBS, may, role_for
+from trialcrf.core.definition.model import Study
+from trialcrf.core.glossary import words_of
 from trialcrf.core.rhythm import RHYTHMS, health
 from trialcrf.core.rotation import is_old
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import backup_folder
 from trialcrf.store import runs
 from trialcrf.web import guard, navigation, refusing
-from trialcrf.web.page import Shell
+from trialcrf.web.page import Crumb, Shell
 
 DONE = {
     "saved": N_("Saved."),
@@ -133,12 +135,30 @@ def shell(alone: bool = False, counted: bool = True) -> Shell:
         language_url=language_url,
         account_url="" if archive else url_for("account.mine"),
         sign_out_url="" if archive else url_for("account.sign_out"),
-        search_url=url_for("subjects.matrix", study=study.oid) if study and may(session.actor, "subject.list", study.oid) else "",
-        search=request.args.get("q", "") if request.endpoint == "subjects.matrix" else "",
+        at=_at(study),
+        words=() if alone else words_of((request.endpoint or "").partition(".")[0]),
+        words_url=url_for("glossary.shown"),
+        search_url="" if request.endpoint == "find.shown" else url_for("find.shown"),
         archive=archive,
         tongues=_tongues(),
         hospital=hospital,
     )
+
+
+OF_ADMINISTRATION, OF_ACCOUNT = frozenset({"access", "admin", "backups", "jobs", "mails"}), frozenset({"account", "feed", "hospital"})
+"""The areas of pages that belong to no study."""
+
+
+def _at(study: Study | None) -> tuple[Crumb, ...]:
+    """Where a page is that names nothing above itself: in its study, in the administration, or in what is one's own."""
+    area, mine = (request.endpoint or "").partition(".")[0], url_for("account.mine")
+    if study is not None:
+        return (Crumb(study.title),)
+    if area in OF_ADMINISTRATION:
+        return (Crumb(Message(N_("Administration"))),)
+    if area in OF_ACCOUNT and request.path != mine and request.endpoint != "account.studies":
+        return (Crumb(Message(N_("My account")), mine),)
+    return (Crumb(Message(N_("Home")), url_for("account.home")),)
 
 
 def _archive() -> Message | None:

@@ -53,6 +53,9 @@ def shown(counted: bool = True) -> tuple[NavGroup, ...]:
     with guard.read() as tx:
         groups = [(label, tuple(_ways(tx, study, ways, counted)) if study else ()) for label, ways in OF_STUDY]
         groups.append((N_("Administration"), tuple(_administration(tx, study))))
+    first = next((at for at, (_, links) in enumerate(groups) if links), None)
+    if g.session.demo and first is not None:  # Everybody of the cast of the demo is new here.
+        groups[first] = (groups[first][0], (*groups[first][1], _link(N_("First day"), "first_day.shown")))
     return tuple(NavGroup(Message(label) if label else None, links) for label, links in groups if links)
 
 

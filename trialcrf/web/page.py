@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from trialcrf.core.glossary import Term
 from trialcrf.core.wording import Message, Sayable
 
 
@@ -59,8 +60,10 @@ class Shell:
     language_url: str = ""
     account_url: str = ""
     sign_out_url: str = ""
-    search_url: str = ""
-    search: str = ""
+    at: tuple[Crumb, ...] = ()  # where the page is, if it does not say so itself
+    words: tuple[Term, ...] = ()  # those that the page takes for granted
+    words_url: str = ""
+    search_url: str = ""  # none where the page is the search itself
     banner: Message | None = None
     banner_url: str = ""
     stopped: Message | None = None  # since when nothing is saved, because the disk or the database failed

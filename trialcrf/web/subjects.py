@@ -184,7 +184,7 @@ def _wristband_url(study: Study, which: Subject) -> str:
     return url_for("labels.wristband", study=study.oid, subject=which.key) if wanted and guard.may_here("label.print") else ""
 
 
-def _line(study: Study, which: Subject, key: FormKey, standing: Sequence[Standing], says: tuple[Sayable | str, ...] = ()) -> FormLine:
+def form_line(study: Study, which: Subject, key: FormKey, standing: Sequence[Standing], says: tuple[Sayable | str, ...] = ()) -> FormLine:
     found = next((s for s in standing if s.key == key), None)
     state = "empty" if found is None else "query" if found.open_queries else "complete" if found.complete else "started"
     form = study.form[key.form_oid]
@@ -210,7 +210,7 @@ def _scheduled(
     for form in (study.form[ref.form_oid] for ref in visit.event.forms):
         if may_form(form, "read"):
             held = _repeats(study, which, visit.event, form, 1, standing, record) if form.repeating else []
-            lines += held or [_line(study, which, key_for(visit.event, form.oid, 1, standing, gone), standing)]
+            lines += held or [form_line(study, which, key_for(visit.event, form.oid, 1, standing, gone), standing)]
     return EventBlock(visit.event.label, visit, Message(schedule.STATES[visit.state]), tuple(lines))
 
 
@@ -221,7 +221,7 @@ def _repeats(
     at = (event.oid, repeat, form.oid)
     recorded = {one.form_repeat: one for one in record.records if (one.event_oid, one.event_repeat, one.form_oid) == at}
     keys = [s.key for s in standing if (s.key.event_oid, s.key.event_repeat, s.key.form_oid) == at]
-    return [_line(study, which, key, standing, _says(study, which, recorded.get(key.form_repeat))) for key in keys]
+    return [form_line(study, which, key, standing, _says(study, which, recorded.get(key.form_repeat))) for key in keys]
 
 
 def occasion(
@@ -240,7 +240,7 @@ def occasion(
             if form.repeating:
                 lines += _repeats(study, which, event, form, repeat, standing, record)
             else:
-                lines.append(_line(study, which, key_for(event, form.oid, repeat, standing, gone), standing))
+                lines.append(form_line(study, which, key_for(event, form.oid, repeat, standing, gone), standing))
     for form in readable:
         if form.repeating and may_form(form, "enter"):
             used = [s.key.form_repeat for s in every if (s.key.event_oid, s.key.form_oid) == (event.oid, form.oid)]

@@ -237,7 +237,17 @@ class Summary:
 
 
 @dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check says when it does not hold; `hard`: it stops the save."""
+
+    text: str
+    hard: bool
+
+
+@dataclass(frozen=True, slots=True)
 class FormView:
+    """A form. `computed` are the questions that the program answers, `checked` what it looks at in the others: both for the help."""
+
     oid: str
     label: str
     help: str
@@ -247,6 +257,8 @@ class FormView:
     unsaved: bool
     version: int = 0
     why: Select | None = None
+    computed: tuple[str, ...] = ()
+    checked: tuple[Checked, ...] = ()
 
     @property
     def scans(self) -> bool:

@@ -18,6 +18,7 @@ from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.web.forms.bodymap import Earlier, body_map
 from trialcrf.web.forms.drawn import (
     Box,
+    Checked,
     Choice,
     FieldView,
     FormView,
@@ -107,6 +108,8 @@ def view(
         unsaved=posted is not None,
         version=seen,
         why=drawing.coded("why", "why", drawing.around.reasons, drawing.posted.reason) if several else None,
+        computed=tuple(item.label.in_(language) for _, item in form.items.values() if item.derive is not None),
+        checked=tuple(Checked(check.message.in_(language), check.severity is Severity.HARD) for check in form.checks),
     )
 
 

@@ -24,6 +24,7 @@ from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.visits import Asked, Line
 from trialcrf.web import guard
+from trialcrf.web.finding.recent import recent
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.oversight.waiting import asked_for
@@ -123,6 +124,7 @@ def day(study: str) -> str:
             others = [_serious(tx, definition, places)]
         numbers = [] if lists else [(one, _numbers(tx, definition, one)) for one in every]
         hold = stopping.notice(tx)
+        worked_on = [] if show else recent(tx, definition)
     chips = [Chip(Message(N_("Every site")), url_for("today.day", study=study, show=show or None), not wanted)] if len(every) > 1 else []
     for one in every if len(every) > 1 else ():
         label = Message(N_("Site %(site)s"), {"site": one.code})
@@ -132,6 +134,7 @@ def day(study: str) -> str:
         shell=shell(),
         crumbs=[Crumb(definition.title)] + ([Crumb(Message(N_("My day")), url_for("today.day", study=study))] if show else []),
         hold=hold,
+        worked_on=worked_on,
         heading=lists[0].label if show else Message(N_("My day")),
         chips=chips,
         lists=lists,
