@@ -66,46 +66,40 @@ def shown(study: str) -> str:
     definition: Study = g.place.published.study
     plates = dashboard.plates_of(g.session.actor, study)
     with guard.read() as tx:
-        view, places, large = _view(tx, definition)
+        view, choice, large = _view(tx, definition)
         found = gathering.figures(tx, definition, plates, view, _eyes, g.now) if view.conduct else {}
-    made = [found[plate] for plate in plates if plate in found]
-    drawn = _drawings(made, wait="drawn" in request.args)
+    there = [plate for plate in plates if plate in found]
+    drawn = _drawings([found[plate] for plate in there], wait="drawn" in request.args)
     lacking = any(one is None for one in drawn)
     asked = {name: value for name, value in request.args.items() if name == "site"}
-    mine = view.conduct if view.conduct else places
     return render_template(
         "dashboard/shown.html",
         shell=shell(),
         crumbs=[Crumb(definition.title)],
-        figures=[
-            _of(plate, found[plate], drawing) for plate, drawing in zip([plate for plate in plates if plate in found], drawn, strict=True)
-        ],
-        chips=_chips(study, places, mine, large),
-        scope=_scope(mine, view.whole),
-        days=sorted({one.today(g.now) for one in mine}),
+        figures=[_of(plate, found[plate], drawing) for plate, drawing in zip(there, drawn, strict=True)],
+        chips=_chips(study, choice, view.conduct),
+        scope=_scope(view),
+        days=sorted({one.today(g.now) for one in view.conduct}),
         drawn_url=url_for("dashboard.shown", study=study, drawn="1", **asked) if lacking else "",
         large=large and not view.clinical and bool(CLINICAL & set(plates)),
-        none=Message(N_("No site is open yet.")) if not places else None,
+        none=Message(N_("No site is open yet.")) if not view.conduct else None,
     )
 
 
 def _view(tx: Transaction, study: Study) -> tuple[gathering.View, list[Site], bool]:
     """Whose numbers: the sites of the person, or the one that is asked for; of a trial too large to be counted at once, the clinical
-    numbers of one site only. Returns the view, the sites that one may choose among, and whether the trial is so large."""
+    numbers of one site only. Returns the view, the sites that the person may choose among, and whether the trial is so large."""
     actor, every = g.session.actor, sites.all_of(tx, study.oid)
-    places = [one for one in every if _at(one, dashboard.scope(actor, study.oid, Plate.VISITS))]
-    clinical = [one for one in every if _at(one, dashboard.scope(actor, study.oid, Plate.EVENTS))]
+    conduct, clinical = (
+        [one for one in every if _at(one, dashboard.scope(actor, study.oid, plate))] for plate in (Plate.VISITS, Plate.EVENTS)
+    )
+    choice = conduct if dashboard.narrowed(actor, study.oid) else []
+    wanted = request.args.get("site", "")
+    if any(one.code == wanted for one in choice):
+        conduct, clinical = ([one for one in some if one.code == wanted] for some in (conduct, clinical))
     large = subjects.count(tx, study.oid, [one.code for one in clinical], but=study.products) > MOST
-    may_choose = dashboard.narrowed(actor, study.oid)
-    wanted = request.args.get("site", "") if may_choose else ""
-    if wanted:
-        places_of = [one for one in places if one.code == wanted] or places
-        clinical = [one for one in clinical if one.code == wanted] or clinical
-    else:
-        places_of = places
-    if large and len(clinical) > 1:
-        clinical = []
-    return gathering.View(places_of, clinical, len(places_of) == len(every)), places if may_choose else [], large
+    whole = len(conduct) == len(every)
+    return gathering.View(conduct, [] if large and len(clinical) > 1 else clinical, whole), choice, large
 
 
 def _at(one: Site, scope: Collection[str] | None) -> bool:
@@ -137,15 +131,16 @@ def _of(plate: Plate, figure: Figure, drawing: Markup | None) -> Shown:
     return Shown(figure, drawing, url_for(endpoint, study=g.place.published.study.oid), Message(label))
 
 
-def _scope(mine: Sequence[Site], whole: bool) -> Message:
-    if whole and len(mine) != 1:
+def _scope(view: gathering.View) -> Message:
+    """Whose numbers these are, for under the heading."""
+    if len(view.conduct) == 1:
+        return Message(N_("Site %(site)s"), {"site": view.conduct[0].code})
+    if view.whole:
         return Message(N_("All sites together"))
-    if len(mine) == 1:
-        return Message(N_("Site %(site)s"), {"site": mine[0].code})
-    return Message(N_("Sites %(sites)s together"), {"sites": tuple(one.code for one in mine)})
+    return Message(N_("Sites %(sites)s together"), {"sites": tuple(one.code for one in view.conduct)})
 
 
-def _chips(study: str, places: Sequence[Site], mine: Sequence[Site], large: bool) -> list[Chip]:
+def _chips(study: str, places: Sequence[Site], mine: Sequence[Site]) -> list[Chip]:
     """The sites as filters, where there are several and the person may read them one by one."""
     if len(places) < 2:
         return []

@@ -11,16 +11,14 @@ from datetime import date, timedelta
 from typing import Any
 
 from trialcrf.core.oversight.ageing import BUCKETS, bucket_of
-from trialcrf.core.packs.figure import INK, PALETTE, SHAPES, Figure, axis, counting, data, nothing, percent
+from trialcrf.core.packs.figure import INK, PALETTE, QUIET, SHAPES, Figure, axis, counting, data, nothing, percent
 from trialcrf.core.quality import Days
 from trialcrf.core.schedule import STATES, State
-from trialcrf.core.wording import N_, Message, Sayable
+from trialcrf.core.wording import N_, Message, Sayable, Words
 
 SCREEN = 300
 """The width of a plot in its own pixels, axes apart: on a telephone it is drawn as it is, and no letter is smaller than LETTERS."""
 HEIGHT = 170
-NAMES = 146
-"""The room for the names of visits beside a plot."""
 MARGIN = 36
 """The room for a share beside a bar."""
 LETTERS = 11
@@ -36,6 +34,21 @@ _COLOURS = {
     State.DUE_SOON: "#F0E442",
 }  # fmt: skip
 ALL_SITES = Message(N_("All sites"))
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How wide the names beside horizontal bars may be, and how high a bar is with the space around it."""
+
+    names: int
+    step: int
+
+    @property
+    def plot(self) -> int:
+        return SCREEN - self.names
+
+
+VISITS = Room(162, 18)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +109,9 @@ def enrolment(found: Sequence[Enrolments], sites: Sequence[str], today: date, pl
     ]
     target = plan.subjects if whole else None
     colours, shapes = [INK, *PALETTE], ["circle", *SHAPES[1:]]
-    legend: dict[str, Any] = {"title": None} if len(lines) > 1 else {"legend": None}
-    coloured = {"field": "line", "type": "nominal", "scale": {"domain": labels, "range": colours[: len(lines)]}, **legend}
-    shaped = {"field": "line", "type": "nominal", "scale": {"domain": labels, "range": shapes[: len(lines)]}, **legend}
+    key: dict[str, Any] = {"title": None} if len(lines) > 1 else {"legend": None}
+    coloured = {"field": "line", "type": "nominal", "scale": {"domain": labels, "range": colours[: len(lines)]}, **key}
+    shaped = {"field": "line", "type": "nominal", "scale": {"domain": labels, "range": shapes[: len(lines)]}, **key}
     x = {"field": "day", "type": "temporal", "scale": {"type": "utc"}, "axis": axis(None, format="%m/%Y", tickCount=4, labelOverlap=True)}
     y = {"field": "n", "type": "quantitative", "axis": counting(Message(N_("Subjects")), max(total, target or 0))}
     layers: list[dict[str, Any]] = [
@@ -231,7 +244,7 @@ def query_ages(opened: Days, answered: Days) -> Figure:
             counts[bucket_of(age)][place] += times
     labels = [_bucket(low, high) for low, high in BUCKETS]
     lines = [(label, list(zip(words, pair, strict=True))) for label, pair in zip(labels, counts, strict=True)]
-    spec = _stacked(lines, {"domain": list(words), "range": ["#E69F00", "#56B4E9"]}, Message(N_("Queries")))
+    spec = _stacked(lines, {"domain": list(words), "range": ["#E69F00", "#56B4E9"]}, Message(N_("Queries")), Room(110, 30))
     rows: list[tuple[object, ...]] = [(label, *pair, sum(pair)) for label, pair in zip(labels, counts, strict=True)]
     rows.append((Message(N_("Total")), opened.number, answered.number, opened.number + answered.number))
     told = {"open": opened.number, "answered": answered.number, "old": counts[-1][0] + counts[-1][1], "days": BUCKETS[-1][0] - 1}
@@ -244,7 +257,7 @@ def query_ages(opened: Days, answered: Days) -> Figure:
 
 
 def _median(days: Days) -> object:
-    return days.median if days.median is not None else Message(N_("none"))
+    return days.median if days.median is not None else Words({"": "–"})
 
 
 def _bucket(first: int, last: int | None) -> Message:
@@ -262,11 +275,13 @@ def pieces_of(label: Sayable, pieces: Sequence[tuple[Sayable, int]]) -> Iterator
             start += number
 
 
-def _stacked(lines: Sequence[tuple[Sayable, Sequence[tuple[Sayable, int]]]], scale: Mapping[str, Any], across: Sayable) -> dict[str, Any]:
+def _stacked(
+    lines: Sequence[tuple[Sayable, Sequence[tuple[Sayable, int]]]], scale: Mapping[str, Any], across: Sayable, room: Room = VISITS
+) -> dict[str, Any]:
     bars = [bar for label, pieces in lines for bar in pieces_of(label, pieces)]
     most = max(bar["to"] for bar in bars)
-    told = [bar for bar in bars if bar["n"] * (SCREEN - NAMES) >= LETTERS * len(str(bar["n"])) * most]
-    return _drawn(bars, [label for label, _ in lines], scale, counting(across, most), told)
+    told = [bar for bar in bars if bar["n"] * room.plot >= LETTERS * len(str(bar["n"])) * most]
+    return _drawn(bars, [label for label, _ in lines], scale, counting(across, most), told, room)
 
 
 def _drawn(
@@ -275,12 +290,13 @@ def _drawn(
     scale: Mapping[str, Any],
     across: Mapping[str, Any],
     told: Sequence[Mapping[str, Any]],
+    room: Room = VISITS,
 ) -> dict[str, Any]:
     """Horizontal bars in pieces, a line each, with the numbers of those that have room for it. `across` is the axis, with its scale."""
     bounds = {"scale": across["scale"]} if "scale" in across else {}
     return {
-        "width": SCREEN - NAMES,
-        "height": {"step": 18},
+        "width": room.plot,
+        "height": {"step": room.step},
         "data": data(bars),
         "encoding": {
             "y": {
@@ -288,12 +304,12 @@ def _drawn(
                 "type": "nominal",
                 "sort": list(labels),
                 "scale": {"domain": list(labels)},
-                "axis": axis(None, labelLimit=NAMES),
+                "axis": axis(None, labelLimit=room.names),
             }
         },
         "layer": [
             {
-                "mark": {"type": "bar", "stroke": "#ffffff", "strokeWidth": 0.7, "height": {"band": 0.82}},
+                "mark": {"type": "bar", "stroke": QUIET, "strokeWidth": 0.7, "height": {"band": 0.82}},
                 "encoding": {
                     "x": {
                         "field": "from",
@@ -307,7 +323,7 @@ def _drawn(
                         "type": "nominal",
                         "title": None,
                         "scale": scale,
-                        "legend": {"symbolType": "square", "columns": 3},
+                        "legend": legend(len(labels) * room.step + 46, -room.names, 3),
                     },
                 },
             },
@@ -321,6 +337,12 @@ def _drawn(
             },
         ],
     }
+
+
+def legend(below: int, left: int, columns: int) -> dict[str, Any]:
+    """Squares below the axis, from the left edge of everything: beside a plot they would make the whole drawing smaller."""
+    place = {"orient": "none", "direction": "horizontal", "legendX": left, "legendY": below}
+    return {"symbolType": "square", "columns": columns, **place}
 
 
 def _month_ends(first: date, today: date) -> Iterator[date]:

@@ -11,8 +11,8 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
-from trialcrf.core.packs.figure import Figure, axis, counting, data, level_scale, nothing
-from trialcrf.core.packs.figures_conduct import HEIGHT, LETTERS, PIECE, SCREEN, pieces_of
+from trialcrf.core.packs.figure import QUIET, Figure, axis, counting, data, level_scale, nothing
+from trialcrf.core.packs.figures_conduct import HEIGHT, LETTERS, PIECE, SCREEN, legend, pieces_of
 from trialcrf.core.packs.tables import Level
 from trialcrf.core.safety.event import AdverseEvent
 from trialcrf.core.wording import N_, Message, Sayable, Words
@@ -37,25 +37,25 @@ def events(found: Sequence[AdverseEvent], levels: Sequence[Level], today: date, 
     for (start, end), each in zip(periods, counts, strict=True):
         pieces = [(level.label, each[at]) for at, level in enumerate(levels)]
         bars += [{**bar, "at": _period(start, end)} for bar in pieces_of(Words(), pieces)]
-    names = [_period(*one) for one in periods]
+    names, slanted = [_period(*one) for one in periods], len(periods) > 4
     height = HEIGHT
     x = {
         "field": "at",
         "type": "nominal",
         "sort": names,
         "scale": {"domain": names},
-        "axis": axis(None, labelAngle=-45 if len(periods) > 4 else 0, labelOverlap=True),
+        "axis": axis(None, labelAngle=-45 if slanted else 0, labelOverlap=True),
     }
     spec = {
         "width": SCREEN, "height": height, "data": data(bars), "encoding": {"x": x},
         "layer": [
             {
-                "mark": {"type": "bar", "stroke": "#ffffff", "strokeWidth": 0.7},
+                "mark": {"type": "bar", "stroke": QUIET, "strokeWidth": 0.7},
                 "encoding": {
                     "y": {"field": "from", "type": "quantitative", "axis": counting(Message(N_("Events")), most)}, "y2": {"field": "to"},
                     "color": {
                         "field": "level", "type": "nominal", "title": Message(N_("Severity")), "scale": level_scale(levels),
-                        "legend": {"symbolType": "square", "columns": 3},
+                        "legend": legend(HEIGHT + (60 if slanted else 28), -34, 2),
                     },
                 },
             },
@@ -69,7 +69,7 @@ def events(found: Sequence[AdverseEvent], levels: Sequence[Level], today: date, 
         ],
     }  # fmt: skip
     undated = len(found) - len(dated)
-    heads = (Message(N_("From")), Message(N_("To")), Message(N_("Events")), *(level.label for level in levels))
+    heads = (Message(N_("First day")), Message(N_("Last day")), Message(N_("Events")), *(level.label for level in levels))
     rows: list[tuple[object, ...]] = [
         (start, end, sum(each.values()), *(each[at] for at in range(len(levels))))
         for (start, end), each in zip(periods, counts, strict=True)
