@@ -8,11 +8,15 @@ from collections.abc import Sequence
 from threading import Lock
 
 from trialcrf.external import child, svg
+from trialcrf.external.markup import CannotDraw
 
 LETTERS = 11
 """The size of letters on a screen, in pixels of the drawing; on a telephone a drawing is shown in its own size."""
 MOST = 200
 """Drawings that are kept, some twenty kilobytes each. They are in memory alone: what they show is clinical data."""
+
+LOOKS = 60
+"""How often a drawing is waited for, half a second each: somebody holds the line meanwhile."""
 
 _KEPT: OrderedDict[str, str] = OrderedDict()
 _LOCK = Lock()
@@ -37,7 +41,7 @@ def draw(figures: Sequence[object], language: str) -> list[str]:
     with _DRAWING:
         lacking = [one for one in figures if kept(one, language) is None]
         if lacking:
-            drawn = child.run(svg.draw_all, lacking, language, LETTERS)
+            drawn = _drawn(lacking, language)
             with _LOCK:
                 for one, text in zip(lacking, drawn, strict=True):
                     _KEPT[svg.fingerprint(one, language, LETTERS)] = _shown(text)
@@ -46,7 +50,22 @@ def draw(figures: Sequence[object], language: str) -> list[str]:
     return [kept(one, language) or "" for one in figures]
 
 
+def _drawn(figures: Sequence[object], language: str) -> list[str]:
+    patience = iter(range(LOOKS))
+    try:
+        found: list[str] = child.run(svg.draw_all, figures, language, LETTERS, wanted=lambda: next(patience, None) is not None)
+    except child.Cancelled:
+        raise CannotDraw("the drawing took too long") from None
+    return found
+
+
 def _shown(text: str) -> str:
     """As a picture in a page: it is one image, whose parts say nothing by themselves, least of all in English."""
     plain = _ROLES.sub("", text)
     return plain.replace("<svg ", '<svg role="img" focusable="false" ', 1)
+
+
+def forget() -> None:
+    """Nothing is kept any more."""
+    with _LOCK:
+        _KEPT.clear()
