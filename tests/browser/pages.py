@@ -267,14 +267,10 @@ def a_question(program: Program) -> str:
 
 
 def drawn_by_itself(person: Person) -> None:
-    """The page brings its pictures when they are drawn, and then says no more that they are not."""
+    """The page brings its pictures when they are drawn, and then says no more that they are not; every table is opened."""
     person.page.locator(".waits").first.wait_for(state="detached")
     assert person.page.locator('.drawing svg[role="img"]').count() >= 4
     assert not person.page.locator("#drawing:visible").count()
-
-
-def with_tables(person: Person) -> None:
-    """Every table beside a figure is opened."""
     for one in person.page.locator(".plate summary").all():
         one.click()
 
@@ -500,7 +496,6 @@ PAGES = (
     Known("quality.shown", "cora", f"{LIST}/quality"),
     Known("quality.shown", "dana", f"{LIST}/quality"),
     Known("dashboard.shown", "cora", f"{LIST}/dashboard", then=drawn_by_itself),
-    Known("dashboard.shown", "sam", f"{LIST}/dashboard?drawn=1", then=with_tables),
     Known("dictionaries.shown", "cora", f"{LIST}/dictionaries/ctcae/search?q=reaction"),
     Known("laboratory.listed", "dana", f"{LIST}/laboratories?copy={{}}", made=limits_of_a_laboratory),
     Known("laboratory.listed", "dana", f"{LIST}/laboratories", then=refused),
