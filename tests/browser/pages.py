@@ -268,6 +268,15 @@ def a_question(program: Program) -> str:
         return str(queries.ask(tx, subject, queries.Asked(key, form_id, Place("BIRTH_MONTH"), "1 2", "cora", date(2020, 1, 1))))
 
 
+def drawn_by_itself(person: Person) -> None:
+    """The page brings its pictures when they are drawn, and then says no more that they are not; every table is opened."""
+    person.page.locator(".waits").first.wait_for(state="detached")
+    assert person.page.locator('.drawing svg[role="img"]').count() >= 4
+    assert not person.page.locator("#drawing:visible").count()
+    for one in person.page.locator(".plate summary").all():
+        one.click()
+
+
 def cancelled_together(person: Person) -> None:
     person.page.locator('input[name="query"]').last.check()
     person.page.locator("#act").select_option("cancel")
@@ -509,6 +518,7 @@ PAGES = (
     Known("find.shown", "cora", "/find?q=01-003+12"),
     Known("glossary.shown", "lara", "/glossary"),
     Known("first_day.shown", "ivan", "/first-day"),
+    Known("dashboard.shown", "cora", f"{LIST}/dashboard", then=drawn_by_itself),
     Known("dictionaries.shown", "cora", f"{LIST}/dictionaries/ctcae/search?q=reaction"),
     Known("laboratory.listed", "dana", f"{LIST}/laboratories?copy={{}}", made=limits_of_a_laboratory),
     Known("laboratory.listed", "dana", f"{LIST}/laboratories", then=refused),

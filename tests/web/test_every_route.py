@@ -340,7 +340,7 @@ SEARCHED = [
     "trail?form=DSEROLOGY", "trail?form=DONORLINK", "trail?subject=D-01-001", "people/dana/trail",
     "queries?state=all", "queries?state=all&subject=D", "queries?state=all&who=-nobody", "queries/ageing",
     "subjects?kind=donor", "subjects?q=01", "subjects.csv?kind=donor", "calendar?view=agenda", "today?show=overdue", "today?show=due",
-    "requests", "locks", "reports", "casebooks", "signing", "inventory.csv", "quality", "cases", "monitoring", "trace?q=LOT01",
+    "requests", "locks", "reports", "casebooks", "signing", "inventory.csv", "quality", "dashboard", "cases", "monitoring", "trace?q=LOT01",
     "trace?q=R-01-001", "dictionaries/ctcae?q=Zz", "delegation", "laboratories",
 ]  # fmt: skip
 """Lists and searches, by what one can ask of them; words in braces are those of the other readers."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any, Literal
@@ -24,6 +26,9 @@ _FORMATS: Mapping[str, dict[str, Any]] = {
 }
 _TIMES: Mapping[str, Literal["fr-FR", "en-GB"]] = {"fr": "fr-FR", "en": "en-GB"}
 """Locales that the library carries within itself."""
+
+PRINTED = 9
+"""The size of letters in documents, in pixels of the drawing."""
 
 _INK, _QUIET, _LINE = "#14222e", "#4a5b69", "#d5dee5"
 _CONFIG: Mapping[str, Any] = {
@@ -50,17 +55,17 @@ class CannotPlot(ValueError):
     """A figure that cannot be drawn, with why."""
 
 
-def draw(figure: object, language: str) -> str:
+def draw(figure: object, language: str, letters: int = PRINTED) -> str:
     """The figure as an SVG with a title and a description, in this language; empty where the figure has nothing to draw.
 
     `figure` is a core.packs.figure.Figure or its twin of plain JSON. Equal figures give equal texts: nothing of the machine is in
-    them, nothing is fetched. Raises CannotPlot.
+    them, nothing is fetched. `letters` is the size of those of axes and legends, in pixels of the drawing. Raises CannotPlot.
     """
     spec = _part(figure, "spec")
     if not spec:
         return ""
     words = Language(language)
-    made = {**_said(spec, words), "config": _CONFIG, "$schema": "https://vega.github.io/schema/vega-lite/v5.json"}
+    made = {**_said(spec, words), "config": _config(letters), "$schema": "https://vega.github.io/schema/vega-lite/v5.json"}
     if "url" in _keys(made):
         raise CannotPlot("a figure brings its own data: it may name no address")
     try:
@@ -76,6 +81,31 @@ def draw(figure: object, language: str) -> str:
     return _named(
         drawn, str(_part(figure, "oid")), words.say(_reading(_part(figure, "title"))), words.say(_reading(_part(figure, "description")))
     )
+
+
+def has_drawing(figure: object) -> bool:
+    """Whether there is anything to draw: a figure without data says so in words."""
+    return bool(_part(figure, "spec"))
+
+
+def draw_all(figures: Sequence[object], language: str, letters: int) -> list[str]:
+    """Several at once, as a process of its own does it. Raises CannotPlot."""
+    return [draw(one, language, letters) for one in figures]
+
+
+def fingerprint(figure: object, language: str, letters: int) -> str:
+    """SHA-256 of everything that the drawing is made from: equal ones are one drawing."""
+    words = Language(language)
+    said = [words.say(_reading(_part(figure, name))) for name in ("title", "description")]
+    told = [_part(figure, "oid"), _said(_part(figure, "spec"), words), said, language, letters, VEGA_LITE, vl_convert.__version__]
+    return hashlib.sha256(json.dumps(told, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
+
+
+def _config(letters: int) -> dict[str, Any]:
+    """The look of every figure, with letters of this size where a figure gives them none of their own."""
+    sizes = dict.fromkeys(("labelFontSize", "titleFontSize"), letters)
+    parts = {name: {**_CONFIG[name], **sizes} for name in ("axis", "legend", "header")}
+    return {**_CONFIG, **parts, "text": {**_CONFIG["text"], "fontSize": letters}}
 
 
 def revived(value: object) -> object:

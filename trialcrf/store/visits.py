@@ -66,6 +66,12 @@ def count(tx: Transaction, asked: Asked) -> int:
     return int(tx.read(_where(select(func.count()).select_from(_JOINED), asked)).scalar_one())
 
 
+def by_event(tx: Transaction, asked: Asked) -> dict[str, int]:
+    """How many visits there are of each event that has any."""
+    statement = _where(select(visit.c.event_oid, func.count()).select_from(_JOINED), asked)
+    return {row[0]: int(row[1]) for row in tx.read(statement.group_by(visit.c.event_oid))}
+
+
 def all_of(tx: Transaction, asked: Asked, offset: int = 0, limit: int | None = None) -> list[Line]:
     """The visits, the one whose window ends first at the top; those of people who take part no more come after all others."""
     order = (visit.c.course == LEFT, visit.c.closes, subject.c.key, visit.c.event_oid)

@@ -124,6 +124,7 @@ OF_STUDY: tuple[tuple[str, tuple[Way, ...]], ...] = (
             Way(N_("My day"), "today.day", "day.read", _overdue, N_("visits are overdue")),
             Way(N_("Subjects"), "subjects.matrix", "subject.list"),
             Way(N_("Calendar"), "calendar.shown", "subject.list"),
+            Way(N_("Dashboard"), "dashboard.shown", "quality.read"),
             Way(N_("Batches of cells"), "batches.listed", "cell.read", where=lambda study: study.cells is not None),
         ),
     ),

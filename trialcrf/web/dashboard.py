@@ -1,0 +1,151 @@
+"""The dashboard: figures of how the trial goes, by the roles of who reads, each with the table of its numbers."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+from flask import Blueprint, g, render_template, request, url_for
+from markupsafe import Markup
+
+from trialcrf.actions.records import dashboard as gathering
+from trialcrf.core import dashboard
+from trialcrf.core.dashboard import CLINICAL, Plate
+from trialcrf.core.definition.model import Study
+from trialcrf.core.packs.figure import Figure
+from trialcrf.core.wording import N_, Message
+from trialcrf.external import pictures
+from trialcrf.external.markup import CannotDraw
+from trialcrf.store import sites, subjects
+from trialcrf.store.sites import Site
+from trialcrf.store.transaction import Transaction
+from trialcrf.web import guard
+from trialcrf.web.frame import shell
+from trialcrf.web.guard import page
+from trialcrf.web.page import Chip, Crumb
+
+blueprint = Blueprint("dashboard", __name__)
+log = logging.getLogger(__name__)
+
+MOST = 2500
+"""Subjects of whom the clinical figures are counted while somebody waits, as on the page of site quality: above it, a site at a time."""
+
+TALL = 10
+"""Lines of a figure that are more than the height of others."""
+
+ONWARD: Mapping[Plate, tuple[str, str, str]] = {
+    Plate.ENROLMENT: ("subjects.matrix", "subject.list", N_("Subjects")),
+    Plate.VISITS: ("today.day", "subject.list", N_("My day")),
+    Plate.COMPLETENESS: ("subjects.matrix", "subject.list", N_("Subjects")),
+    Plate.QUERIES: ("queries.listed", "query.read", N_("Queries")),
+    Plate.EVENTS: ("cases.listed", "case.read", N_("Serious events")),
+}
+"""Where somebody goes on from a figure: page, verb, its name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A figure on the page: `drawing` is None while it is not drawn yet; `failed`: it could not be drawn, its table tells the numbers."""
+
+    figure: Figure
+    drawing: Markup | None
+    link: str = ""
+    link_label: Message | None = None
+
+    @property
+    def is_tall(self) -> bool:
+        """Whether a line of it for each of many visits makes it twice as tall as others: the page then gives it two places."""
+        return self.figure.oid in (Plate.VISITS, Plate.COMPLETENESS) and len(self.figure.rows) > TALL
+
+
+@page(blueprint, "/studies/<study>/dashboard", "quality.read")
+def shown(study: str) -> str:
+    """The numbers at once. Where a drawing is not there yet the page says so, and asks again for itself (or, without script, offers to)
+    with `drawn`: then it is answered when everything is drawn."""
+    definition: Study = g.place.published.study
+    plates = dashboard.plates_of(g.session.actor, study)
+    with guard.read() as tx:
+        view, choice, large = _view(tx, definition)
+        found = gathering.figures(tx, definition, plates, view, _eyes, g.now) if view.conduct else {}
+    there = [plate for plate in plates if plate in found]
+    drawn = _drawings([found[plate] for plate in there], wait="drawn" in request.args)
+    lacking = any(one is None for one in drawn)
+    asked = {name: value for name, value in request.args.items() if name == "site"}
+    return render_template(
+        "dashboard/shown.html",
+        shell=shell(),
+        crumbs=[Crumb(definition.title)],
+        figures=[_of(plate, found[plate], drawing) for plate, drawing in zip(there, drawn, strict=True)],
+        chips=_chips(study, choice, view.conduct),
+        scope=_scope(view),
+        days=sorted({one.today(g.now) for one in view.conduct}),
+        drawn_url=url_for("dashboard.shown", study=study, drawn="1", **asked) if lacking else "",
+        large=large and not view.clinical and bool(CLINICAL & set(plates)),
+        none=Message(N_("No site is open yet.")) if not view.conduct else None,
+    )
+
+
+def _view(tx: Transaction, study: Study) -> tuple[gathering.View, list[Site], bool]:
+    """Whose numbers: the sites of the person, or the one that is asked for; of a trial too large to be counted at once, the clinical
+    numbers of one site only. Returns the view, the sites that the person may choose among, and whether the trial is so large."""
+    actor, every = g.session.actor, sites.all_of(tx, study.oid)
+    conduct, clinical = (
+        [one for one in every if _at(one, dashboard.scope(actor, study.oid, plate))] for plate in (Plate.VISITS, Plate.EVENTS)
+    )
+    choice = conduct if dashboard.narrowed(actor, study.oid) else []
+    wanted = request.args.get("site", "")
+    if any(one.code == wanted for one in choice):
+        conduct, clinical = ([one for one in some if one.code == wanted] for some in (conduct, clinical))
+    large = subjects.count(tx, study.oid, [one.code for one in clinical], but=study.products) > MOST
+    whole = len(conduct) == len(every)
+    return gathering.View(conduct, [] if large and len(clinical) > 1 else clinical, whole), choice, large
+
+
+def _at(one: Site, scope: Collection[str] | None) -> bool:
+    return scope is None or one.code in scope
+
+
+def _eyes(site: Site) -> Collection[str]:
+    return dashboard.eyes(g.session.actor, site.study_oid, site.code)
+
+
+def _drawings(figures: Sequence[Figure], wait: bool) -> list[Markup | None]:
+    """Each as it is kept; `wait`: what is not is drawn now. What cannot be drawn is empty: the page says so, and has the numbers."""
+    language = g.language.code
+    kept = [pictures.kept(one, language) for one in figures]
+    if wait and None in kept:
+        guard.end_view()  # No transaction stays open while a picture is drawn.
+        try:
+            kept = list(pictures.draw(figures, language))
+        except CannotDraw:
+            log.exception("a figure of the dashboard could not be drawn")
+            kept = [one or "" for one in kept]
+    return [None if one is None else Markup(one) for one in kept]
+
+
+def _of(plate: Plate, figure: Figure, drawing: Markup | None) -> Shown:
+    endpoint, verb, label = ONWARD.get(plate, ("", "", ""))
+    if not endpoint or not guard.may_here(verb):
+        return Shown(figure, drawing)
+    return Shown(figure, drawing, url_for(endpoint, study=g.place.published.study.oid), Message(label))
+
+
+def _scope(view: gathering.View) -> Message:
+    """Whose numbers these are, for under the heading."""
+    if len(view.conduct) == 1:
+        return Message(N_("Site %(site)s"), {"site": view.conduct[0].code})
+    if view.whole:
+        return Message(N_("All sites together"))
+    return Message(N_("Sites %(sites)s together"), {"sites": tuple(one.code for one in view.conduct)})
+
+
+def _chips(study: str, places: Sequence[Site], mine: Sequence[Site]) -> list[Chip]:
+    """The sites as filters, where there are several and the person may read them one by one."""
+    if len(places) < 2:
+        return []
+    every = Chip(Message(N_("All sites together")), url_for("dashboard.shown", study=study), len(mine) > 1)
+    return [every] + [
+        Chip(Message(N_("Site %(site)s"), {"site": one.code}), url_for("dashboard.shown", study=study, site=one.code), [one] == [*mine])
+        for one in places
+    ]
