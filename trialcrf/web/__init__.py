@@ -57,7 +57,7 @@ from trialcrf.web.administration import (
     metrics,
 )
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
-from trialcrf.web.forms import entry, history, labview, threads
+from trialcrf.web.forms import entry, history, labview, results, threads
 from trialcrf.web.frame import done_notices, shell
 from trialcrf.web.oversight import (
     access,
@@ -128,6 +128,7 @@ BLUEPRINTS = (
     reminders,
     reports,
     requests,
+    results,
     review,
     signing,
     specification,

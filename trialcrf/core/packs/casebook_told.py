@@ -123,6 +123,7 @@ WORDS: Mapping[tuple[str, str], str] = {
     ("form", "review"): N_("Queries worked on"),
     ("form", "migrate"): N_("Form moved to another definition version"),
     ("late_entry", "late_entry"): N_("Entered late, from paper"),
+    ("file_entry", "file_entry"): N_("Taken from a file"),
     ("comment", "comment"): N_("Comment"),
     ("visit_comment", "comment"): N_("Comment"),
     ("query", "create"): N_("Query"),
@@ -188,7 +189,7 @@ class Trail:
         return self.forms.get(self._form_id(one.entity, one.entity_id, one.place) or 0)
 
     def _form_id(self, entity: str, entity_id: str, place: str) -> int | None:
-        if entity in ("form", "comment", "verification", "late_entry"):
+        if entity in ("form", "comment", "verification", "late_entry", "file_entry"):
             return int(entity_id) if entity_id.isdecimal() else None
         said = self.created.get((entity, entity_id))
         if entity == "query" and isinstance(said, dict):

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Blueprint, abort, g, render_template, url_for
 
-from trialcrf.actions import Impossible, enter
+from trialcrf.actions import Impossible, enter, take_results
 from trialcrf.actions.oversight import late_entry
 from trialcrf.core.access import ROLES
 from trialcrf.core.boxes import raw_of
@@ -50,6 +50,7 @@ _OPS = {
     "modify": N_("Changed after the query was closed"),
     "comment": N_("Comment"),
     "late_entry": N_("Entered late, from paper of"),
+    "file_entry": N_("Taken from a file"),
 }
 _MOVES = frozenset({"open", "answer", "accept", "reject", "resolve", "cancel", "reopen", "modify", "assign", "due"})
 ON_A_PAGE = 100
@@ -155,7 +156,8 @@ def gather(tx: Transaction, which: Subject, form_id: int, at: Place | None) -> l
     asked = [one for one in queries.of_form(tx, form_id) if talks or not one.by_person]
     found += _of_queries(tx, [one for one in asked if _belongs(at, one.place)])
     if at is None or not (at.item or at.row):
-        found += [Told(past, None) for past in audit.history(tx.connection, late_entry.ENTITY, str(form_id))]
+        for entity in (late_entry.ENTITY, take_results.ENTITY):
+            found += [Told(past, None) for past in audit.history(tx.connection, entity, str(form_id))]
     return _in_order(found)
 
 
@@ -222,6 +224,8 @@ def _line(study: Study, form_def: FormDef | None, told: Told, with_label: bool) 
         now = (Message(WITHHELD) if refused.get("withheld") else refused.get("typed", ""),)
     elif past.op == late_entry.ENTITY:
         now = (Message("%(day)s", {"day": date.fromisoformat(json.loads(past.new or "{}")["paper_on"])}),)
+    elif past.op == take_results.ENTITY:
+        now = (json.loads(past.new or "{}")["text"],)
     elif past.op == "comment":
         said = past.new if past.new is not None else Message(N_("Taken out: it told who somebody is."))
     elif past.op == "open" and told.query is not None and told.query.by_person:
