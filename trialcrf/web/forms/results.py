@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import binascii
 from base64 import b64decode, b64encode
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 from flask import Blueprint, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -85,6 +87,7 @@ class Row:
 
     line: Line
     visit: Sayable | str
+    day: date | None
     url: str
     recorded: str
     high: str
@@ -250,11 +253,17 @@ def _page(
         plan=plan,
         seen=plan.digest() if plan else "",
         rows=[_row(study, one) for one in plan.lines] if plan else [],
-        counts=[(one, Message(word), sum(line.outcome is one for line in plan.lines)) for one, word in WORDS.items()] if plan else [],
+        counts=_counts(plan) if plan else [],
         wrong=wrong or [],
         done=done,
         problem=problem,
     )
+
+
+def _counts(plan: Plan) -> list[tuple[Outcome, Message, int]]:
+    """How many lines have each outcome that there is."""
+    found = Counter(line.outcome for line in plan.lines)
+    return [(one, Message(word), found[one]) for one, word in WORDS.items() if found[one]]
 
 
 def _offer(box: SelectField, words: Mapping[str, str], used: str) -> None:
@@ -295,7 +304,8 @@ def _row(study: Study, line: Line) -> Row:
         )  # fmt: skip
     recorded, high = (f"{_number(text)} {unit}".strip() if text else "" for text in (reading.text, reading.high))
     visit: Sayable | str = event.label if event else reading.visit
-    return Row(line, visit, url, recorded, high, _number(line.stands), Message(WORDS[line.outcome]))
+    day = date.fromisoformat(reading.day) if reading.day else None
+    return Row(line, visit, day, url, recorded, high, _number(line.stands), Message(WORDS[line.outcome]))
 
 
 def _number(text: str) -> str:
