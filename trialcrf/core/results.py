@@ -48,7 +48,7 @@ def units_of(group: ItemGroupDef, item: ItemDef) -> tuple[str, ...]:
     """The units that an item can be recorded in: its own, or the codes of the unit item that belongs to it."""
     if item.unit:
         return (item.unit,)
-    beside = _beside(group, item).get(_UNIT)
+    beside = beside_of(group, item).get(_UNIT)
     return tuple(code.code for code in beside.codelist.items) if beside is not None and beside.codelist else ()
 
 
@@ -66,7 +66,7 @@ def results(form: FormDef, document: Document) -> Iterator[Result]:
                 analyte = analyte_of(item)
                 if not analyte or item.type not in (DataType.DECIMAL, DataType.INTEGER) or not _text(answers.get(item.oid)):
                     continue
-                beside = {alias: _text(answers.get(one.oid)) for alias, one in _beside(group, item).items()}
+                beside = {alias: _text(answers.get(one.oid)) for alias, one in beside_of(group, item).items()}
                 place = Place(item.oid, group.oid, row_id) if row_id else Place(item.oid)
                 day = (_row_day(group, answers) if row_id else "") or of_form
                 yield Result(
@@ -89,7 +89,7 @@ def exact_day(text: str) -> date | None:
     return days.earliest if days.exact else None
 
 
-def _beside(group: ItemGroupDef, item: ItemDef) -> dict[str, ItemDef]:
+def beside_of(group: ItemGroupDef, item: ItemDef) -> dict[str, ItemDef]:
     """The items between this result and the next one of its group, by what they tell of it: as they stand on paper, value first."""
     found: dict[str, ItemDef] = {}
     after = group.items[group.items.index(item) + 1 :]

@@ -15,7 +15,7 @@ from trialcrf.store.audit import Past
 from trialcrf.store.models import account, attachment, case_entry, form, four_eyes, grant, query, safety_case, subject
 from trialcrf.store.transaction import Transaction
 
-IN_FORM = frozenset({"form", "comment", "verification", "late_entry", "entry_time"})
+IN_FORM = frozenset({"form", "comment", "verification", "late_entry", "entry_time", "file_entry"})
 """Entities whose id is that of a form, and whose place is one of it."""
 
 Key = tuple[str, int]

@@ -62,7 +62,7 @@ from trialcrf.web.administration import (
 )
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
 from trialcrf.web.finding import shown  # noqa: F401 (it adds its route)
-from trialcrf.web.forms import drafts, entry, history, labview, threads
+from trialcrf.web.forms import drafts, entry, history, labview, results, threads
 from trialcrf.web.frame import done_notices, shell
 from trialcrf.web.oversight import (
     access,
@@ -138,6 +138,7 @@ BLUEPRINTS = (
     reminders,
     reports,
     requests,
+    results,
     review,
     signing,
     specification,

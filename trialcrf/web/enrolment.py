@@ -17,6 +17,7 @@ from trialcrf.store import forms, queries, sites
 from trialcrf.store.definitions import Published
 from trialcrf.web import guard
 from trialcrf.web.casebooks import casebook_crumb, subject_url
+from trialcrf.web.forms import pasting
 from trialcrf.web.forms.entry import Tried, applying, typed_of
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.references import references_of
@@ -58,6 +59,9 @@ def save(study: str, kind: str, site: str) -> Response | tuple[str, int]:
     definition, where = _here(kind), g.place.site
     posted = answers(definition, request.form)
     sent = typed_of(posted)
+    filled = pasting.fill(definition, posted, request.form, where.zone)
+    if filled is not None:
+        return _enrol_page(kind, Tried(filled.posted, filled.findings, closed=filled.refused)), 422 if filled.refused else 200
     if posted.act in ("add", "drop", "update"):
         return _enrol_page(kind, Tried(posted)), 200
     token = request.form.get("once", "")[:64]

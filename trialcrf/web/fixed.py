@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date
 
-from wtforms import EmailField, Form, FormField, HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
+from wtforms import EmailField, FileField, Form, FormField, HiddenField, PasswordField, RadioField, SelectField, StringField, TextAreaField
 
 from trialcrf.actions import Impossible
 from trialcrf.actions.oversight.review_trail import Period
@@ -127,6 +127,15 @@ class DelegationEndForm(DayForm):
 class AccessReviewForm(Form):
     password = PasswordField(N_("Password"), render_kw={"autocomplete": "current-password"})
     seen = HiddenField()
+
+
+class ResultsForm(Form):
+    """A file of laboratory results, and how it is read; its columns and codes are asked by the page itself."""
+
+    file = FileField(N_("File"), render_kw={"accept": ".csv,.txt,.tsv"})
+    encoding = SelectField(N_("Encoding"), validate_choice=False)
+    separator = SelectField(N_("Columns are separated by"), validate_choice=False)
+    decimals = SelectField(N_("Decimals stand behind a"), validate_choice=False)
 
 
 class ReasonForm(Form):

@@ -9,6 +9,7 @@ from flask import g, request, url_for
 
 from trialcrf.core.access import VERBS, may
 from trialcrf.core.definition.model import Study
+from trialcrf.core.results import RESULT
 from trialcrf.core.safety.stopping import rule_of
 from trialcrf.core.schedule import State
 from trialcrf.core.wording import N_, Message
@@ -87,6 +88,10 @@ def _link(label: str, endpoint: str, count: int | None = None, means: str = "", 
     return NavLink(Message(label), url, current, count, Message(means) if means else None, bool(count))
 
 
+def _has_results(study: Study) -> bool:
+    return next(study.forms_with(RESULT), None) is not None
+
+
 def _overdue(tx: Transaction, study: Study) -> int | None:
     """The overdue visits at the person's sites."""
     if not may(g.session.actor, "subject.list", study.oid):
@@ -148,6 +153,7 @@ OF_STUDY: tuple[tuple[str, tuple[Way, ...]], ...] = (
                 where=lambda study: rule_of(study) is not None,
             ),
             Way(N_("Laboratories"), "laboratory.listed", "lab.read"),
+            Way(N_("Results from a file"), "results.where", "form.enter", where=_has_results),
         ),
     ),
     (

@@ -126,6 +126,7 @@ WORDS: Mapping[tuple[str, str], str] = {
     ("entry_time", "entry_time"): N_("First typed"),
     ("draft", "discard"): N_("What was typed was discarded"),
     ("draft", "expire"): N_("What was typed ended unsaved: nobody came back"),
+    ("file_entry", "file_entry"): N_("Taken from a file"),
     ("comment", "comment"): N_("Comment"),
     ("visit_comment", "comment"): N_("Comment"),
     ("query", "create"): N_("Query"),
@@ -191,7 +192,7 @@ class Trail:
         return self.forms.get(self._form_id(one.entity, one.entity_id, one.place) or 0)
 
     def _form_id(self, entity: str, entity_id: str, place: str) -> int | None:
-        if entity in ("form", "comment", "verification", "late_entry", "entry_time"):
+        if entity in ("form", "comment", "verification", "late_entry", "entry_time", "file_entry"):
             return int(entity_id) if entity_id.isdecimal() else None
         said = self.created.get((entity, entity_id))
         if entity == "query" and isinstance(said, dict):

@@ -207,6 +207,7 @@ class GroupView:
     rows: tuple[RowView, ...] = ()
     columns: tuple[Choice, ...] = ()
     asked_later: int = 0
+    pasted: str = ""
     body: BodyMap | None = None
 
     @property

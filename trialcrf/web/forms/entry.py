@@ -26,11 +26,12 @@ from trialcrf.web import guard, once
 from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.cells.ways import ways
 from trialcrf.web.fixed import ReasonForm
-from trialcrf.web.forms import beginning, drafts, labview, late, onward, threads, visit
+from trialcrf.web.forms import beginning, drafts, labview, late, onward, pasting, threads, visit
 from trialcrf.web.forms.bodymap import before_of, earlier_of
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.history import lines_of
 from trialcrf.web.forms.lookup import lookups_of
+from trialcrf.web.forms.pasting import Filled
 from trialcrf.web.forms.references import references_of
 from trialcrf.web.forms.standing import confirmed, marks, proven, standing_findings
 from trialcrf.web.forms.unsaved import Beside, beside, unsaved
@@ -102,10 +103,12 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
     if not may_form(opened.form, "enter"):
         abort(403)
     posted = answers(opened.form, request.form)
-    if posted.act in ("add", "drop", "update"):
+    filled = pasting.fill(opened.form, posted, request.form, which.site.zone)
+    if filled is not None or posted.act in ("add", "drop", "update"):
+        filled = filled or Filled(posted)
         with guard.read() as tx:
-            document, _ = enter.preview(tx, g.place.published, which, key, typed_of(posted), g.now)
-        return _page(key, Tried(posted, (), document)), 200
+            document, _ = enter.preview(tx, g.place.published, which, key, typed_of(filled.posted), g.now)
+        return _page(key, Tried(filled.posted, filled.findings, document, closed=filled.refused)), 422 if filled.refused else 200
     sent, at = typed_of(posted), form_url(which, key)
     with guard.read() as tx:
         shut = closing.of_form(tx, which, key, opened.stored).whole

@@ -157,6 +157,7 @@ class _Drawing:
             rows=rows,
             columns=columns,
             asked_later=later,
+            pasted=self.posted.pasted.get(group.oid, ""),
             body=body_map(self.form, group, fields, self.document, around.earlier, self.editable) if mapped else None,
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from flask import Blueprint, abort, g, render_template, url_for
 
-from trialcrf.actions import Impossible, drafting, enter
+from trialcrf.actions import Impossible, drafting, enter, take_results
 from trialcrf.actions.oversight import late_entry
 from trialcrf.core.access import ROLES
 from trialcrf.core.boxes import raw_of
@@ -51,6 +51,7 @@ _OPS = {
     "comment": N_("Comment"),
     "late_entry": N_("Entered late, from paper of"),
     "entry_time": N_("First typed"),
+    "file_entry": N_("Taken from a file"),
 }
 _MOVES = frozenset({"open", "answer", "accept", "reject", "resolve", "cancel", "reopen", "modify", "assign", "due"})
 ON_A_PAGE = 100
@@ -156,7 +157,7 @@ def gather(tx: Transaction, which: Subject, form_id: int, at: Place | None) -> l
     asked = [one for one in queries.of_form(tx, form_id) if talks or not one.by_person]
     found += _of_queries(tx, [one for one in asked if _belongs(at, one.place)])
     if at is None or not (at.item or at.row):
-        for entity in (late_entry.ENTITY, drafting.ENTRY_TIME):
+        for entity in (late_entry.ENTITY, drafting.ENTRY_TIME, take_results.ENTITY):
             found += [Told(past, None) for past in audit.history(tx.connection, entity, str(form_id))]
     return _in_order(found)
 
@@ -226,6 +227,8 @@ def _line(study: Study, form_def: FormDef | None, told: Told, with_label: bool) 
         now = (Message("%(day)s", {"day": date.fromisoformat(json.loads(past.new or "{}")["paper_on"])}),)
     elif past.op == drafting.ENTRY_TIME:
         now = (Message("%(at)s", {"at": datetime.fromisoformat(json.loads(past.new or "{}")["begun_at"]).astimezone(g.place.site.zone)}),)
+    elif past.op == take_results.ENTITY:
+        now = (json.loads(past.new or "{}")["text"],)
     elif past.op == "comment":
         said = past.new if past.new is not None else Message(N_("Taken out: it told who somebody is."))
     elif past.op == "open" and told.query is not None and told.query.by_person:

@@ -9,6 +9,7 @@ Names of the fields of a study form (KEY is `ITEM`, or `GROUP.row.ITEM` within a
     ok.KEY.CHECK            the coded reason that confirms a value which a check doubts
     gone.GROUP.row          why a stored row is marked entered in error; blank keeps the row
     add, drop               buttons: one more row of GROUP; one row less, GROUP.newN (nothing was recorded of it)
+    paste.GROUP             rows copied from a spreadsheet (`web/forms/pasting.py`); its button is `paste`, and saves nothing
     act                     button: save, next or update (`update` draws the page again and saves nothing)
     version, token          the version the page was drawn from; the token of the session
 """
@@ -77,6 +78,7 @@ class Posted:
     reason: str = ""
     act: str = "save"
     adding: str = ""
+    pasted: Mapping[str, str] = field(default_factory=dict)  # by group, a text that was no rows: it is drawn again
     version: int | None = None
     token: str = ""
 

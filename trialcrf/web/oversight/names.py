@@ -29,7 +29,7 @@ BY_FORMS = frozenset({"enrolment", "entry", "vitals", "follow_up", "names"})
 """Areas whose texts are saved by a study form, where a name is a finding at its place, and the list itself."""
 
 _OF_ACCOUNTS = re.compile("password|username|^sign_in_")
-NOT_TEXTS = frozenset({"token", "seen", "next", "once", "version", REASON})
+NOT_TEXTS = frozenset({"token", "seen", "next", "once", "version", "carried_file", REASON})
 
 
 @page(blueprint, "/studies/<study>/names", VERB)
