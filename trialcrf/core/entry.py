@@ -161,6 +161,13 @@ def decide(
     )
 
 
+def told(refused: Sequence[Finding], others: Sequence[Finding]) -> tuple[Finding, ...]:
+    """What stops a save, then what else is found. What could not be read is no answer yet, but it is not a question that was forgotten."""
+    stopped = {finding.place for finding in refused}
+    beside = (one for one in others if one.severity is not Severity.HARD and not (one.check == "mandatory" and one.place in stopped))
+    return (*refused, *beside)
+
+
 def erase(
     form: FormDef, before: Document, place: Place, standing: Sequence[StandingQuery], context: Context, reason: str, prompted_by: str
 ) -> Decision:

@@ -57,7 +57,7 @@ from trialcrf.web.administration import (
     metrics,
 )
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
-from trialcrf.web.forms import drafts, entry, history, labview, threads
+from trialcrf.web.forms import checking, drafts, entry, history, labview, threads
 from trialcrf.web.frame import done_notices, shell
 from trialcrf.web.oversight import (
     access,
@@ -104,6 +104,7 @@ BLUEPRINTS = (
     dictionaries,
     eligibility,
     enrolment,
+    checking,
     drafts,
     entry,
     export,

@@ -195,7 +195,10 @@ class BodyMap:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """Items shown together. `asked_later` counts questions whose condition does not hold with the answers so far."""
+    """Items shown together. `asked_later` counts questions whose condition does not hold with the answers so far.
+
+    `conditional`: what is asked of it may change while one types.
+    """
 
     oid: str
     id: str
@@ -207,6 +210,7 @@ class GroupView:
     rows: tuple[RowView, ...] = ()
     columns: tuple[Choice, ...] = ()
     asked_later: int = 0
+    conditional: bool = False
     body: BodyMap | None = None
 
     @property
@@ -238,6 +242,8 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class FormView:
+    """The form of a page. `reasons` and `confirmations` are patterns of boxes, for what is found while the page stands."""
+
     oid: str
     label: str
     help: str
@@ -247,6 +253,8 @@ class FormView:
     unsaved: bool
     version: int = 0
     why: Select | None = None
+    reasons: Select | None = None
+    confirmations: Select | None = None
 
     @property
     def scans(self) -> bool:

@@ -14,9 +14,9 @@ from trialcrf.actions.enter import Opened, StaleSave, Typed
 from trialcrf.core import checks
 from trialcrf.core.access import may
 from trialcrf.core.checks import Context, Finding
-from trialcrf.core.definition.model import FormDef, Severity
+from trialcrf.core.definition.model import FormDef
 from trialcrf.core.document import Document, FormKey, Place
-from trialcrf.core.entry import BLANK, Refused
+from trialcrf.core.entry import BLANK, Refused, told
 from trialcrf.core.lock import Address, Level, Locked, item_address
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import cases, definitions, forms, queries, replay, subjects, verifications
@@ -65,7 +65,7 @@ class Tried:
 def form(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> str:
     key, which = FormKey(event, form, repeat, n), g.place.subject
     with guard.read() as tx:
-        opened = _open(tx, key)
+        opened = opened_at(tx, key)
         posted = drafts.taken_up(tx, opened.form, which, key) if may_form(opened.form, "enter") else None
         if posted is None:
             return _page(key, None)
@@ -98,7 +98,7 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
     key = FormKey(event, form, repeat, n)
     which: Subject = g.place.subject
     with guard.read() as tx:
-        opened = _open(tx, key)
+        opened = opened_at(tx, key)
     if not may_form(opened.form, "enter"):
         abort(403)
     posted = answers(opened.form, request.form)
@@ -129,12 +129,9 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
         with guard.write(guard.acting(f"{opened.form.access}.enter")) as tx:
             enter.record_refusal(tx, which, key, sent, refused.findings)
         with guard.read() as tx:
-            document, soft = enter.preview(tx, g.place.published, which, key, sent, g.now)
-        # What could not be read is no answer yet, but it is not a question that was forgotten either.
-        stopped = {finding.place for finding in refused.findings}
-        beside = (one for one in soft if one.severity is not Severity.HARD and not (one.check == "mandatory" and one.place in stopped))
-        told = (*refused.findings, *beside)
-        return _page(key, Tried(posted, told, document)), 422
+            document, _ = enter.preview(tx, g.place.published, which, key, sent, g.now)
+            _, judged = enter.judge(tx, g.place.published, which, key, sent, g.now)
+        return _page(key, Tried(posted, told(refused.findings, judged), document)), 422
     except late.Unclear as unclear:
         return _page(key, Tried(posted, closed=unclear.message)), 422
     except StaleSave as stale:
@@ -152,7 +149,7 @@ def mark_error(study: str, subject: str, event: str, repeat: int, form: str, n: 
     key = FormKey(event, form, repeat, n)
     reason = ReasonForm(request.form)
     with guard.read() as tx:
-        opened = _open(tx, key)
+        opened = opened_at(tx, key)
     if opened.stored is None or not may_form(opened.form, "enter"):
         abort(404)
     try:
@@ -172,7 +169,7 @@ def typed_of(posted: Posted) -> Typed:
     return Typed(posted.raws, posted.gone, posted.reasons, posted.confirmations, posted.version or None)
 
 
-def _open(tx: Transaction, key: FormKey) -> Opened:
+def opened_at(tx: Transaction, key: FormKey) -> Opened:
     """The form at this address; 404 where the study has none there, or the person may not know of it."""
     try:
         opened = enter.open_form(tx, g.place.published, g.place.subject, key, g.now)
@@ -200,7 +197,7 @@ def _free(tx: Transaction, which: Subject, key: FormKey, sent: Typed) -> FormKey
 def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) -> str:
     which: Subject = g.place.subject
     with guard.read() as tx:
-        opened = _open(tx, key)
+        opened = opened_at(tx, key)
         stored = opened.stored
         begun = beginning.begun(tx, opened, which, key)
         if begun and tried is None:
@@ -303,6 +300,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         plain_url=form_url(which, key),
         grew_from=drafts.pages_of_page(),
         draft_url=url_for("drafts.keep", **onward.parts_of(which, key)),
+        check_url=url_for("checking.check", **onward.parts_of(which, key)),
         closed=shut.whole,
         not_saved=tried.closed if tried else None,
         late=from_paper,

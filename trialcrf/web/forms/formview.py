@@ -107,6 +107,8 @@ def view(
         unsaved=posted is not None,
         version=seen,
         why=drawing.coded("why", "why", drawing.around.reasons, drawing.posted.reason) if several else None,
+        reasons=drawing.coded("found-why", "found-why", drawing.around.reasons, "") if editable else None,
+        confirmations=drawing.coded("found-ok", "found-ok", drawing.around.confirmations, "") if editable else None,
     )
 
 
@@ -154,6 +156,7 @@ class _Drawing:
             rows=rows,
             columns=columns,
             asked_later=later,
+            conditional=not group.repeating and (group.when is not None or any(item.when is not None for item in group.items)),
             body=body_map(self.form, group, fields, self.document, around.earlier, self.editable) if mapped else None,
         )
 
