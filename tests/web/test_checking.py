@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 from lxml import html
 
 from tests.web.site import Browser, House, text
 from tests.web.test_drafts import rows as drafts_of
 from tests.web.test_entry_pages import VITALS, enrol, records, stored, weight
+from trialcrf.store import audit
 
 SUBJECT = "/studies/msc_ssc/subjects/R-01-001/SCR/1"
 PAGES: dict[str, list[dict[str, object]]] = {
@@ -108,3 +111,67 @@ def test_whoever_may_not_enter_the_form_is_told_nothing(house: House):
     assert house.client("olga").post(f"{VITALS}/check", weight("900")).status_code == 404
     assert cora.post(f"{VITALS}/check", weight("900"), token=None).status_code == 400
     assert cora.post(f"{SUBJECT}/NOSUCH/1/check", weight("900")).status_code == 404
+
+
+def baseline(house: House, cora: Browser) -> str:
+    """The address of the vital signs of the baseline visit, after those of the screening visit were saved."""
+    enrol(cora)
+    sent = {
+        "p": ["WT", "HT", "PULSE"],
+        "i.WT": "62,4",
+        "i.HT": "171",
+        "i.PULSE": "",
+        "i.PULSE.missing": "ND",
+        "i.PULSE.note": "sans montre",
+        "version": "0",
+    }
+    assert cora.post(VITALS, sent).status_code == 303
+    return VITALS.replace("/SCR/", "/BAS/")
+
+
+def test_the_value_of_the_visit_before_and_its_change_stand_beside_each_field(each_house: House):
+    cora = each_house.client("cora")
+    at = baseline(each_house, cora)
+    page = text(cora.get(at))
+    assert "précédent : 62,4" in page.replace("\u202f", " ") or "62,4" in page
+    fields = cora.post(f"{at}/check", {"p": ["WT", "HT"], "i.WT": "61", "i.HT": "171", "version": "0"}).json["fields"]
+    assert "62,4" in fields["WT"]["before"] and "1,4" in fields["WT"]["before"] and "171" in fields["HT"]["before"]
+    assert fields["PULSE"]["before"], "that it was not done is told as well"
+    assert cora.get(VITALS).text.count('class="before"') == 0, "nothing comes before the first visit"
+
+
+def test_what_the_study_allows_is_copied_by_a_button_and_the_trail_says_so(each_house: House):
+    cora = each_house.client("cora")
+    at = baseline(each_house, cora)
+    offered = cora.get(at)
+    assert 'value="copy"' in offered.text and 'value="171"' not in offered.text, "nothing is filled in that nobody asked for"
+    typed = {"p": ["WT", "HT"], "i.WT": "61", "i.HT": "", "version": "0"}
+    copied = cora.post(at, {**typed, "act": "copy"})
+    source = re.search(r'name="copied.HT" value="(\d+)"', copied.text)
+    assert source and 'value="171"' in copied.text and 'value="61"' in copied.text
+    assert 'name="copied.WT"' not in copied.text and stored(each_house, event="BAS") is None
+    full = {**typed, "i.HT": "171", "copied.HT": source[1], "copied.WT": source[1]}
+    assert cora.post(at, full).status_code == 303
+    form = stored(each_house, event="BAS")
+    with each_house.world.read() as tx:
+        told = {place: audit.history(tx.connection, "form", str(form.id), place)[-1].prompted_by for place in ("HT", "WT")}
+    assert told == {"HT": f"copy/{source[1]}", "WT": ""}, "a weight is never copied, whatever a page claims"
+    assert 'class="before"' in cora.get(at).text
+    history = text(cora.get(f"{at}/history"))
+    assert f"n° {source[1]}" in history or f"no. {source[1]}" in history
+
+
+def test_what_was_changed_after_it_was_copied_or_is_of_somebody_else_is_typed(house: House):
+    cora = house.client("cora")
+    at = baseline(house, cora)
+    enrol(cora, once="x2")
+    other = VITALS.replace("R-01-001", "R-01-002")
+    cora.post(other, {"p": ["HT"], "i.HT": "150", "version": "0"})
+    mine, theirs = stored(house).id, stored(house, key="R-01-002").id
+    for number, (height, source) in enumerate((("172", mine), ("150", theirs), ("171", 99_999_999))):
+        reason = house.world.published.study.reasons.items[0].code
+        sent = {"p": ["HT"], "i.HT": height, "copied.HT": str(source), "version": str(number), "why": reason}
+        assert cora.post(at, sent).status_code == 303
+        form = stored(house, event="BAS")
+        with house.world.read() as tx:
+            assert audit.history(tx.connection, "form", str(form.id), "HT")[-1].prompted_by == ""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 
-from trialcrf.actions import Impossible, plain, references
+from trialcrf.actions import Impossible, copying, plain, references
 from trialcrf.actions.cells import follow, rules, scanning
 from trialcrf.actions.oversight import personal
 from trialcrf.actions.safety import coding, gate
@@ -37,7 +37,8 @@ from trialcrf.store.unique_codes import Taken, taken
 class Typed:
     """What a page sent: raw boxes by place (only the fields that were present), and what goes with them.
 
-    Rows that are new have ids beginning with `new`; `version` is the version of the form that the page showed, None for a new form.
+    Rows that are new have ids beginning with `new`; `version` is the version of the form that the page showed, None for a new form;
+    `copied` names the forms that answers were copied from.
     """
 
     raws: Mapping[Place, Raw] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Typed:
     reasons: Mapping[Place, str] = field(default_factory=dict)
     confirmations: Mapping[tuple[Place, str], str] = field(default_factory=dict)
     version: int | None = None
+    copied: Mapping[Place, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +181,8 @@ def judge(
         findings = decide(opened.form, before if stored else None, submitted, standing, opened.context, occasion, further).findings
     except Refused as refused:
         findings = told([one for one in refused.findings if one.check != BLANK], findings)
-    return _with_rows_as_sent(document, new_rows), tuple(_as_sent(finding, new_rows) for finding in findings)
+    as_sent = {(group, row_id): sent_id for (group, sent_id), row_id in new_rows.items() if row_id}
+    return document.with_rows_named(as_sent), tuple(_as_sent(finding, new_rows) for finding in findings)
 
 
 def preview(
@@ -262,7 +265,8 @@ def _read(tx: Transaction, opened: Opened, subject: Subject, sent: Typed, new_ro
     """What a page sent, read; with the class that a coded term brings along, and every scan as the key that it names."""
     study, form, before = opened.published.study, opened.form, opened.stored.document if opened.stored else Document()
     submitted = coding.filled(tx, study, form, before, _submitted(study, form, sent, new_rows, subject.site.zone))
-    return scanning.filled(study, form, before, submitted)
+    submitted = scanning.filled(study, form, before, submitted)
+    return replace(submitted, origins=copying.origins(tx, form, subject, submitted.answers, sent.copied)) if sent.copied else submitted
 
 
 def _further(
@@ -281,13 +285,6 @@ def _further(
     found += gate.findings(tx, published.study, form, before, submitted, subject.site.zone, now)
     found += _taken(tx, opened, subject, before, submitted)
     return found + personal.findings(tx, form, subject, before, submitted, standing)
-
-
-def _with_rows_as_sent(document: Document, new_rows: Mapping[tuple[str, str], str]) -> Document:
-    """The document with its new rows under the names that the page gave them."""
-    sent = {(group, row_id): sent_id for (group, sent_id), row_id in new_rows.items() if row_id}
-    rows = document.rows.items()
-    return replace(document, rows={oid: tuple(replace(row, id=sent.get((oid, row.id), row.id)) for row in held) for oid, held in rows})
 
 
 def _as_sent(finding: Finding, new_rows: Mapping[tuple[str, str], str]) -> Finding:
@@ -333,17 +330,13 @@ def _new_rows(form: FormDef, before: Document, sent: Typed) -> dict[tuple[str, s
         existing = before.row(*key)
         if existing is not None:
             ids[key] = "" if existing.error else place.row
-        elif place.row.startswith("new") and any(not _blank(raw) for where, raw in sent.raws.items() if (where.group, where.row) == key):
+        elif place.row.startswith("new") and any(not raw.blank for where, raw in sent.raws.items() if (where.group, where.row) == key):
             number = free.setdefault(place.group, int(before.next_row(place.group)))
             ids[key] = str(number)
             free[place.group] = number + 1
         else:
             ids[key] = ""
     return ids
-
-
-def _blank(raw: Raw) -> bool:
-    return not raw.choices and not any(part.strip() for part in raw.parts.values())
 
 
 def _known(items: Sequence[object], code: str) -> bool:

@@ -14,6 +14,7 @@ from trialcrf.store import queries
 from trialcrf.web import guard
 from trialcrf.web.forms import labview
 from trialcrf.web.forms.drawn import FieldView, FormView
+from trialcrf.web.forms.earlier import before_of, copying_of, earlier_of, together
 from trialcrf.web.forms.entry import RULE, opened_at, typed_of
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.standing import confirmed
@@ -39,11 +40,16 @@ def check(study: str, subject: str, event: str, repeat: int, form: str, n: int) 
         posted = answers(opened.form, request.form)
         document, findings = enter.judge(tx, g.place.published, which, key, typed_of(posted), g.now)
         applies = _applying(opened.form, document, checks.applicable(opened.form, document, opened.context))
+        earlier = earlier_of(tx, opened, which, key, document)
         pinned, held = opened.published.study, queries.of_form(tx, opened.stored.id) if opened.stored else []
         around = Around(
             applies=applies,
             answered=confirmed(pinned, held),
-            before=labview.marks(tx, opened, which, key, document),
+            before=together(
+                copying_of(tx, opened, earlier, document, posted).beside,
+                before_of(opened.form, earlier, document),
+                labview.marks(tx, opened, which, key, document),
+            ),
             reasons=pinned.reasons,
             confirmations=pinned.confirmations,
             zone=which.site.zone,

@@ -104,6 +104,7 @@ class FieldView:
     """One item as it is drawn. `target` is where the error summary leads; `described` lists the ids of hint and messages.
 
     `shown` is the recorded value where it is only read; `absent` says that it is a missing code. `scan`: its code may come from a scanner.
+    `copied`: the form that the answer was copied from and not saved yet, by its id.
     """
 
     place: Place
@@ -134,6 +135,7 @@ class FieldView:
     lookup: Lookup | None = None
     graded: Graded | None = None
     scan: bool = False
+    copied: int = 0
 
     @property
     def described(self) -> str:

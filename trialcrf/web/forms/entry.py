@@ -27,7 +27,7 @@ from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.cells.ways import ways
 from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.forms import beginning, drafts, labview, late, onward, threads, visit
-from trialcrf.web.forms.bodymap import before_of, earlier_of
+from trialcrf.web.forms.earlier import before_of, copied, copying_of, earlier_of, together
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.history import lines_of
 from trialcrf.web.forms.lookup import lookups_of
@@ -102,9 +102,12 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
     if not may_form(opened.form, "enter"):
         abort(403)
     posted = answers(opened.form, request.form)
-    if posted.act in ("add", "drop", "update"):
+    if posted.act in ("add", "drop", "update", "copy"):
         with guard.read() as tx:
             document, _ = enter.preview(tx, g.place.published, which, key, typed_of(posted), g.now)
+            if posted.act == "copy":
+                posted = copied(tx, opened, which, key, document, posted)
+                document, _ = enter.preview(tx, g.place.published, which, key, typed_of(posted), g.now)
         return _page(key, Tried(posted, (), document)), 200
     sent, at = typed_of(posted), form_url(which, key)
     with guard.read() as tx:
@@ -166,7 +169,7 @@ def mark_error(study: str, subject: str, event: str, repeat: int, form: str, n: 
 
 
 def typed_of(posted: Posted) -> Typed:
-    return Typed(posted.raws, posted.gone, posted.reasons, posted.confirmations, posted.version or None)
+    return Typed(posted.raws, posted.gone, posted.reasons, posted.confirmations, posted.version or None, posted.copied)
 
 
 def opened_at(tx: Transaction, key: FormKey) -> Opened:
@@ -214,6 +217,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         findings = tried.findings if tried and tried.findings else standing_findings(tx, opened, document, held)
         applies = applying(opened.form, document, opened.context)
         earlier = earlier_of(tx, opened, which, key, document)
+        copies = copying_of(tx, opened, earlier, document, tried.posted if tried else None)
         lookups = lookups_of(tx, opened, document)
         lung = compare_lung.compare(tx, opened, which, key, document)
         labs = labview.judged(tx, opened, which)
@@ -234,7 +238,10 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         applies=applies,
         answered=confirmed(study, held),
         references=references,
-        before=before_of(opened.form, earlier) | (labs.beside if labs else {}) | (begun.beside if begun else {}),
+        before=together(
+            copies.beside, before_of(opened.form, earlier, document), labs.beside if labs else {}, begun.beside if begun else {}
+        ),
+        copied=copies.copied,
         earlier=earlier,
         marks=proven(marks(document, held), checked) if stored else {},
         url=lambda place: form_url(which, key, field=key_of(place)) + "#history",
@@ -272,7 +279,9 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         labs=labs,
         dosing=dosing,
         begun=begun.told if begun else None,
-        context=visit.context(opened, which),
+        context=[*visit.context(opened, which), *([earlier.told] if earlier else [])],
+        copy_allowed=copies.allowed if editable else 0,
+        copy_from=earlier.event if earlier else "",
         steps=visit.steps(opened, which, key, standing, gone),
         past=past,
         chosen_label=item.label.in_(g.language.code) if item else "",

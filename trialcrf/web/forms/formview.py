@@ -76,6 +76,7 @@ class Around:
     lookup: Callable[[Place], Lookup | None] = _nothing
     graded: Callable[[Place], Graded | None] = _nothing
     closed: Mapping[Place, Message] = field(default_factory=dict)
+    copied: Mapping[Place, int] = field(default_factory=dict)
 
 
 def view(
@@ -225,6 +226,7 @@ class _Drawing:
             lookup=self.around.lookup(place) if widget == "text" and item.dictionary else None,
             graded=self.around.graded(place),
             scan=bool(item.identity) and widget == "text",
+            copied=self.around.copied.get(place, 0) if asked else 0,
         )
 
     def choices(self, item: ItemDef, widget: str, ident: str, raw: Raw) -> tuple[Choice, ...]:
