@@ -18,7 +18,7 @@ from trialcrf.core.definition.model import FormDef
 from trialcrf.core.document import Answer, Document, Place
 from trialcrf.core.values import Raw
 from trialcrf.external.files import read_study
-from trialcrf.web.forms.bodymap import Earlier, before_of
+from trialcrf.web.forms.earlier import Earlier, before_of
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.webform import answers
 
@@ -37,7 +37,7 @@ def skin(assessor: str = "E1", **grades: str) -> Document:
 
 def drawn(app: Flask, document: Document, earlier: Document | None = None, form: FormDef = SKIN, editable: bool = True) -> html.HtmlElement:  # noqa: F811
     then = Earlier(earlier, words("Month 3"), date(2026, 1, 15)) if earlier else None
-    return draw(app, view(form, document, "en", around=Around(before=before_of(form, then), earlier=then), editable=editable))
+    return draw(app, view(form, document, "en", around=Around(before=before_of(form, then, document), earlier=then), editable=editable))
 
 
 def find(node: html.HtmlElement, selector: str) -> list[html.HtmlElement]:
@@ -157,7 +157,7 @@ def test_a_change_of_assessor_is_noticed(app: Flask) -> None:  # noqa: F811
     assert "E2, before E1" in seen(notice)
     for now, then in (("e1", "E1"), ("", "E1"), ("E2", "")):
         assert find(drawn(app, skin(now), skin(then)), ".notice.assessor") == []
-    before = before_of(SKIN, Earlier(skin("E1"), words("Month 3"), None))
+    before = before_of(SKIN, Earlier(skin("E1"), words("Month 3"), None), Document())
     assert Place("SKIN_ASSESSOR") in before
     assert Place("SKIN_DATE") not in before
 

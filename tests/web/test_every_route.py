@@ -58,6 +58,7 @@ ALSO: dict[str, tuple[str, ...]] = {
     "enrolment.where": ("form.enter",),
     "enrolment.form": ("form.enter",),
     "enrolment.save": ("form.enter",),
+    "checking.check": ("form.enter",),
     "drafts.keep": ("form.enter",),
     "drafts.discard": ("form.enter",),
     "requests.one": ("subject.list",),

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, tzinfo
 
-from trialcrf.actions import Impossible, plain
+from trialcrf.actions import Impossible, copying, plain, references
 from trialcrf.actions.cells import follow, rules, scanning
 from trialcrf.actions.oversight import personal
 from trialcrf.actions.safety import coding, gate
@@ -17,9 +17,9 @@ from trialcrf.actions.safety.follow_case import nullify, on_save
 from trialcrf.core import checks, schedule
 from trialcrf.core.casebook import Casebook
 from trialcrf.core.checks import Context, Finding
-from trialcrf.core.definition.model import DataType, FormDef, ItemDef, Severity, Study, StudyEventDef
+from trialcrf.core.definition.model import FormDef, Severity, Study, StudyEventDef
 from trialcrf.core.document import Answer, Document, FormKey, Place
-from trialcrf.core.entry import Decision, Occasion, Refused, Submitted, decide, typed_in
+from trialcrf.core.entry import BLANK, Decision, Occasion, Refused, StandingQuery, Submitted, decide, told, typed_in
 from trialcrf.core.expr import Ref
 from trialcrf.core.facts import project, unique_codes
 from trialcrf.core.values import LONGEST_NOTE, Raw, Unreadable, Value, read
@@ -28,7 +28,6 @@ from trialcrf.store import cases, definitions, forms, queries, subjects, visits
 from trialcrf.store.audit import Entry
 from trialcrf.store.definitions import Published
 from trialcrf.store.forms import Stale, StoredForm
-from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.unique_codes import Taken, taken
@@ -38,7 +37,8 @@ from trialcrf.store.unique_codes import Taken, taken
 class Typed:
     """What a page sent: raw boxes by place (only the fields that were present), and what goes with them.
 
-    Rows that are new have ids beginning with `new`; `version` is the version of the form that the page showed, None for a new form.
+    Rows that are new have ids beginning with `new`; `version` is the version of the form that the page showed, None for a new form;
+    `copied` names the forms that answers were copied from.
     """
 
     raws: Mapping[Place, Raw] = field(default_factory=dict)
@@ -46,6 +46,7 @@ class Typed:
     reasons: Mapping[Place, str] = field(default_factory=dict)
     confirmations: Mapping[tuple[Place, str], str] = field(default_factory=dict)
     version: int | None = None
+    copied: Mapping[Place, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,20 +129,14 @@ def save_form(
         raise Impossible(Message(N_("This was marked entered in error: it can be read and no longer changed.")))
     before = stored.document if stored else Document()
     new_rows = _new_rows(opened.form, before, sent)
-    submitted = _submitted(opened.published.study, opened.form, sent, new_rows, subject.site.zone)
-    submitted = coding.filled(tx, opened.published.study, opened.form, before, submitted)
-    submitted = scanning.filled(opened.published.study, opened.form, before, submitted)
+    submitted = _read(tx, opened, subject, sent, new_rows)
     if sent.version != (stored.version if stored else None):
         if stored is None or not _says_what_stands(before, submitted):
             raise StaleSave(stored)
         submitted = Submitted()
     standing = queries.standing(tx, stored.id) if stored else []
-    further = [*_unknown_references(tx, opened.form, subject, submitted), *_shared_references(tx, opened.form, subject, before, submitted)]
-    further += coding.findings(tx, opened.published.study, opened.form, typed_in(before, submitted), before if stored else None)
-    further += gate.findings(tx, published.study, opened.form, before, submitted, subject.site.zone)
+    further = _further(tx, published, opened, subject, submitted, standing, now)
     further += rules.findings(tx, opened.published.study, subject, key, opened.form, stored, submitted)
-    further += _taken(tx, opened, subject, before, submitted)
-    further += personal.findings(tx, opened.form, subject, before, submitted, standing)
     occasion = Occasion(opened.event, _anchor(tx, opened, subject))
     try:
         decision = decide(opened.form, stored.document if stored else None, submitted, standing, opened.context, occasion, further)
@@ -163,6 +158,31 @@ def save_form(
     if opens is not None:
         save_form(tx, published, subject, opens[0], Typed(opens[1]), now)
     return Saved(form_id, stored.version + 1 if stored else 1, decision)
+
+
+def judge(
+    tx: Transaction, published: Published, subject: Subject, key: FormKey, sent: Typed, now: datetime
+) -> tuple[Document, tuple[Finding, ...]]:
+    """The form as it would be with what stands on a page, and all that a save of it would be told: nothing is written, and nobody waits.
+
+    Rows that are new keep the names that the page gave them. What is in no batch any more only the save itself can say, which holds the
+    batch meanwhile.
+    """
+    opened = open_form(tx, published, subject, key, now)
+    stored, before = opened.stored, opened.stored.document if opened.stored else Document()
+    new_rows = _new_rows(opened.form, before, sent)
+    submitted = _read(tx, opened, subject, sent, new_rows)
+    standing = queries.standing(tx, stored.id) if stored else []
+    further = _further(tx, published, opened, subject, submitted, standing, now)
+    document = checks.derive(opened.form, typed_in(before, submitted), opened.context)
+    findings = (*checks.run(opened.form, document, opened.context), *further)
+    occasion = Occasion(opened.event, _anchor(tx, opened, subject))
+    try:
+        findings = decide(opened.form, before if stored else None, submitted, standing, opened.context, occasion, further).findings
+    except Refused as refused:
+        findings = told([one for one in refused.findings if one.check != BLANK], findings)
+    as_sent = {(group, row_id): sent_id for (group, sent_id), row_id in new_rows.items() if row_id}
+    return document.with_rows_named(as_sent), tuple(_as_sent(finding, new_rows) for finding in findings)
 
 
 def preview(
@@ -194,23 +214,6 @@ def says_what_stands(tx: Transaction, published: Published, subject: Subject, ke
     before = opened.stored.document if opened.stored else Document()
     submitted = _submitted(opened.published.study, opened.form, sent, _new_rows(opened.form, before, sent), subject.site.zone)
     return _says_what_stands(before, coding.filled(tx, opened.published.study, opened.form, before, submitted))
-
-
-def reference_choices(tx: Transaction, item: ItemDef, subject: Subject) -> list[str]:
-    """The records that a reference item may name, at the same site: subjects of a type by key, or forms (`own`: of this
-    subject) by their whole address."""
-    return references_at(tx, item, subject.site, subject)
-
-
-def references_at(tx: Transaction, item: ItemDef, site: Site, subject: Subject | None) -> list[str]:
-    """The same for a form of a site that nobody is enrolled by yet (`subject` None): it has no forms of its own to name."""
-    what, _, target = item.refers_to.partition(":")
-    if what == "form":
-        return forms.addresses(tx, site.id, target)
-    if what == "own":
-        return forms.addresses(tx, site.id, target, subject.id) if subject else []
-    found = subjects.all_of(tx, site.study_oid, {site.code}, target)
-    return [one.key for one in found if subject is None or one.id != subject.id]
 
 
 def record_refusal(tx: Transaction, subject: Subject, key: FormKey, sent: Typed, findings: Sequence[Finding]) -> None:
@@ -258,6 +261,32 @@ def mark_form_error(tx: Transaction, subject: Subject, stored: StoredForm, reaso
     visits.replan(tx, subject, reason)
 
 
+def _read(tx: Transaction, opened: Opened, subject: Subject, sent: Typed, new_rows: Mapping[tuple[str, str], str]) -> Submitted:
+    """What a page sent, read; with the class that a coded term brings along, and every scan as the key that it names."""
+    study, form, before = opened.published.study, opened.form, opened.stored.document if opened.stored else Document()
+    submitted = coding.filled(tx, study, form, before, _submitted(study, form, sent, new_rows, subject.site.zone))
+    submitted = scanning.filled(study, form, before, submitted)
+    return replace(submitted, origins=copying.origins(tx, form, subject, submitted.answers, sent.copied)) if sent.copied else submitted
+
+
+def _further(
+    tx: Transaction,
+    published: Published,
+    opened: Opened,
+    subject: Subject,
+    submitted: Submitted,
+    standing: list[StandingQuery],
+    now: datetime,
+) -> list[Finding]:
+    """What is found beside the checks of the form itself, by reading alone."""
+    stored, form, before = opened.stored, opened.form, opened.stored.document if opened.stored else Document()
+    found = [*references.unknown(tx, form, subject, submitted), *references.shared(tx, form, subject, before, submitted)]
+    found += coding.findings(tx, opened.published.study, form, typed_in(before, submitted), before if stored else None)
+    found += gate.findings(tx, published.study, form, before, submitted, subject.site.zone, now)
+    found += _taken(tx, opened, subject, before, submitted)
+    return found + personal.findings(tx, form, subject, before, submitted, standing)
+
+
 def _as_sent(finding: Finding, new_rows: Mapping[tuple[str, str], str]) -> Finding:
     """The finding at the row as the page called it: a refused row has no id of its own yet."""
     for (group, sent_id), row_id in new_rows.items():
@@ -301,17 +330,13 @@ def _new_rows(form: FormDef, before: Document, sent: Typed) -> dict[tuple[str, s
         existing = before.row(*key)
         if existing is not None:
             ids[key] = "" if existing.error else place.row
-        elif place.row.startswith("new") and any(not _blank(raw) for where, raw in sent.raws.items() if (where.group, where.row) == key):
+        elif place.row.startswith("new") and any(not raw.blank for where, raw in sent.raws.items() if (where.group, where.row) == key):
             number = free.setdefault(place.group, int(before.next_row(place.group)))
             ids[key] = str(number)
             free[place.group] = number + 1
         else:
             ids[key] = ""
     return ids
-
-
-def _blank(raw: Raw) -> bool:
-    return not raw.choices and not any(part.strip() for part in raw.parts.values())
 
 
 def _known(items: Sequence[object], code: str) -> bool:
@@ -332,32 +357,6 @@ def _anchor(tx: Transaction, opened: Opened, subject: Subject) -> date | None:
         return None
     anchor = next(anchor for anchor in opened.published.study.anchors if anchor.oid == event.anchor)
     return schedule.earliest_exact(subjects.answers(tx, subject, anchor.alias, anchor.event))
-
-
-def _unknown_references(tx: Transaction, form: FormDef, subject: Subject, submitted: Submitted) -> list[Finding]:
-    found = []
-    for place, answer in submitted.answers.items():
-        item = form.items[place.item][1]
-        named = answer.text if item.type is DataType.REFERENCE and isinstance(answer, Answer) else ""
-        if named and named not in reference_choices(tx, item, subject):
-            message = Message(N_("There is no record %(key)s here."), {"key": named})
-            found.append(Finding(place, Severity.HARD, "reference", message))
-    return found
-
-
-def _shared_references(tx: Transaction, form: FormDef, subject: Subject, before: Document, submitted: Submitted) -> list[Finding]:
-    """A person who is linked to somebody else already: the protocol plans pairs, so it is asked, not refused."""
-    item = form.with_alias("RSUBJID")
-    if item is None or form.items[item.oid][0].repeating:
-        return []
-    place = Place(item.oid)
-    answer = submitted.answers.get(place, before.at(place))
-    key = answer.text if isinstance(answer, Answer) else ""
-    others = subjects.naming(tx, subject, "RSUBJID", key) if key else []
-    if not others:
-        return []
-    message = Message(N_("%(key)s is linked to %(others)s already."), {"key": key, "others": ", ".join(others)})
-    return [Finding(place, Severity.SOFT, "shared_reference", message)]
 
 
 def _taken(tx: Transaction, opened: Opened, subject: Subject, before: Document, submitted: Submitted) -> list[Finding]:

@@ -88,6 +88,11 @@ class Document:
                 for item, answer in row.items.items():
                     yield Place(item, group, row.id), answer
 
+    def with_rows_named(self, names: Mapping[tuple[str, str], str]) -> Document:
+        """The document with these rows (group, id) under other ids."""
+        rows = self.rows.items()
+        return replace(self, rows={oid: tuple(replace(row, id=names.get((oid, row.id), row.id)) for row in held) for oid, held in rows})
+
     def next_row(self, group: str) -> str:
         """The id of the next new row of the group: ids are counted up and never used again, rows in error included."""
         return str(1 + max((int(row.id) for row in self.rows.get(group, ()) if row.id.isdecimal()), default=0))

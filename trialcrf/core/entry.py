@@ -24,13 +24,14 @@ class Submitted:
     """What a person sent. `answers` holds only the fields that were present: absent is not blank; None is blank.
 
     `removed` are rows (group, row) marked entered in error, with reasons; `reasons` tell why a saved value changes;
-    `confirmations` are coded reasons why a doubted value is right, by place and check.
+    `confirmations` are coded reasons why a doubted value is right, by place and check; `origins` name where an answer was copied from.
     """
 
     answers: Mapping[Place, Answer | Unreadable | None] = field(default_factory=dict)
     removed: Mapping[tuple[str, str], str] = field(default_factory=dict)
     reasons: Mapping[Place, str] = field(default_factory=dict)
     confirmations: Mapping[tuple[Place, str], str] = field(default_factory=dict)
+    origins: Mapping[Place, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class StandingQuery:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One item changed: an audit record. `derived` is the program's own arithmetic; `prompted_by` names the query that led to it."""
+    """One item changed: an audit record. `derived` is the program's own arithmetic; `prompted_by` names the query that led to it,
+    or the form that it was copied from (`copy/` and its id)."""
 
     place: Place
     old: Answer | None
@@ -161,6 +163,13 @@ def decide(
     )
 
 
+def told(refused: Sequence[Finding], others: Sequence[Finding]) -> tuple[Finding, ...]:
+    """What stops a save, then what else is found. What could not be read is no answer yet, but it is not a question that was forgotten."""
+    stopped = {finding.place for finding in refused}
+    beside = (one for one in others if one.severity is not Severity.HARD and not (one.check == "mandatory" and one.place in stopped))
+    return (*refused, *beside)
+
+
 def erase(
     form: FormDef, before: Document, place: Place, standing: Sequence[StandingQuery], context: Context, reason: str, prompted_by: str
 ) -> Decision:
@@ -224,7 +233,7 @@ def _changes(form: FormDef, was: Document, after: Document, submitted: Submitted
             known = form.items.get(place.item)
             derived = known is not None and known[1].type is DataType.DERIVED
             reason = "" if derived else submitted.reasons.get(place, "")
-            changes.append(Change(place, before, now, reason, doubted.get(place, ""), derived))
+            changes.append(Change(place, before, now, reason, submitted.origins.get(place) or doubted.get(place, ""), derived))
     return tuple(changes)
 
 

@@ -42,6 +42,11 @@ class Raw:
     parts: Mapping[str, str] = field(default_factory=dict)
     choices: tuple[str, ...] = ()
 
+    @property
+    def blank(self) -> bool:
+        """Whether nothing was typed."""
+        return not self.choices and not any(text.strip() for text in self.parts.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:

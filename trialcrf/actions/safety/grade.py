@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from trialcrf.actions.enter import Opened
 from trialcrf.core.definition.model import FormDef, ItemDef, Study
-from trialcrf.core.document import Answer, FormKey, Place
+from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.facts import Recorded, SubjectRecord
 from trialcrf.core.results import Result, exact_day, results, unit_text
 from trialcrf.core.safety import grading
@@ -77,24 +77,27 @@ class Graded:
 
 
 def grade(tx: Transaction, opened: Opened, subject: Subject) -> Graded | None:
-    """What the results of the form say, as it is stored; None where it is not saved yet, in error, or holds no result to judge.
+    """What the results of the form say, as it is stored; None where it is not saved yet, in error, or holds no result to judge."""
+    stored = opened.stored
+    return grade_typed(tx, opened, subject, stored.key, stored.document) if stored is not None and not stored.error else None
+
+
+def grade_typed(tx: Transaction, opened: Opened, subject: Subject, key: FormKey, document: Document) -> Graded | None:
+    """What the results of the form at `key` say with these answers; None where there is no result to judge.
 
     The baseline is the latest value before the day of treatment: one of that day may be from before or after it, and is not taken.
     """
-    stored, study = opened.stored, opened.published.study
-    if stored is None or stored.error:
-        return None
-    held = [one for one in results(opened.form, stored.document) if one.laboratory_result or one.analyte in RULED]
+    study = opened.published.study
+    held = [one for one in results(opened.form, document) if one.laboratory_result or one.analyte in RULED]
     if not held:
         return None
     beside = _Beside(tx, study, subject, {one.analyte for one in held})
-    visit = beside.visit_day(stored.key)
+    visit = beside.visit_day(key)
     version = study.safety.ctcae if study.safety else ""
     lines = []
     for one in held:
         other = _pressure_beside(one, held)
         if one.analyte != DIASTOLIC or other is None:
-            document = stored.document
             lines.append(
                 _line(beside, version, one, document.at(one.place), other, document.at(other.place) if other else None, one.day or visit)
             )

@@ -136,7 +136,8 @@ def _item(was: tuple[ItemGroupDef, ItemDef], now: tuple[ItemGroupDef, ItemDef]) 
     codes = [_codes(item.codelist) for item in (old, new)]
     if codes[0] != codes[1] or old.missing != new.missing:
         yield What.CODES, f"{codes[0]} {' '.join(old.missing)}".strip(), f"{codes[1]} {' '.join(new.missing)}".strip()
-    rules = [f"{_rule(group.when)} {_rule(item.when)} {_rule(item.derive)}".strip() for group, item in ((old_group, old), (new_group, new))]
+    both = ((old_group, old), (new_group, new))
+    rules = [f"{_rule(group.when)} {_rule(item.when)} {_rule(item.derive)}{' copy' * item.copy}".strip() for group, item in both]
     if rules[0] != rules[1]:
         yield What.RULE, rules[0], rules[1]
     if old.mandatory != new.mandatory:

@@ -16,7 +16,7 @@ from trialcrf.core.wording import N_
 GROUP_KEYS = "oid label repeating layout help when items"
 ITEM_KEYS = (
     "oid label help type unit codelist hard soft decimals max_length mandatory missing when derive refers_to not_future qualifier alias "
-    "dictionary identity unique"
+    "dictionary identity unique copy"
 )
 _NUMERIC = frozenset({DataType.INTEGER, DataType.DECIMAL, DataType.DERIVED})
 _DATES = frozenset({DataType.DATE, DataType.PARTIAL_DATE, DataType.DATETIME})
@@ -31,6 +31,8 @@ _ONLY: Mapping[str, frozenset[DataType]] = {
     "dictionary": frozenset({DataType.TEXT}),
     "identity": frozenset({DataType.TEXT}),
     "unique": frozenset({DataType.TEXT, DataType.REFERENCE}),
+    # A day, or what a scanner reads, is never that of another visit.
+    "copy": frozenset(DataType) - {DataType.DERIVED, DataType.DATE, DataType.DATETIME, DataType.TIME},
     "derive": frozenset({DataType.DERIVED}),
     "refers_to": frozenset({DataType.REFERENCE}),
     "not_future": _DATES,
@@ -92,11 +94,16 @@ class ItemReading(Reading):
         items = tuple(self._item(form, each) for each in self.many(raw.get("items")))
         if "items" in raw and not items:
             self.say(raw["items"], N_("The group “%(oid)s” has no items."), oid=oid)
+        repeating = self.boolean(raw.get("repeating"))
+        for one in items:
+            if one.copy and (repeating or one.unique or one.identity):
+                said = N_("“%(oid)s” cannot be copied from another visit: it stands in rows, stands once in the study, or is scanned.")
+                self.say(self.places["item", form, one.oid], said, oid=one.oid)
         return ItemGroupDef(
             oid=oid,
             label=self.words(raw.get("label")),
             items=items,
-            repeating=self.boolean(raw.get("repeating")),
+            repeating=repeating,
             layout=self.one_of(raw.get("layout"), ("list", "table", "body_map"), "list"),
             help=self.words(raw.get("help")),
             when=self.expression(raw.get("when")),
@@ -143,6 +150,7 @@ class ItemReading(Reading):
             dictionary=self.one_of(raw.get("dictionary"), KINDS),
             identity=self.one_of(raw.get("identity"), IDENTITIES),
             unique=self.boolean(raw.get("unique")),
+            copy=self.boolean(raw.get("copy")),
         )
 
     def _fits(self, node: Located, raw: Mapping[str, Located], kind: DataType) -> None:

@@ -94,6 +94,7 @@ class ItemDef:
     dictionary: str = ""  # a text is coded by this dictionary (`core.dictionary.KINDS`), in the version that the study names
     identity: str = ""  # a text that names one of IDENTITIES: an identity field
     unique: bool = False  # the same answer stands once in the study, among the living forms that ask this item
+    copy: bool = False  # the answer of the visit before may be copied, by a button and marked as copied
 
 
 @dataclass(frozen=True, slots=True)

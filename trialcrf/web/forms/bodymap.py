@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 
-from trialcrf.actions.enter import Opened
-from trialcrf.core.bodymap import ASSESSOR, GRADES, LAYOUT, site_of, tally
+from trialcrf.core.bodymap import ASSESSOR, GRADES, site_of, tally
 from trialcrf.core.definition.model import FormDef, ItemGroupDef
-from trialcrf.core.document import Answer, Document, FormKey, Place
-from trialcrf.core.previous import day_of, latest_before
-from trialcrf.core.values import MISSING_WORDS
-from trialcrf.core.wording import N_, Message, Sayable, Words
-from trialcrf.store import forms, subjects
-from trialcrf.store.subjects import Subject
-from trialcrf.store.transaction import Transaction
+from trialcrf.core.document import Answer, Document
+from trialcrf.core.wording import N_, Message
 from trialcrf.web.forms.drawn import BodyMap, FieldView, Region
+from trialcrf.web.forms.earlier import Earlier
 
 WIDTH = 340
 """The figure is drawn from 0 to WIDTH; what stands at x on the viewer's left stands at WIDTH - x on the right."""
@@ -100,49 +94,6 @@ OUTLINE = (
 """Neck, ears, waist, elbows, wrists, knees and ankles: parts that no site has, so that the figure is one body."""
 
 
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """The same form on the latest earlier occasion of the subject."""
-
-    document: Document
-    event: Words
-    day: date | None
-
-
-def has_body_map(form: FormDef) -> bool:
-    return any(group.layout == LAYOUT for group in form.groups)
-
-
-def earlier_of(tx: Transaction, opened: Opened, which: Subject, key: FormKey, document: Document) -> Earlier | None:
-    """What the form held on the occasion before. None where there was none, or where the form has no body map to show it on."""
-    if not has_body_map(opened.form):
-        return None
-    study = opened.published.study
-    others = forms.all_of(tx, [which.id], [key.form_oid])
-    visits: dict[tuple[str, int], str] = {}
-    for record in subjects.records(tx, [which])[0].records:
-        event = study.event.get(record.event_oid)
-        if event is not None and event.date_alias in record.values:
-            visits[record.event_oid, record.event_repeat] = record.values[event.date_alias]
-    held = latest_before(study, key, document, others, visits)
-    if held is None or held.key.event_oid not in study.event:
-        return None
-    day = day_of(opened.form, held.document)
-    return Earlier(held.document, study.event[held.key.event_oid].label, date.fromisoformat(day) if day else None)
-
-
-def before_of(form: FormDef, earlier: Earlier | None) -> dict[Place, tuple[Sayable, ...]]:
-    """The sentence on the occasion before beside each site of a body map and beside the assessor."""
-    if earlier is None:
-        return {}
-    found: dict[Place, tuple[Sayable, ...]] = {}
-    for group, item in form.items.values():
-        answer = earlier.document.items.get(item.oid)
-        if answer is not None and not group.repeating and (group.layout == LAYOUT or ASSESSOR in item.aliases):
-            found[Place(item.oid)] = (Message(N_("previous: %(value)s"), {"value": _said(answer)}),)
-    return found
-
-
 def body_map(
     form: FormDef, group: ItemGroupDef, fields: Sequence[FieldView], document: Document, earlier: Earlier | None, editable: bool
 ) -> BodyMap:
@@ -184,12 +135,6 @@ def _grade(answer: Answer | None) -> str:
     if answer is None:
         return ""
     return ABSENT if answer.missing else answer.text if answer.text in GRADES else ""
-
-
-def _said(answer: Answer) -> Sayable | str:
-    if answer.missing:
-        return Message(MISSING_WORDS[answer.missing]) if answer.missing in MISSING_WORDS else answer.missing
-    return answer.text
 
 
 def _assessors(form: FormDef, document: Document, earlier: Earlier | None) -> Message | None:

@@ -104,6 +104,7 @@ class FieldView:
     """One item as it is drawn. `target` is where the error summary leads; `described` lists the ids of hint and messages.
 
     `shown` is the recorded value where it is only read; `absent` says that it is a missing code. `scan`: its code may come from a scanner.
+    `copied`: the form that the answer was copied from and not saved yet, by its id.
     """
 
     place: Place
@@ -134,6 +135,7 @@ class FieldView:
     lookup: Lookup | None = None
     graded: Graded | None = None
     scan: bool = False
+    copied: int = 0
 
     @property
     def described(self) -> str:
@@ -195,7 +197,10 @@ class BodyMap:
 
 @dataclass(frozen=True, slots=True)
 class GroupView:
-    """Items shown together. `asked_later` counts questions whose condition does not hold with the answers so far."""
+    """Items shown together. `asked_later` counts questions whose condition does not hold with the answers so far.
+
+    `conditional`: what is asked of it may change while one types.
+    """
 
     oid: str
     id: str
@@ -208,6 +213,7 @@ class GroupView:
     columns: tuple[Choice, ...] = ()
     asked_later: int = 0
     pasted: str = ""
+    conditional: bool = False
     body: BodyMap | None = None
 
     @property
@@ -247,7 +253,8 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class FormView:
-    """A form. `computed` are the questions that the program answers, `checked` what it looks at in the others: both for the help."""
+    """A form. `computed` are the questions that the program answers, `checked` what it looks at in the others: both for the help.
+    `reasons` and `confirmations` are patterns of boxes, for what is found while the page stands."""
 
     oid: str
     label: str
@@ -260,6 +267,8 @@ class FormView:
     why: Select | None = None
     computed: tuple[str, ...] = ()
     checked: tuple[Checked, ...] = ()
+    reasons: Select | None = None
+    confirmations: Select | None = None
 
     @property
     def scans(self) -> bool:

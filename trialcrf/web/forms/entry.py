@@ -14,9 +14,9 @@ from trialcrf.actions.enter import Opened, StaleSave, Typed
 from trialcrf.core import checks
 from trialcrf.core.access import may
 from trialcrf.core.checks import Context, Finding
-from trialcrf.core.definition.model import FormDef, Severity
+from trialcrf.core.definition.model import FormDef
 from trialcrf.core.document import Document, FormKey, Place
-from trialcrf.core.entry import BLANK, Refused
+from trialcrf.core.entry import BLANK, Refused, told
 from trialcrf.core.lock import Address, Level, Locked, item_address
 from trialcrf.core.wording import N_, Message
 from trialcrf.store import cases, definitions, forms, queries, replay, subjects, verifications
@@ -27,7 +27,7 @@ from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.cells.ways import ways
 from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.forms import beginning, drafts, labview, late, onward, pasting, threads, visit
-from trialcrf.web.forms.bodymap import before_of, earlier_of
+from trialcrf.web.forms.earlier import before_of, copied, copying_of, earlier_of, together
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.history import lines_of
 from trialcrf.web.forms.lookup import lookups_of
@@ -66,7 +66,7 @@ class Tried:
 def form(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> str:
     key, which = FormKey(event, form, repeat, n), g.place.subject
     with guard.read() as tx:
-        opened = _open(tx, key)
+        opened = opened_at(tx, key)
         posted = drafts.taken_up(tx, opened.form, which, key) if may_form(opened.form, "enter") else None
         if posted is None:
             return _page(key, None)
@@ -99,15 +99,18 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
     key = FormKey(event, form, repeat, n)
     which: Subject = g.place.subject
     with guard.read() as tx:
-        opened = _open(tx, key)
+        opened = opened_at(tx, key)
     if not may_form(opened.form, "enter"):
         abort(403)
     posted = answers(opened.form, request.form)
     filled = pasting.fill(opened.form, posted, request.form, which.site.zone)
-    if filled is not None or posted.act in ("add", "drop", "update"):
+    if filled is not None or posted.act in ("add", "drop", "update", "copy"):
         filled = filled or Filled(posted)
         with guard.read() as tx:
             document, _ = enter.preview(tx, g.place.published, which, key, typed_of(filled.posted), g.now)
+            if posted.act == "copy":
+                filled = Filled(copied(tx, opened, which, key, document, posted))
+                document, _ = enter.preview(tx, g.place.published, which, key, typed_of(filled.posted), g.now)
         return _page(key, Tried(filled.posted, filled.findings, document, closed=filled.refused)), 422 if filled.refused else 200
     sent, at = typed_of(posted), form_url(which, key)
     with guard.read() as tx:
@@ -132,12 +135,9 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
         with guard.write(guard.acting(f"{opened.form.access}.enter")) as tx:
             enter.record_refusal(tx, which, key, sent, refused.findings)
         with guard.read() as tx:
-            document, soft = enter.preview(tx, g.place.published, which, key, sent, g.now)
-        # What could not be read is no answer yet, but it is not a question that was forgotten either.
-        stopped = {finding.place for finding in refused.findings}
-        beside = (one for one in soft if one.severity is not Severity.HARD and not (one.check == "mandatory" and one.place in stopped))
-        told = (*refused.findings, *beside)
-        return _page(key, Tried(posted, told, document)), 422
+            document, _ = enter.preview(tx, g.place.published, which, key, sent, g.now)
+            _, judged = enter.judge(tx, g.place.published, which, key, sent, g.now)
+        return _page(key, Tried(posted, told(refused.findings, judged), document)), 422
     except late.Unclear as unclear:
         return _page(key, Tried(posted, closed=unclear.message)), 422
     except StaleSave as stale:
@@ -155,7 +155,7 @@ def mark_error(study: str, subject: str, event: str, repeat: int, form: str, n: 
     key = FormKey(event, form, repeat, n)
     reason = ReasonForm(request.form)
     with guard.read() as tx:
-        opened = _open(tx, key)
+        opened = opened_at(tx, key)
     if opened.stored is None or not may_form(opened.form, "enter"):
         abort(404)
     try:
@@ -172,10 +172,10 @@ def mark_error(study: str, subject: str, event: str, repeat: int, form: str, n: 
 
 
 def typed_of(posted: Posted) -> Typed:
-    return Typed(posted.raws, posted.gone, posted.reasons, posted.confirmations, posted.version or None)
+    return Typed(posted.raws, posted.gone, posted.reasons, posted.confirmations, posted.version or None, posted.copied)
 
 
-def _open(tx: Transaction, key: FormKey) -> Opened:
+def opened_at(tx: Transaction, key: FormKey) -> Opened:
     """The form at this address; 404 where the study has none there, or the person may not know of it."""
     try:
         opened = enter.open_form(tx, g.place.published, g.place.subject, key, g.now)
@@ -203,7 +203,7 @@ def _free(tx: Transaction, which: Subject, key: FormKey, sent: Typed) -> FormKey
 def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) -> str:
     which: Subject = g.place.subject
     with guard.read() as tx:
-        opened = _open(tx, key)
+        opened = opened_at(tx, key)
         stored = opened.stored
         begun = beginning.begun(tx, opened, which, key)
         if begun and tried is None:
@@ -220,6 +220,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         findings = tried.findings if tried and tried.findings else standing_findings(tx, opened, document, held)
         applies = applying(opened.form, document, opened.context)
         earlier = earlier_of(tx, opened, which, key, document)
+        copies = copying_of(tx, opened, earlier, document, tried.posted if tried else None)
         lookups = lookups_of(tx, opened, document)
         lung = compare_lung.compare(tx, opened, which, key, document)
         labs = labview.judged(tx, opened, which)
@@ -240,7 +241,10 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         applies=applies,
         answered=confirmed(study, held),
         references=references,
-        before=before_of(opened.form, earlier) | (labs.beside if labs else {}) | (begun.beside if begun else {}),
+        before=together(
+            copies.beside, before_of(opened.form, earlier, document), labs.beside if labs else {}, begun.beside if begun else {}
+        ),
+        copied=copies.copied,
         earlier=earlier,
         marks=proven(marks(document, held), checked) if stored else {},
         url=lambda place: form_url(which, key, field=key_of(place)) + "#history",
@@ -278,7 +282,9 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         labs=labs,
         dosing=dosing,
         begun=begun.told if begun else None,
-        context=visit.context(opened, which),
+        context=[*visit.context(opened, which), *([earlier.told] if earlier else [])],
+        copy_allowed=copies.allowed if editable else 0,
+        copy_from=earlier.event if earlier else "",
         steps=visit.steps(opened, which, key, standing, gone),
         past=past,
         chosen_label=item.label.in_(g.language.code) if item else "",
@@ -306,6 +312,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         plain_url=form_url(which, key),
         grew_from=drafts.pages_of_page(),
         draft_url=url_for("drafts.keep", **onward.parts_of(which, key)),
+        check_url=url_for("checking.check", **onward.parts_of(which, key)),
         closed=shut.whole,
         not_saved=tried.closed if tried else None,
         late=from_paper,

@@ -77,6 +77,7 @@ class Around:
     lookup: Callable[[Place], Lookup | None] = _nothing
     graded: Callable[[Place], Graded | None] = _nothing
     closed: Mapping[Place, Message] = field(default_factory=dict)
+    copied: Mapping[Place, int] = field(default_factory=dict)
 
 
 def view(
@@ -110,6 +111,8 @@ def view(
         why=drawing.coded("why", "why", drawing.around.reasons, drawing.posted.reason) if several else None,
         computed=tuple(item.label.in_(language) for _, item in form.items.values() if item.derive is not None),
         checked=tuple(Checked(check.message.in_(language), check.severity is Severity.HARD) for check in form.checks),
+        reasons=drawing.coded("found-why", "found-why", drawing.around.reasons, "") if editable else None,
+        confirmations=drawing.coded("found-ok", "found-ok", drawing.around.confirmations, "") if editable else None,
     )
 
 
@@ -158,6 +161,7 @@ class _Drawing:
             columns=columns,
             asked_later=later,
             pasted=self.posted.pasted.get(group.oid, ""),
+            conditional=not group.repeating and (group.when is not None or any(item.when is not None for item in group.items)),
             body=body_map(self.form, group, fields, self.document, around.earlier, self.editable) if mapped else None,
         )
 
@@ -226,6 +230,7 @@ class _Drawing:
             lookup=self.around.lookup(place) if widget == "text" and item.dictionary else None,
             graded=self.around.graded(place),
             scan=bool(item.identity) and widget == "text",
+            copied=self.around.copied.get(place, 0) if asked else 0,
         )
 
     def choices(self, item: ItemDef, widget: str, ident: str, raw: Raw) -> tuple[Choice, ...]:

@@ -11,6 +11,7 @@ from typing import Any
 from flask import Blueprint, abort, g, render_template, url_for
 
 from trialcrf.actions import Impossible, drafting, enter, take_results
+from trialcrf.actions.copying import ORIGIN
 from trialcrf.actions.oversight import late_entry
 from trialcrf.core.access import ROLES
 from trialcrf.core.boxes import raw_of
@@ -254,7 +255,8 @@ def _kind(told: Told) -> str:
 def _what(told: Told) -> Sayable:
     past = told.past
     if past.op == "set" and past.old is None:
-        return Message(N_("Entered"))
+        source = past.prompted_by.removeprefix(ORIGIN)
+        return Message(N_("Copied from form no. %(number)s"), {"number": source}) if source != past.prompted_by else Message(N_("Entered"))
     if past.op == "refused" and past.prompted_by == "lock":
         return Message(N_("Refused: it is frozen or locked"))
     if past.op == "open" and told.query is not None and told.query.by_person:

@@ -9,7 +9,7 @@ from flask import g
 from trialcrf.actions.enter import Opened
 from trialcrf.actions.safety import grade, take_over
 from trialcrf.actions.safety.grade import Line
-from trialcrf.core.document import Place
+from trialcrf.core.document import Document, FormKey, Place
 from trialcrf.core.safety.grading import Proposal
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store.subjects import Subject
@@ -62,6 +62,12 @@ def judged(tx: Transaction, opened: Opened, which: Subject) -> LabView | None:
             event_url = form_url(which, line.event.key)
         lines.append(LabLine(line, _said(line), begin_url, event_url))
     return LabView(tuple(lines), found.version)
+
+
+def marks(tx: Transaction, opened: Opened, which: Subject, key: FormKey, document: Document) -> dict[Place, tuple[Sayable, ...]]:
+    """What stands beside each result with these answers, saved or not."""
+    found = grade.grade_typed(tx, opened, which, key, document)
+    return {line.place: said for line in found.lines if (said := _said(line))} if found else {}
 
 
 def _said(line: Line) -> tuple[Message, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from trialcrf.actions import enter
+from trialcrf.actions import references
 from trialcrf.core.definition.model import DataType, FormDef, Study
 from trialcrf.core.document import FormKey
 from trialcrf.store import forms, subjects
@@ -21,7 +21,7 @@ def references_of(
 ) -> Mapping[str, Sequence[tuple[str, str]]]:
     """The choices of every reference item of the form, as (what is recorded, what is read); `subject` None: nobody is enrolled yet."""
     items = [item for _, item in form.items.values() if item.type is DataType.REFERENCE]
-    found = {item.oid: enter.references_at(tx, item, site, subject) for item in items}
+    found = {item.oid: references.choices_at(tx, item, site, subject) for item in items}
     if not any(found.values()):
         return dict.fromkeys(found, ())
     names = _names(tx, study, site)

@@ -7,10 +7,11 @@ Names of the fields of a study form (KEY is `ITEM`, or `GROUP.row.ITEM` within a
     r.GROUP.row.ITEM[.part] the same within a row; a row that is not stored yet is called new1, new2, ...
     why.KEY, why            why a saved value changes; `why` alone is for every change without a reason of its own
     ok.KEY.CHECK            the coded reason that confirms a value which a check doubts
+    copied.ITEM             the form that the answer was copied from, by its id
     gone.GROUP.row          why a stored row is marked entered in error; blank keeps the row
     add, drop               buttons: one more row of GROUP; one row less, GROUP.newN (nothing was recorded of it)
     paste.GROUP             rows copied from a spreadsheet (`web/forms/pasting.py`); its button is `paste`, and saves nothing
-    act                     button: save, next or update (`update` draws the page again and saves nothing)
+    act                     button: save, next, update or copy (the last two draw the page again and save nothing)
     version, token          the version the page was drawn from; the token of the session
 """
 
@@ -28,7 +29,7 @@ from trialcrf.core.definition.model import DataType, FormDef, ItemDef
 from trialcrf.core.document import Place
 from trialcrf.core.values import Raw
 
-ACTS = ("save", "next", "update", "add", "drop")
+ACTS = ("save", "next", "update", "copy", "add", "drop")
 PARTS: Mapping[DataType, tuple[str, ...]] = {
     DataType.DATE: ("d", "m", "y"),
     DataType.PARTIAL_DATE: ("d", "m", "y"),
@@ -75,6 +76,7 @@ class Posted:
     reasons: Mapping[Place, str] = field(default_factory=dict)
     confirmations: Mapping[tuple[Place, str], str] = field(default_factory=dict)
     new_rows: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    copied: Mapping[Place, int] = field(default_factory=dict)
     reason: str = ""
     act: str = "save"
     adding: str = ""
@@ -141,7 +143,7 @@ class _Reader:
             if raw is None:
                 continue
             raws[place] = raw
-            if place.row and not _blank(raw):
+            if place.row and not raw.blank:
                 typed_in.add((place.group, place.row))
         raws = {place: raw for place, raw in raws.items() if (place.group, place.row) not in new or (place.group, place.row) in typed_in}
         if add in self.rows:
@@ -156,12 +158,18 @@ class _Reader:
             reasons={place: reasons.get(place) or why for place in raws if reasons.get(place) or why},
             confirmations={said: code for said, code in confirmations.items() if said[0] in raws},
             new_rows=_by_group(new),
+            copied=self._copied(sent, raws),
             reason=why,
             act="add" if add in self.rows else "drop" if drop else _first(sent, "act") if _first(sent, "act") in ACTS else "save",
             adding=add if add in self.rows else "",
             version=int(version) if _VERSION.fullmatch(version) else None,
             token=_first(sent, "token"),
         )
+
+    def _copied(self, sent: Sent, raws: Mapping[Place, Raw]) -> dict[Place, int]:
+        """The forms that answers were copied from, as the page says."""
+        told = ((place, _first(sent, f"copied.{oid}")) for oid, (place, _) in self.single.items() if place in raws)
+        return {place: int(text) for place, text in told if _VERSION.fullmatch(text)}
 
     def _in_row(self, key: str) -> tuple[Place, _ReadItem] | None:
         group, _, rest = key.partition(".")
@@ -236,10 +244,6 @@ def _coded(parts: dict[str, str], sent: Sent, name: str) -> dict[str, str]:
         if values and values[0]:
             parts[part] = values[0]
     return parts
-
-
-def _blank(raw: Raw) -> bool:
-    return not raw.choices and not any(text.strip() for text in raw.parts.values())
 
 
 def _first(sent: Sent, name: str) -> str:

@@ -233,6 +233,8 @@ def _prompted(past: Past) -> Sayable | str:
         return Message(N_("because of query %(number)s"), {"number": number})
     if kind == "four_eyes" and number:
         return Message(N_("because of request %(number)s"), {"number": number})
+    if kind == "copy" and number:
+        return Message(N_("copied from form no. %(number)s"), {"number": number})
     return ""
 
 

@@ -38,9 +38,9 @@ export const offer = (place) => {
     }
   };
   place.querySelector("[data-without]").hidden = true;
-  // Bound to a name: at another address of the same program the browser would refuse without saying why.
-  const asked = JSON.parse(place.dataset.options);
-  const bound = asked.rpId ?? asked.rp.id;
+  // Bound to a name: at another address of the same program the browser would refuse without saying why. Options that come later bring theirs.
+  const asked = place.dataset.options ? JSON.parse(place.dataset.options) : null;
+  const bound = asked ? (asked.rpId ?? asked.rp.id) : location.hostname;
   if (location.hostname !== bound && !location.hostname.endsWith(`.${bound}`)) {
     place.querySelector("[data-elsewhere]").hidden = false;
     return;
