@@ -34,7 +34,7 @@ PAGE, GREW_FROM, TURN, TYPED_FOR = "page", "grew_from", "turn", "typed_for"
 """What a page says of itself beside its boxes: its token, those of the drafts that it took up, a number that grows with each sending, and
 the milliseconds since the first key was pressed (two clocks need not agree on more than how fast time goes)."""
 
-_KEPT = ("i.", "r.", "why", "ok.", "gone.", "copied.", "paper_")
+_KEPT = ("i.", "r.", "why", "ok.", "gone.", "copied.", "paste.", "paper_")
 LONGEST, LARGEST = 64, 400_000
 """Letters of a token; bytes that all boxes of one page may hold."""
 
