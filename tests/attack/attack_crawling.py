@@ -48,7 +48,7 @@ def test_no_page_leads_to_a_finding(databases: Databases, tmp_path: Path) -> Non
 def test_wapiti_finds_the_holes_of_the_twin(databases: Databases, tmp_path: Path) -> None:
     with running(databases, tmp_path / "data", TWIN) as twin:
         caller = twin.caller(NOBODY)
-        done = crawl(["/twin/"], caller, tmp_path / "twin", 20, 20)
+        done = crawl(["/twin/"], caller, tmp_path / "twin", 60, 60)
         said = verdict(done, 1, caller)
         out = verdict(done, 1, Caller(caller.port, NOBODY, "of nobody"))
     assert {one.kind for one in done.found} >= FOUND

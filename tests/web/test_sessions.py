@@ -217,3 +217,12 @@ def test_another_site_leads_here_and_draws_nothing_of_ours_into_itself(house, mo
     sent = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": mode, "Sec-Fetch-Dest": dest}
     assert house.client("cora").get("/account", headers=sent).status_code == status
     assert house.app.test_client().get("/sign-in", headers=sent).status_code == 200
+
+
+@pytest.mark.parametrize("site", ["cross-site", "same-site"])
+@pytest.mark.parametrize("url", ["/sign-in", "/forgotten", "/invitation/none", "/reset/none", "/language", "/sign-in/passkey"])
+def test_another_site_sends_nothing_in_the_name_of_nobody_either(house, url, site):
+    """There is no session and so no token yet: where the browser says that it comes from is all there is to tell by."""
+    sent = {"username": "cora", "password": PASSWORD, "email": "cora@example.org", "language": "en"}
+    answer = house.app.test_client().post(url, data=sent, headers={"Sec-Fetch-Site": site})
+    assert answer.status_code == 403 and "Set-Cookie" not in answer.headers
