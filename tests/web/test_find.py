@@ -140,3 +140,14 @@ def test_what_is_in_error_is_found_no_more_and_neither_is_what_was_of_a_site_bef
     elsewhere = sought.house.client("ivan")
     assert hits(elsewhere, "", "recent") == []
     assert hits(elsewhere, "R-0", "subjects") == ["R-02-001"]
+
+
+def test_both_databases_find_the_same(each_house):
+    world, client = each_house.world, each_house.client("dana")
+    recipient = world.enrol("recipient", **RECIPIENT)
+    with world.write("dana") as tx:
+        review.ask(tx, recipient, FormKey("SCR", ""), None, Place(""), "Was 100 % of the érythème seen?")
+    assert hits(client, "01001 visit", "subjects") == hits(client, "", "recent") == ["R-01-001"]
+    assert len(hits(client, "r-01-001 scr vitals", "forms")) == 1
+    assert len(hits(client, "ERYTHEME 100", "queries")) == 1
+    assert hits(client, "erytheme 1%0", "queries") == []

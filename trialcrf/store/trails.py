@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, func, literal, select, tuple_
+from sqlalchemy import Select, Subquery, and_, bindparam, func, literal, select, tuple_, union_all
 
 from trialcrf.core.chain import Leaf
 from trialcrf.store.audit import ERASED, Past
@@ -120,12 +120,25 @@ def page(tx: Transaction, sought: Sought, after: Position | None, size: int, kee
         each = min(MORE, -(-MOST // len(sought.chains)))
 
 
+LATEST = 400
+"""Records of a person in a chain that are looked at for the subjects of the last days: a save makes a few dozen."""
+
+
 def worked_on(tx: Transaction, chains: Collection[str], actor: str, since: datetime, limit: int) -> list[str]:
-    """The keys of the subjects about whom this person recorded something since then, the latest first."""
-    told = (audit_record.c.chain.in_(sorted(chains)), audit_record.c.actor == actor, audit_record.c.at >= moment_text(since))
-    latest = select(audit_record.c.subject, func.max(audit_record.c.at).label("at")).where(*told, audit_record.c.subject != "")
-    asked = latest.group_by(audit_record.c.subject).order_by(func.max(audit_record.c.at).desc(), audit_record.c.subject)
+    """The keys of the subjects about whom this person recorded something since then, the latest first. The cost does not grow with the
+    trail: of each chain the person's last LATEST records are looked at."""
+    each = [select(part.c.subject, part.c.at) for part in (_latest(chain, actor, since) for chain in sorted(chains))]
+    if not each:
+        return []
+    found = union_all(*each).subquery()
+    asked = select(found.c.subject).group_by(found.c.subject).order_by(func.max(found.c.at).desc(), found.c.subject)
     return list(tx.read(asked.limit(limit)).scalars())
+
+
+def _latest(chain: str, actor: str, since: datetime) -> Subquery:
+    own = (audit_record.c.chain == chain, audit_record.c.actor == actor, audit_record.c.at >= moment_text(since))
+    asked = select(audit_record.c.subject, audit_record.c.at).where(*own, audit_record.c.subject != "")
+    return asked.order_by(audit_record.c.at.desc(), audit_record.c.seq.desc()).limit(LATEST).subquery()
 
 
 def _round(tx: Transaction, sought: Sought, after: Position | None, each: int) -> tuple[list[Any], Position | None]:

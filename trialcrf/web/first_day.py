@@ -392,7 +392,8 @@ def _drawn(tx: Transaction, study: Study, steps: Sequence[Step]) -> list[Drawn]:
 def _url(tx: Transaction, study: Study, step: Step) -> str:
     """Where a step leads; empty where there is nobody yet whom it is about."""
     if not step.about:
-        return url_for(step.endpoint, **({"study": study.oid} if current_app.url_map.is_endpoint_expecting(step.endpoint, "study") else {}))
+        of_study = current_app.url_map.is_endpoint_expecting(step.endpoint, "study")
+        return url_for(step.endpoint, study=study.oid) if of_study else url_for(step.endpoint)
     which = _first(tx, study, step.about)
     if which is None:
         return ""

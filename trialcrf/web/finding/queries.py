@@ -43,7 +43,8 @@ def found(tx: Transaction, study: Study, sought: Sought, which: Subject | None, 
         wanted.append(Narrower(number=sought.number))
     elif words and all(len(word) >= SHORTEST for word in words):
         wanted.append(Narrower(words=words, subject=which.key if which else ""))
-    only_at, hits = guarded_forms(tx, study.oid, known), []
+    only_at = guarded_forms(tx, study.oid, known)
+    hits: list[Query] = []
     for narrower in wanted:
         for states in _ORDER:
             if len(hits) <= MOST:
