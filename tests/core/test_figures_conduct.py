@@ -17,8 +17,10 @@ from trialcrf.core.access import ROLES, Actor, Grant
 from trialcrf.core.dashboard import CLINICAL, OF_ROLE, Plate
 from trialcrf.core.packs import figures_conduct, figures_onset
 from trialcrf.core.packs.figures_conduct import Completeness, Enrolments, Plan
+from trialcrf.core.packs.figures_measured import trajectories
 from trialcrf.core.packs.tables import Level
 from trialcrf.core.quality import Days
+from trialcrf.core.safety.laboratory import Point, Series
 from trialcrf.core.schedule import State
 from trialcrf.core.wording import Message, Words
 
@@ -99,6 +101,19 @@ def test_a_long_trial_is_drawn_by_quarters_or_years(first, days):
     assert rows[0][0] <= first <= rows[0][1] and rows[-1][0] <= TODAY <= rows[-1][1] and len(rows) <= 15
     assert abs((rows[0][1] - rows[0][0]).days + 1 - days) <= 1
     assert all(one[1].toordinal() + 1 == other[0].toordinal() for one, other in pairwise(rows))
+
+
+@pytest.mark.parametrize("many", [60, 61])
+def test_more_trajectories_than_can_be_told_apart_are_a_band_of_the_same_values(many):
+    points = [(Point(0, "V1", Decimal(10 + at % 2)), Point(30, "V2", Decimal(20))) for at in range(many)]
+    found = [Series(f"S{at}", "", PEOPLE, some, ()) for at, some in enumerate(points)]
+    whole = trajectories("skin", Message("Score"), found, {"": PEOPLE}, {"V1": Words({"en": "One"}), "V2": Words({"en": "Two"})})
+    figure = figures_onset.on_screen(whole)
+    assert [row[1:4] for row in figure.rows] == [(0, many, Decimal("10.5")), (30, many, Decimal("20.0"))]
+    lines = figure.spec["data"]["values"]
+    assert len(lines) == (2 * many if many == 60 else 0)
+    band = figure.spec["layer"][0].get("data", {}).get("values")
+    assert many == 60 or band == [{"day": 0, "low": 10.0, "high": 11.0}, {"day": 30, "low": 20.0, "high": 20.0}]
 
 
 def actor(*grants: Grant) -> Actor:

@@ -1,11 +1,12 @@
-"""Figures on pages: drawn in a process of its own, and kept by what they are made from, so that a page seldom waits for one."""
+"""Figures on pages: drawn beside the work of the server, in a process of their own, and kept by what they are made from."""
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import OrderedDict
 from collections.abc import Sequence
-from threading import Lock
+from threading import Lock, Thread
 
 from trialcrf.external import child, svg
 from trialcrf.external.markup import CannotDraw
@@ -14,58 +15,70 @@ LETTERS = 11
 """The size of letters on a screen, in pixels of the drawing; on a telephone a drawing is shown in its own size."""
 MOST = 200
 """Drawings that are kept, some twenty kilobytes each. They are in memory alone: what they show is clinical data."""
+MOST_WAITING = 30
+"""Drawings that wait to be made; who asks for more is told to ask again."""
+LOOKS = 120
+"""How often a drawing is looked for, twice a second, before it is given up."""
 
-LOOKS = 60
-"""How often a drawing is waited for, half a second each: somebody holds the line meanwhile."""
-
+log = logging.getLogger(__name__)
 _KEPT: OrderedDict[str, str] = OrderedDict()
-_LOCK = Lock()
-_DRAWING = Lock()
+_BEGUN: set[str] = set()
+_FAILED: set[str] = set()
+_LOCK, _DRAWING = Lock(), Lock()
 _ROLES = re.compile(r'\s(?:role|aria-roledescription)="[^"]*"')
 
 
-def kept(figure: object, language: str) -> str | None:
-    """The drawing, if there is one already; empty for a figure that has nothing to draw."""
-    if not svg.has_drawing(figure):
-        return ""
-    key = svg.fingerprint(figure, language, LETTERS)
+def look(figures: Sequence[object], language: str, begin: bool) -> list[str | None]:
+    """The drawing of each figure: None where it is not made yet; empty where there is nothing to draw or it failed.
+
+    `begin`: what is not made yet is begun. Nobody waits here: a server that has one thread for its people goes on. What failed is tried
+    anew when it is asked for again.
+    """
+    found: list[str | None] = []
+    lacking: dict[str, object] = {}
     with _LOCK:
-        if key in _KEPT:
-            _KEPT.move_to_end(key)
-        return _KEPT.get(key)
-
-
-def draw(figures: Sequence[object], language: str) -> list[str]:
-    """The drawings, those that are not kept yet made in one child together. Raises CannotDraw."""
-    # One at a time: two people who open a dashboard in one moment cost one drawing.
-    with _DRAWING:
-        lacking = [one for one in figures if kept(one, language) is None]
-        if lacking:
-            drawn = _drawn(lacking, language)
-            with _LOCK:
-                for one, text in zip(lacking, drawn, strict=True):
-                    _KEPT[svg.fingerprint(one, language, LETTERS)] = _shown(text)
-                while len(_KEPT) > MOST:
-                    _KEPT.popitem(last=False)
-    return [kept(one, language) or "" for one in figures]
-
-
-def _drawn(figures: Sequence[object], language: str) -> list[str]:
-    patience = iter(range(LOOKS))
-    try:
-        found: list[str] = child.run(svg.draw_all, figures, language, LETTERS, wanted=lambda: next(patience, None) is not None)
-    except child.Cancelled:
-        raise CannotDraw("the drawing took too long") from None
+        for one in figures:
+            key = svg.fingerprint(one, language, LETTERS) if svg.has_drawing(one) else ""
+            if not key or key in _FAILED:
+                _FAILED.discard(key)
+                found.append("")
+                continue
+            if key in _KEPT:
+                _KEPT.move_to_end(key)
+            elif begin and key not in _BEGUN and len(_BEGUN) < MOST_WAITING:
+                _BEGUN.add(key)
+                lacking[key] = one
+            found.append(_KEPT.get(key))
+    if lacking:
+        Thread(target=_draw, args=(lacking, language), daemon=True).start()
     return found
-
-
-def _shown(text: str) -> str:
-    """As a picture in a page: it is one image, whose parts say nothing by themselves, least of all in English."""
-    plain = _ROLES.sub("", text)
-    return plain.replace("<svg ", '<svg role="img" focusable="false" ', 1)
 
 
 def forget() -> None:
     """Nothing is kept any more."""
     with _LOCK:
         _KEPT.clear()
+        _FAILED.clear()
+
+
+def _draw(figures: dict[str, object], language: str) -> None:
+    """In a thread that only waits for the child: one child at a time, whatever is asked for."""
+    patience = iter(range(LOOKS))
+    drawn: list[str] = []
+    try:
+        with _DRAWING:
+            drawn = child.run(svg.draw_all, list(figures.values()), language, LETTERS, wanted=lambda: next(patience, None) is not None)
+    except (CannotDraw, child.Cancelled, OSError):
+        log.exception("figures of a page could not be drawn")
+    with _LOCK:
+        _BEGUN.difference_update(figures)
+        _FAILED.update(list(figures)[len(drawn) :])
+        _KEPT.update(zip(figures, map(_shown, drawn), strict=False))
+        while len(_KEPT) > MOST:
+            _KEPT.popitem(last=False)
+
+
+def _shown(text: str) -> str:
+    """As a picture in a page: it is one image, whose parts say nothing by themselves, least of all in English."""
+    plain = _ROLES.sub("", text)
+    return plain.replace("<svg ", '<svg role="img" focusable="false" ', 1)

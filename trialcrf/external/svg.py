@@ -97,7 +97,7 @@ def fingerprint(figure: object, language: str, letters: int) -> str:
     """SHA-256 of everything that the drawing is made from: equal ones are one drawing."""
     words = Language(language)
     said = [words.say(_reading(_part(figure, name))) for name in ("title", "description")]
-    told = [_part(figure, "oid"), _said(_part(figure, "spec"), words), said, language, letters, VEGA_LITE, vl_convert.__version__]
+    told = [_part(figure, "oid"), _said(_part(figure, "spec"), words), said, language, letters, VEGA_LITE]
     return hashlib.sha256(json.dumps(told, ensure_ascii=False, sort_keys=True).encode()).hexdigest()
 
 

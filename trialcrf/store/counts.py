@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import ColumnElement, and_, case, func, or_, select
 
 from trialcrf.core.schedule import State
 from trialcrf.core.workflow import UNSETTLED, QueryState
@@ -86,5 +86,5 @@ def waiting(tx: Transaction, places: Sequence[Site], but: Collection[str] = ()) 
         yield Waiting(row.code, row.event_oid, row.form_oid, QueryState(row.state), row.opened_at)
 
 
-def _at(column: object, places: Sequence[Site]) -> object:
-    return column.in_([one.id for one in places])  # type: ignore[attr-defined]
+def _at(column: ColumnElement[int], places: Sequence[Site]) -> ColumnElement[bool]:
+    return column.in_([one.id for one in places])

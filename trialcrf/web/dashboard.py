@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +15,6 @@ from trialcrf.core.definition.model import Study
 from trialcrf.core.packs.figure import Figure
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import pictures
-from trialcrf.external.markup import CannotDraw
 from trialcrf.store import sites, subjects
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
@@ -26,10 +24,9 @@ from trialcrf.web.guard import page
 from trialcrf.web.page import Chip, Crumb
 
 blueprint = Blueprint("dashboard", __name__)
-log = logging.getLogger(__name__)
 
-MOST = 2500
-"""Subjects of whom the clinical figures are counted while somebody waits, as on the page of site quality: above it, a site at a time."""
+MOST = 500
+"""Patients of whom the clinical figures are counted while somebody waits, about a second: above it, one site at a time."""
 
 TALL = 10
 """Lines of a figure that are more than the height of others."""
@@ -46,7 +43,7 @@ ONWARD: Mapping[Plate, tuple[str, str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A figure on the page: `drawing` is None while it is not drawn yet; `failed`: it could not be drawn, its table tells the numbers."""
+    """A figure on the page: `drawing` is None while it is not drawn yet, and empty where it could not be: its table tells the numbers."""
 
     figure: Figure
     drawing: Markup | None
@@ -61,17 +58,17 @@ class Shown:
 
 @page(blueprint, "/studies/<study>/dashboard", "quality.read")
 def shown(study: str) -> str:
-    """The numbers at once. Where a drawing is not there yet the page says so, and asks again for itself (or, without script, offers to)
-    with `drawn`: then it is answered when everything is drawn."""
+    """The numbers at once. Where a drawing is not there yet the page says so, and asks for itself again with `drawn`, which has it made;
+    without script by a link. Who only passes by (a program that follows links) costs no drawing."""
     definition: Study = g.place.published.study
     plates = dashboard.plates_of(g.session.actor, study)
     with guard.read() as tx:
         view, choice, large = _view(tx, definition)
         found = gathering.figures(tx, definition, plates, view, _eyes, g.now) if view.conduct else {}
     there = [plate for plate in plates if plate in found]
-    drawn = _drawings([found[plate] for plate in there], wait="drawn" in request.args)
-    lacking = any(one is None for one in drawn)
-    asked = {name: value for name, value in request.args.items() if name == "site"}
+    looked = pictures.look([found[plate] for plate in there], g.language.code, begin="drawn" in request.args)
+    drawn = [None if one is None else Markup(one) for one in looked]
+    again = url_for("dashboard.shown", study=study, site=request.args.get("site"), drawn="1")
     return render_template(
         "dashboard/shown.html",
         shell=shell(),
@@ -80,7 +77,7 @@ def shown(study: str) -> str:
         chips=_chips(study, choice, view.conduct),
         scope=_scope(view),
         days=sorted({one.today(g.now) for one in view.conduct}),
-        drawn_url=url_for("dashboard.shown", study=study, drawn="1", **asked) if lacking else "",
+        again_url=again if None in drawn else "",
         large=large and not view.clinical and bool(CLINICAL & set(plates)),
         none=Message(N_("No site is open yet.")) if not view.conduct else None,
     )
@@ -97,7 +94,8 @@ def _view(tx: Transaction, study: Study) -> tuple[gathering.View, list[Site], bo
     wanted = request.args.get("site", "")
     if any(one.code == wanted for one in choice):
         conduct, clinical = ([one for one in some if one.code == wanted] for some in (conduct, clinical))
-    large = subjects.count(tx, study.oid, [one.code for one in clinical], but=study.products) > MOST
+    population = study.safety.population if study.safety else None
+    large = subjects.count(tx, study.oid, [one.code for one in clinical], population, but=study.products) > MOST
     whole = len(conduct) == len(every)
     return gathering.View(conduct, [] if large and len(clinical) > 1 else clinical, whole), choice, large
 
@@ -108,20 +106,6 @@ def _at(one: Site, scope: Collection[str] | None) -> bool:
 
 def _eyes(site: Site) -> Collection[str]:
     return dashboard.eyes(g.session.actor, site.study_oid, site.code)
-
-
-def _drawings(figures: Sequence[Figure], wait: bool) -> list[Markup | None]:
-    """Each as it is kept; `wait`: what is not is drawn now. What cannot be drawn is empty: the page says so, and has the numbers."""
-    language = g.language.code
-    kept = [pictures.kept(one, language) for one in figures]
-    if wait and None in kept:
-        guard.end_view()  # No transaction stays open while a picture is drawn.
-        try:
-            kept = list(pictures.draw(figures, language))
-        except CannotDraw:
-            log.exception("a figure of the dashboard could not be drawn")
-            kept = [one or "" for one in kept]
-    return [None if one is None else Markup(one) for one in kept]
 
 
 def _of(plate: Plate, figure: Figure, drawing: Markup | None) -> Shown:

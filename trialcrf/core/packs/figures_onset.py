@@ -9,15 +9,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, cast
 
-from trialcrf.core.packs.figure import QUIET, Figure, axis, counting, data, level_scale, nothing
+from trialcrf.core.packs.figure import PALETTE, QUIET, Figure, axis, counting, data, level_scale, nothing
 from trialcrf.core.packs.figures_conduct import HEIGHT, LETTERS, PIECE, SCREEN, legend, pieces_of
 from trialcrf.core.packs.tables import Level
 from trialcrf.core.safety.event import AdverseEvent
 from trialcrf.core.wording import N_, Message, Sayable, Words
 
 MOST_PERIODS = 15
+MOST_LINES = 60
+"""Subjects that have a line of their own."""
 
 
 def events(found: Sequence[AdverseEvent], levels: Sequence[Level], today: date, people: Sayable) -> Figure:
@@ -55,7 +57,7 @@ def events(found: Sequence[AdverseEvent], levels: Sequence[Level], today: date, 
                     "y": {"field": "from", "type": "quantitative", "axis": counting(Message(N_("Events")), most)}, "y2": {"field": "to"},
                     "color": {
                         "field": "level", "type": "nominal", "title": Message(N_("Severity")), "scale": level_scale(levels),
-                        "legend": legend(HEIGHT + (60 if slanted else 28), -34, 2),
+                        "legend": legend(HEIGHT + (74 if slanted else 30), -34, 2),
                     },
                 },
             },
@@ -90,15 +92,41 @@ def events(found: Sequence[AdverseEvent], levels: Sequence[Level], today: date, 
 
 
 def on_screen(figure: Figure) -> Figure:
-    """A figure of the reports about all subjects together, as wide as a screen has room for and without the column of their arms."""
+    """The trajectories of a report about all subjects together, as wide as a screen has room for and without the column of their arms.
+
+    More lines than can be told apart are not drawn: instead of them a band shows the spread of the same values.
+    """
     if not figure.spec:
         return figure
-    return replace(
+    spec = {**figure.spec, "width": SCREEN, "height": HEIGHT + 20}
+    made = replace(
         figure,
-        spec={**figure.spec, "width": SCREEN, "height": HEIGHT + 20},
+        spec=spec,
         columns=(*figure.columns[:1], *figure.columns[2:]),
         rows=tuple((*row[:1], *row[2:]) for row in figure.rows),
     )
+    if len({point["subject"] for point in spec["data"]["values"]}) <= MOST_LINES:
+        return made
+    means = spec["layer"][-2:]
+    spread: list[dict[str, object]] = [
+        {"day": day, "low": float(mean - deviation), "high": float(mean + deviation)}
+        for _, day, _number, mean, deviation, *_ in sorted(cast(Sequence[tuple[Any, ...]], made.rows), key=lambda row: int(row[1]))
+        if deviation is not None
+    ]
+    x, y = means[0]["encoding"]["x"], means[0]["encoding"]["y"]
+    band = {
+        "data": data(spread),
+        "mark": {"type": "area", "color": PALETTE[0], "opacity": 0.18},
+        "encoding": {"x": x, "y": {**y, "field": "low"}, "y2": {"field": "high"}},
+    }
+    note = Message(
+        N_(
+            "Line: mean of each visit with two values or more, at its median day. Band: one standard deviation to each side, "
+            "of %(subjects)s subjects."
+        ),
+        {"subjects": len({point["subject"] for point in spec["data"]["values"]})},
+    )
+    return replace(made, spec={**spec, "data": data([]), "layer": [band, *means]}, note=note)
 
 
 def _periods(first: date, last: date) -> list[tuple[date, date]]:
