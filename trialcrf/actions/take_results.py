@@ -300,10 +300,10 @@ def _put(at: _Open, reading: Reading) -> Line:
         stands, put = at.before.at(place), at.raws.get(place)
         held = stands.text or stands.missing if stands else put.parts[""] if put else ""
         if held and not _same(item, held, text):
-            said = N_("%(item)s stands already, with another value.") if stands else N_("Another line of the file says otherwise.")
+            msgid = N_("%(item)s stands already, with another value.") if stands else N_("Another line of the file says otherwise.")
             outcome = Outcome.CONFLICT if stands else Outcome.WRONG
             at.disputed |= set() if stands else {item.oid}
-            return Line(reading, outcome, (Message(said, {"item": item.label} if stands else {}),), held, at.key)
+            return Line(reading, outcome, (Message(msgid, {"item": item.label} if stands else {}),), held, at.key)
         if not held:
             fresh[place] = text
     if not fresh:
