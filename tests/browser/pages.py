@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from pathlib import Path
 
 from sqlalchemy import case, update
 
@@ -42,6 +43,7 @@ from trialcrf.store.models import outbox as outbox_table
 from trialcrf.store.models import session as session_table
 
 LIST = f"/studies/{STUDY}"
+LABORATORY_FILE = Path(__file__).parents[1] / "data/laboratory/hopital-latin1.csv"
 PERSON_OF_DEMO = "SELECT min(id) FROM account WHERE username = '{}'"
 QUERY_IN = "SELECT min(q.id) FROM query q JOIN site s ON s.id = q.site_id WHERE s.code = '01' AND q.state = '{}'"
 
@@ -94,6 +96,12 @@ def asked_for_a_reason(person: Person) -> None:
 def looked_at(person: Person) -> None:
     person.press(person.page.locator("main form[method=get] button"))
     assert person.page.locator("#signal-late").count() == 1
+
+
+def looked_at_a_file(person: Person) -> None:
+    person.page.set_input_files("#file", LABORATORY_FILE)
+    person.press(person.page.locator('main button[value="look"]'))
+    assert person.page.locator("#lines tbody tr").count() >= 5 and person.page.locator("#wrong").count() == 1
 
 
 def signed_for(person: Person) -> None:
@@ -525,6 +533,9 @@ PAGES = (
     Known("laboratory.listed", "cora", f"{LIST}/laboratories?show=all"),
     Known("laboratory.one", "dana", f"{LIST}/laboratories/{{}}", made=limits_of_a_laboratory),
     Known("laboratory.one", "cora", f"{LIST}/laboratories/{{}}", made=limits_of_a_laboratory),
+    Known("results.where", "nora", f"{LIST}/results"),
+    Known("results.file", "cora", f"{LIST}/results/01"),
+    Known("results.file", "cora", f"{LIST}/results/01", then=looked_at_a_file),
     Known("entry.form", "cora", form_address("R-01-001", "SCR", "LABS")),
     Known("casebook_files.listed", "ivan", f"{LIST}/casebooks"),
     Known("reports.listed", "sam", f"{LIST}/reports"),

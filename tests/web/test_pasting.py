@@ -71,6 +71,7 @@ def test_a_text_that_waits_in_its_box_is_never_passed_over_by_a_save_and_one_tha
     cora = english(house)
     enrol(cora)
     typed = {"p": ["MEDS.new1.MED_NAME"], "r.MEDS.new1.MED_NAME": "Aspirin", "act": "save", "version": "0"}
+    assert paste(cora, "", **typed).status_code == 200 and stored(house, "CONMEDS", "CM") is None  # its button saves nothing
     page = cora.post(MEDS, {**typed, "paste.MEDS": "Iloprost"})
     assert page.status_code == 200 and 'value="Iloprost"' in page.text and stored(house, "CONMEDS", "CM") is None
     for wrong, why in (

@@ -47,7 +47,7 @@ def two_screened(house: House) -> Browser:
 
 def lines_of(page: str) -> dict[str, str]:
     """What the preview says of each line, by its number."""
-    rows = re.findall(r'<tr><th scope="row" class="n">(\d+)</th><td class="key">(.*?)</tr>', page, re.S)
+    rows = re.findall(r'<tr><th scope="row" class="n">(\d+)</th><td class="key"[^>]*>(.*?)</tr>', page, re.S)
     return {line: re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", said))).strip() for line, said in rows}
 
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -249,7 +249,7 @@ def _occasion(tx: Transaction, of: _Known, reading: Reading) -> FormKey:
     if not at and reading.day:
         at = _by_day(of, reading, {event.oid for event in asking})
     if len(at) != 1:
-        params = {"day": reading.day}
+        params = {"day": date.fromisoformat(reading.day) if reading.day else reading.visit[:60]}
         several = N_("Several visits of this subject could be meant on %(day)s: name the visit in a column.")
         nothing = N_("No visit of this subject belongs to %(day)s: record its date first, or name the visit in a column.")
         raise NotTaken(Message(several if at else nothing, params))
@@ -288,8 +288,8 @@ def _put(at: _Open, reading: Reading) -> Line:
     if at.closed is not None:
         return Line(reading, Outcome.WRONG, (at.closed,), key=at.key)
     if reading.day and at.day and at.day != reading.day:
-        said = Message(N_("The form has a sample of %(day)s: another day is another form."), {"day": at.day})
-        return Line(reading, Outcome.CONFLICT, (said,), at.day, at.key)
+        said = Message(N_("The form has a sample of %(day)s: another day is another form."), {"day": date.fromisoformat(at.day)})
+        return Line(reading, Outcome.CONFLICT, (said,), key=at.key)
     target = reading.target
     wanted: list[tuple[ItemDef, str]] = [(target.item, reading.text)]
     wanted += [(target.unit_item, reading.unit)] if target.unit_item is not None and reading.unit else []
@@ -300,10 +300,10 @@ def _put(at: _Open, reading: Reading) -> Line:
         stands, put = at.before.at(place), at.raws.get(place)
         held = stands.text or stands.missing if stands else put.parts[""] if put else ""
         if held and not _same(item, held, text):
-            said = N_("%(item)s stands already, with another value.") if stands else N_("Another line of the file says otherwise.")
+            msgid = N_("%(item)s stands already, with another value.") if stands else N_("Another line of the file says otherwise.")
             outcome = Outcome.CONFLICT if stands else Outcome.WRONG
             at.disputed |= set() if stands else {item.oid}
-            return Line(reading, outcome, (Message(said, {"item": item.label} if stands else {}),), held, at.key)
+            return Line(reading, outcome, (Message(msgid, {"item": item.label} if stands else {}),), held, at.key)
         if not held:
             fresh[place] = text
     if not fresh:

@@ -198,7 +198,8 @@ class _Line:
     def read(self) -> Reading | None:
         code = self.cell(ANALYTE)
         if code not in self.mapped.codes:
-            return self.say(ANALYTE, Message(N_("The code of the analyte is missing.")))
+            self.say(ANALYTE, Message(N_("The code of the analyte is missing.")))
+            return None
         target = self.mapped.codes[code]
         if target is None:
             return None

@@ -61,7 +61,8 @@ def read_sheet(content: bytes, encoding: str = "", separator: str = "") -> Sheet
         raise NoSheet(Message(N_("The file has more than %(most)s kilobytes: divide it."), {"most": str(LARGEST_FILE // 1000)}))
     found = encoding if encoding in ENCODINGS else _encoding(content)
     text = _text(content, found)
-    rows, wrong = [], []
+    rows: list[SheetRow] = []
+    wrong: list[Wrong] = []
     heading: tuple[str, ...] = ()
     sign = separator if separator in SEPARATORS else _separator(text)
     for line, cells in _records(text, sign):

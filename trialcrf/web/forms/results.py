@@ -276,7 +276,7 @@ def _offer(box: SelectField, words: Mapping[str, str], used: str) -> None:
 def _columns(asked: Asked) -> tuple[Choice, ...]:
     """For each role the column that says it."""
     headings = tuple((str(number), heading) for number, heading in enumerate(asked.sheet.heading))
-    none, form = ("", Message(N_("none"))), (OF_THE_FORM, Message(N_("none: all are in the unit of the form")))
+    none, form = ("", Message(N_("no column"))), (OF_THE_FORM, Message(N_("no column: all are in the unit of the form")))
     made = []
     for role, label in ROLES.items():
         chosen = OF_THE_FORM if role == UNIT and asked.mapped.units_of_form else str(asked.mapped.columns.get(role, ""))
