@@ -412,6 +412,7 @@ PAGES = (
     Known("account.studies", "cora", "/studies"),
     Known("account.mine", "cora", "/account"),
     Known("account.mine", "sam", "/account", then=refused),
+    Known("account.keys", "cora", "/account/keys"),
     Known("own_sessions.listed", "cora", "/account/sessions", made=a_session_elsewhere),
     Known("own_sessions.listed", "cora", "/account/sessions", made=a_session_elsewhere, then=proof_asked),
     Known("account.factors", "sam", "/account/factors"),

@@ -38,8 +38,8 @@ def test_what_is_wrong_is_told_as_the_field_is_left_and_goes_when_it_is_right(at
     code = program.world.published.study.confirmations.items[0].code
     cora.confirm("PULSE", "soft_range", code)
     cora.type("TEMPERATURE", "36,6")
-    cora.box("SATURATION").focus()
-    cora.page.wait_for_load_state("networkidle")
+    with cora.page.expect_response("**/check"):
+        cora.box("SATURATION").focus()
     expect(cora.page.locator('[name="ok.PULSE.soft_range"]')).to_have_value(code)
     assert cora.page.evaluate("window.stays") is True
     cora.save()
@@ -77,7 +77,42 @@ def test_questions_that_apply_appear_as_they_are_asked_for_and_without_a_network
     cora.page.wait_for_timeout(300)
     assert cora.item("LVEF_ECHO").locator(".msg").count() == 0
     cora.context.set_offline(False)
-    cora.page.keyboard.press("Tab")
     expect(cora.item("LVEF_ECHO").locator(".msg.hard")).to_be_visible()
     assert cora.page.evaluate("window.stays") is True and not cora.violations()
     cora.complaints[:] = [one for one in cora.complaints if "ERR_INTERNET_DISCONNECTED" not in one]
+
+
+def test_keys_lead_to_what_is_empty_and_what_is_wrong_and_are_listed(at_browser: AtBrowser, program: Program) -> None:
+    subject = program.recipient()
+    cora = at_browser("cora")
+    cora.open(form_address(subject.key, "SCR", "VITALS"))
+    keys = cora.page.keyboard
+
+    def focused() -> str:
+        name: str = cora.page.evaluate("document.activeElement.name")
+        return name
+
+    cora.type("WT", "7,25")
+    cora.box("WT").focus()
+    keys.press("Alt+j")
+    assert focused() == "i.HT", "what is typed is passed over"
+    keys.type("171")
+    keys.press("Alt+j")
+    assert focused() == "i.PULSE"
+    expect(cora.item("WT").locator(".msg.hard").first).to_be_visible()
+    keys.press("Alt+k")
+    assert focused() == "i.WT", "round again from the first"
+    cora.page.locator("#entry h2").first.click()
+    keys.press("?")
+    listed = cora.page.get_by_role("dialog")
+    expect(listed).to_contain_text("Next form of the visit")
+    assert not cora.violations()
+    keys.press("Escape")
+    expect(listed).to_be_hidden()
+    before = cora.path()
+    with cora.page.expect_navigation():
+        keys.press("Alt+n")
+    assert cora.path() != before
+    with cora.page.expect_navigation():
+        keys.press("Alt+p")
+    assert cora.path() == before

@@ -175,3 +175,21 @@ def test_what_was_changed_after_it_was_copied_or_is_of_somebody_else_is_typed(ho
         form = stored(house, event="BAS")
         with house.world.read() as tx:
             assert audit.history(tx.connection, "form", str(form.id), "HT")[-1].prompted_by == ""
+
+
+def test_single_keys_are_switched_off_and_enter_goes_on_where_the_person_wants_it(each_house: House):
+    cora = each_house.client("cora")
+    enrol(cora)
+    assert (
+        "data-keys=" in cora.get(VITALS).text
+        and "data-digits" in cora.get(VITALS).text
+        and 'data-enter="next"' not in cora.get(VITALS).text
+    )
+    listed = text(cora.get("/account/keys"))
+    assert "Ctrl S" in listed and "Alt J" in listed and "Alt N" in listed, "the list is read without script"
+    assert cora.post("/account/keys", {"shortcuts": ["next", "nonsense"]}).status_code == 303
+    page = cora.get(VITALS).text
+    assert "data-keys=" not in page and "data-digits" not in page and 'data-enter="next"' in page
+    with each_house.world.read() as tx:
+        (told,) = [past for past in audit.history(tx.connection, "account", str(each_house.account("cora"))) if past.place == "shortcuts"]
+    assert told.new == '"next"' or told.new == "next"

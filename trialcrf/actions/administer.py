@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections.abc import Collection
 from datetime import date, datetime, timedelta
 from zoneinfo import available_timezones
 
@@ -22,6 +23,8 @@ from trialcrf.store.transaction import Transaction
 INVITATION_LASTS = timedelta(days=7)
 LANGUAGES = ("fr", "en")
 THEMES = ("auto", "light", "dark")
+SHORTCUTS = ("single", "next")
+"""What one may want of the keys: single ones act outside fields and in scores; Enter goes to the next field."""
 
 LONGEST_NAME, LONGEST_EMAIL, LONGEST_REASON = 200, 254, 500
 
@@ -208,14 +211,17 @@ def resolve_mail(tx: Transaction, mail_id: int, arrived: bool, by: int | None = 
     accounts.note(tx, by or recipient.id, "mail", f"mail {mail_id} {'arrived' if arrived else 'again'}")
 
 
-def set_preferences(tx: Transaction, account_id: int, language: str | None = None, theme: str | None = None) -> None:
-    """One's own language and theme. Raises Impossible."""
+def set_preferences(
+    tx: Transaction, account_id: int, language: str | None = None, theme: str | None = None, shortcuts: Collection[str] | None = None
+) -> None:
+    """One's own language, theme, and which of SHORTCUTS one wants. Raises Impossible."""
     if (language is not None and language not in LANGUAGES) or (theme is not None and theme not in THEMES):
         raise Impossible(Message(N_("Choose one of the languages offered.")), "language")
     found = accounts.by_id(tx, account_id)
     assert found is not None
     # Choosing what is chosen already is no change, and leaves no record.
-    asked = (("language", language, found.language), ("theme", theme, found.theme))
+    keys = None if shortcuts is None else " ".join(one for one in SHORTCUTS if one in shortcuts)
+    asked = (("language", language, found.language), ("theme", theme, found.theme), ("shortcuts", keys, found.shortcuts))
     values = {name: value for name, value, before in asked if value not in (None, before)}
     if values:
         accounts.set_values(tx, account_id, "preference", **values)

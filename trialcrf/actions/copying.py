@@ -31,7 +31,7 @@ def boxes(form: FormDef, answers: Mapping[Place, Answer], language: str, zone: t
 
 def stored(tx: Transaction, form: FormDef, form_id: int) -> dict[Place, int]:
     """Where the answers of a saved form come from that were copied and not changed since: by place the id of a form."""
-    found = {}
+    found: dict[Place, int] = {}
     for _, item in form.items.values():
         last = audit.history(tx.connection, "form", str(form_id), item.oid)[-1:] if item.copy else []
         found |= {Place(item.oid): int(past.prompted_by.removeprefix(ORIGIN)) for past in last if past.prompted_by.startswith(ORIGIN)}

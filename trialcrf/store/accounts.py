@@ -32,6 +32,7 @@ class Account:
     invitation_ends_at: datetime | None
     password_set_at: datetime | None
     created_at: datetime
+    shortcuts: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,7 @@ _COLUMNS = (
     account.c.invitation_ends_at,
     account.c.password_set_at,
     account.c.created_at,
+    account.c.shortcuts,
 )
 
 

@@ -35,6 +35,7 @@ class Session:
     proved_at: datetime | None = None
     browser: str = ""
     idle_minutes: int = 30
+    shortcuts: str = "single"
 
     def due(self, now: datetime) -> bool:
         """Whether its being used is to be written down again."""
@@ -93,7 +94,7 @@ def tighten(tx: Transaction, study: str, limits: SessionLimits) -> None:
 _LIVING = (
     select(
         session.c.id, session.c.csrf, session.c.seen_at, session.c.created_at, session.c.idle_minutes, session.c.absolute_hours,
-        session.c.proved_at, session.c.browser, account.c.id.label("account_id"), account.c.username, account.c.name,
+        session.c.proved_at, session.c.browser, account.c.shortcuts, account.c.id.label("account_id"), account.c.username, account.c.name,
         account.c.organisation, account.c.language, account.c.theme, account.c.demo, grant.c.role, grant.c.study, grant.c.site,
         grant.c.trained_on,
     )
@@ -121,7 +122,9 @@ def find(tx: Transaction, token_hash: str, now: datetime) -> Session | None:
     held = [(Grant(row.role, row.study, row.site), row.trained_on) for row in rows if row.role is not None]
     grants = tuple(given for given, trained_on in held if in_force(tx, given, trained_on, now))
     who = Actor(one.account_id, one.username, one.name, one.organisation, grants)
-    return Session(one.id, one.csrf, one.seen_at, who, one.language, one.theme, one.demo, one.proved_at, one.browser, one.idle_minutes)
+    return Session(
+        one.id, one.csrf, one.seen_at, who, one.language, one.theme, one.demo, one.proved_at, one.browser, one.idle_minutes, one.shortcuts
+    )
 
 
 def _lasts(seen_at: datetime, created_at: datetime, idle_minutes: int, absolute_hours: int, now: datetime) -> bool:

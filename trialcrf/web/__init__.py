@@ -50,7 +50,7 @@ from trialcrf.web import (
     step_up,
     violations,
 )
-from trialcrf.web.account import factors, going_on, over, own, passwords, signing_in  # noqa: F401 (they add their routes)
+from trialcrf.web.account import factors, going_on, keys, over, own, passwords, signing_in  # noqa: F401 (they add their routes)
 from trialcrf.web.administration import (
     admin,
     backups,

@@ -142,6 +142,9 @@ def shell(alone: bool = False, counted: bool = True) -> Shell:
         archive=archive,
         tongues=_tongues(),
         hospital=hospital,
+        keys_url="" if archive else url_for("account.keys"),
+        single_keys="single" in session.shortcuts.split(),
+        enter_next="next" in session.shortcuts.split(),
     )
 
 

@@ -69,6 +69,9 @@ class Shell:
     stopped: Message | None = None  # since when nothing is saved, because the disk or the database failed
     archive: Message | None = None  # what says that this is an archive; `tongues` are then the addresses of the page in each language
     hospital: str = ""
+    keys_url: str = ""  # where the shortcuts are listed
+    single_keys: bool = True
+    enter_next: bool = False
     tongues: Mapping[str, str] = field(default_factory=dict)
 
 

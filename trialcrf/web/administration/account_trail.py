@@ -58,6 +58,7 @@ _PLACES: Mapping[str, str] = {
     "organisation": N_("Organisation"),
     "language": N_("Language"),
     "theme": N_("Theme"),
+    "shortcuts": N_("Keyboard"),
     "trained_on": N_("Trained on"),
 }
 """What is told with its values; of secrets the trail itself holds none."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from flask import Blueprint, Response, abort, g, jsonify, request
@@ -75,7 +76,7 @@ def _applying(form: FormDef, document: Document, places: frozenset[Place]) -> An
 def _blank_rows(posted: Posted, document: Document) -> Posted:
     """The page without the new rows that the document has already: they are drawn once."""
     rows = {oid: tuple(row for row in new if document.row(oid, row) is None) for oid, new in posted.new_rows.items()}
-    return Posted(posted.raws, posted.present, posted.gone, posted.reasons, posted.confirmations, rows, posted.reason)
+    return replace(posted, new_rows=rows)
 
 
 def _told(drawn: FormView, applies: Any) -> dict[str, Any]:

@@ -211,6 +211,7 @@ if (form) {
   // A choice is an answer at once; a text only when its field is left.
   form.addEventListener("change", (event) => { if (event.target.matches("select, [type=radio], [type=checkbox]")) plan(); });
   form.addEventListener("input", () => { if (asking) again = true; });
+  window.addEventListener("online", () => { if (left.size) plan(); });
   form.addEventListener("submit", () => { going = true; });
   window.addEventListener("pageshow", () => { going = false; });
   document.addEventListener("pointerdown", () => { pressed = true; });

@@ -37,7 +37,7 @@ if (form) {
   // A digit in a line of a score chooses that code and goes on to the next line.
   form.addEventListener("keydown", (event) => {
     const line = event.target.closest("[data-score]");
-    if (!line || event.target.type !== "radio" || event.ctrlKey || event.altKey || event.metaKey || !/^[0-9]$/.test(event.key)) return;
+    if (!("digits" in form.dataset) || !line || event.target.type !== "radio" || event.ctrlKey || event.altKey || event.metaKey || !/^[0-9]$/.test(event.key)) return;
     const wanted = line.querySelector(`input[type="radio"][value="${event.key}"]`);
     if (!wanted) return;
     event.preventDefault();

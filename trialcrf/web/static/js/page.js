@@ -1,12 +1,21 @@
-// Every page: "/" goes to the search box; a password is sent once. Single-key shortcuts only act outside fields (WCAG 2.1.4).
+// Every page: "/" goes to the search box, "?" to the list of shortcuts; a password is sent once. Single-key shortcuts only act outside fields (WCAG 2.1.4).
 const search = document.querySelector('[data-key="/"]');
 const typing = (element) => element instanceof HTMLElement && (element.isContentEditable || /^(INPUT|SELECT|TEXTAREA)$/.test(element.tagName));
 
-if (search) {
+// Whoever switched single keys off has a page that does not name them.
+if ("keys" in document.body.dataset) {
   document.addEventListener("keydown", (event) => {
-    if (event.key !== "/" || event.ctrlKey || event.altKey || event.metaKey || typing(event.target)) return;
-    event.preventDefault();
-    search.focus();
+    if (event.ctrlKey || event.altKey || event.metaKey || typing(event.target) || document.querySelector("dialog[open]")) return;
+    if (event.key === "/" && search) {
+      event.preventDefault();
+      search.focus();
+    }
+    if (event.key === "?") {
+      event.preventDefault();
+      const list = document.querySelector("dialog[data-keys-list]");
+      if (list) list.showModal();
+      else if (document.body.dataset.keys) location.assign(document.body.dataset.keys);
+    }
   });
 }
 
