@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Row, delete, func, select
+from sqlalchemy import ColumnElement, Row, delete, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from trialcrf.store.models import draft
@@ -76,7 +76,7 @@ def clear(tx: Transaction, before: datetime) -> list[Draft]:
     return [_read(row) for row in tx.work(delete(draft).where(draft.c.kept_at < before).returning(draft))]
 
 
-def _at(account_id: int, address: str) -> tuple[object, ...]:
+def _at(account_id: int, address: str) -> tuple[ColumnElement[bool], ...]:
     return draft.c.account_id == account_id, draft.c.address == address
 
 

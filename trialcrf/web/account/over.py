@@ -27,6 +27,7 @@ def over() -> ResponseReturnValue:
     `whose` is the account that the page was drawn for. Whoever else signs in there is refused (409): the words on it are not theirs.
     """
     step = request.form.get("step", "")
+    begun: SignedIn | Asked
     try:
         if step:
             begun = going_on.check_step(step, Answer(request.form.get("code", ""), request.form.get("passkey", "")))
