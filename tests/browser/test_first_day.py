@@ -13,7 +13,7 @@ from tests.web.site import application
 from trialcrf.actions.demo import ACCOUNTS, DemoAccount
 from trialcrf.core.access import ROLES
 from trialcrf.external.language import Language
-from trialcrf.web.first_day import STEPS
+from trialcrf.web.first_steps import STEPS
 
 BY_ROLE = {one.role: one for one in reversed(ACCOUNTS)}
 
