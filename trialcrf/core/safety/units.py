@@ -1,7 +1,7 @@
 """One unit of an analyte in another: by the factors of the grading rules and of the kidney formulas, and a few that neither needs.
 
-Bilirubin 584.66 g/mol and haematocrit as a fraction: Young DS, Ann Intern Med 1987;106:114-29. 1 µkat/L is 60 U/L (Dybkær R, Clin Chem
-Lab Med 2001;39:1291-6). A unit that is not known for the analyte is never guessed.
+Bilirubin by its molar mass of 584.66 g/mol; 1 µkat/L is 60 U/L and a haematocrit of 1 is 100 %, by definition. A unit that
+is not known for the analyte is never guessed.
 """
 
 from __future__ import annotations
