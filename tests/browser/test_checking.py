@@ -116,3 +116,28 @@ def test_keys_lead_to_what_is_empty_and_what_is_wrong_and_are_listed(at_browser:
     with cora.page.expect_navigation():
         keys.press("Alt+p")
     assert cora.path() == before
+
+
+def test_enter_goes_on_and_single_keys_are_silent_where_the_person_wants_it_so(at_browser: AtBrowser, program: Program) -> None:
+    subject = program.recipient()
+    nora = at_browser("nora")
+
+    def choose(single: bool, following: bool) -> None:
+        nora.open("/account/keys")
+        for value, wanted in (("single", single), ("next", following)):
+            nora.page.locator(f'input[value="{value}"]').set_checked(wanted)
+        nora.press(nora.page.locator("main form button"))
+
+    choose(False, True)
+    nora.open(form_address(subject.key, "SCR", "VITALS"))
+    keys = nora.page.keyboard
+    nora.page.locator("#entry h2").first.click()
+    keys.press("?")
+    assert nora.page.get_by_role("dialog").count() == 0
+    nora.box("WT").focus()
+    for text in ("72,5", "171", "72", "36,6"):
+        keys.type(text)
+        keys.press("Enter")
+    assert nora.page.evaluate("document.activeElement.name") == "i.SATURATION", "nothing was saved, and no missing code stands between"
+    assert [nora.value(item) for item in ("WT", "HT", "PULSE", "TEMPERATURE")] == ["72,5", "171", "72", "36,6"]
+    choose(True, False)

@@ -48,13 +48,19 @@ if (form) {
     (next?.querySelector("input:checked") ?? next?.querySelector("input") ?? wanted).focus();
   });
 
-  // Enter goes to the next field where the person prefers that; elsewhere it saves, as browsers do.
+  // Enter goes to the next answer where the person prefers that, and after the last to the button; elsewhere it saves, as browsers do.
   if (form.dataset.enter === "next") {
+    const asked = (box) => {
+      if (!box.offsetParent || box.closest(".msgs")) return false;
+      const group = box.type === "radio" ? [...form.querySelectorAll(`[name="${CSS.escape(box.name)}"]`)] : [];
+      return box.type !== "radio" || box.checked || (box === group[0] && !group.some((one) => one.checked));
+    };
     form.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || event.target.tagName !== "INPUT") return;
-      const fields = [...form.querySelectorAll("input:not([type=hidden]), select, textarea")].filter((field) => field.offsetParent);
+      if (event.key !== "Enter" || !event.target.matches("input, select") || event.target.getAttribute("aria-expanded") === "true") return;
+      const boxes = [...form.querySelectorAll(".item :is(input:not([type=hidden]):not(.note), select:not(.miss), textarea)")].filter(asked);
+      const after = (box) => event.target.compareDocumentPosition(box) & Node.DOCUMENT_POSITION_FOLLOWING;
       event.preventDefault();
-      fields[fields.indexOf(event.target) + 1]?.focus();
+      (boxes.find((box) => after(box) && box.name !== event.target.name) ?? form.querySelector("[data-save]")).focus();
     });
   }
 }
