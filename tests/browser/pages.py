@@ -278,7 +278,7 @@ def a_question(program: Program) -> str:
 
 def drawn_by_itself(person: Person) -> None:
     """The page brings its pictures when they are drawn, and then says no more that they are not; every table is opened."""
-    person.page.locator(".waits").first.wait_for(state="detached")
+    person.page.locator(".waits").first.wait_for(state="detached", timeout=60_000)  # A new process that draws, on a machine that does more.
     assert person.page.locator('.drawing svg[role="img"]').count() >= 4
     assert not person.page.locator("#drawing:visible").count()
     for one in person.page.locator(".plate summary").all():
