@@ -88,9 +88,10 @@ def test_nothing_is_kept_in_a_browser_and_no_text_becomes_markup_there() -> None
 
 
 LOOKED_UP = {
-    "list.children[number]", "terms[number]", "fields[fields.indexOf", "lines[lines.indexOf", "order[order.indexOf",  # places in a list
+    "list.children[number]", "terms[number]", "lines[lines.indexOf", "order[order.indexOf",  # places in a list
     "credential.response[name]", "response[name]", "navigator.credentials[place.dataset.passkey]",  # names that stand in our own files
-    "atOnce in place.dataset", "scan in field.dataset", "said.dataset[what]",
+    "atOnce in place.dataset", "scan in field.dataset", "said.dataset[what]", "said.dataset[kind]", "begun in form.dataset",
+    "digits in form.dataset", "keys in document.body.dataset", ".group[id]", "dialog[open]",  # the last two are selectors
 }  # fmt: skip
 """Everything that our scripts look up by a name in brackets or by `in`. What comes from outside is looked up in a Map."""
 

@@ -92,7 +92,7 @@ if (form) {
 
   const computed = (item, field) => {
     const value = item.querySelector("[data-derived]");
-    if (!value || !("shown" in field)) return;
+    if (!value || field.shown === undefined) return;
     const now = document.createElement("span");
     if (!field.shown) {
       now.className = "hint";
@@ -117,9 +117,9 @@ if (form) {
   };
 
   const draw = (answer) => {
-    const said = [];
+    const said = [], fields = new Map(Object.entries(answer.fields)), waits = new Map(Object.entries(answer.later));
     for (const item of items()) {
-      const key = item.dataset.item, field = answer.fields[key];
+      const key = item.dataset.item, field = fields.get(key);
       if (!field) continue;
       computed(item, field);
       beside(item, field);
@@ -133,13 +133,13 @@ if (form) {
       if (left.has(key)) said.push(...news.map((line) => `${label}: ${line.textContent.trim()}`));
     }
     for (const later of form.querySelectorAll("[data-later]")) {
-      const words = answer.later[later.dataset.later] ?? "";
+      const words = waits.get(later.dataset.later) ?? "";
       later.hidden = !words;
       later.querySelector("span").textContent = words;
     }
     if (said.length) spoken.textContent = said.join(" ").replace(/\s+/g, " ");
     const drawn = new Set(items().map((item) => item.dataset.item));
-    if (Object.entries(answer.fields).some(([key, field]) => field.asked && !drawn.has(key))) more();
+    if ([...fields].some(([key, field]) => field.asked && !drawn.has(key))) more();
   };
 
   // Questions that are asked now are drawn by the server as without script; a page of our own is read, and nothing in it is run.

@@ -49,16 +49,16 @@ if (form) {
 
   const steps = [...document.querySelectorAll(".steps a")];
   const here = steps.findIndex((step) => step.getAttribute("aria-current") === "step");
-  const acts = {
-    j: () => jump("empty"),
-    k: () => jump("wrong"),
-    n: () => steps[here + 1]?.click(),
-    p: () => { if (here > 0) steps[here - 1].click(); },
-    c: () => form.querySelector("[data-copy]")?.click(),
-  };
+  const acts = new Map([
+    ["j", () => jump("empty")],
+    ["k", () => jump("wrong")],
+    ["n", () => steps[here + 1]?.click()],
+    ["p", () => { if (here > 0) steps[here - 1].click(); }],
+    ["c", () => form.querySelector("[data-copy]")?.click()],
+  ]);
   document.addEventListener("keydown", (event) => {
     if (!event.altKey || event.ctrlKey || event.metaKey || document.querySelector("dialog[open]")) return;
-    const act = acts[event.key.toLowerCase()];
+    const act = acts.get(event.key.toLowerCase());
     if (!act) return;
     event.preventDefault();
     act();
