@@ -6,7 +6,7 @@ SHELL := /bin/bash
 PORT ?= 8000
 DATA ?= var
 PYTEST_ARGS ?=
-WORKERS ?= $(shell nproc)
+WORKERS ?= $(shell expr $$(nproc) + 1)
 
 BIN := .venv/bin
 LOCK := $(abspath .venv/lock-tools/bin/pip-compile) --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
