@@ -36,7 +36,7 @@ def test_a_field_for_a_code_says_so_and_leaves_the_code_as_it_is_typed(house):
     assert 'autocapitalize="off"' in box
     assert 'spellcheck="false"' in box
     assert 'autocomplete="off"' in box
-    item = re.search(r'id="i-MOV_BAG-item">.*?<input type="hidden" name="p"', page, re.S)
+    item = re.search(r'id="i-MOV_BAG-item".*?<input type="hidden" name="p"', page, re.S)
     assert item
     assert "#scan" in item[0]
     hint = re.search(r'aria-describedby="([^"]+)"', box)
