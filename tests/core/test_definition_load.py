@@ -298,6 +298,7 @@ BAD: list[tuple[str, str, str, int, str]] = [
     (EVENT, "type: text", "type: text, not_future: yes", 8, "“not_future” means nothing"),
     (EVENT, "type: text", "type: text, derive: 1 + 1", 8, "“derive” means nothing"),
     (EVENT, "type: text", "type: text, unique: yes, copy: yes", 8, "cannot be copied from another visit"),
+    (EVENT, "type: text", "type: text, documents: perhaps", 8, "Yes or no"),
     (EVENT, "type: text", "type: text, mandatory: nope", 8, "Yes or no"),
     (EVENT, "type: text", "type: text, max_length: 0", 8, "whole number from 1"),
     (EVENT, "type: text", "type: reference", 8, "needs “refers_to”"),
