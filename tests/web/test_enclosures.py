@@ -6,6 +6,7 @@ import re
 
 from werkzeug.test import TestResponse
 
+from tests.actions.screening import DAY, DONOR
 from tests.actions.world import typed
 from tests.web.site import Browser, House, text
 from tests.web.test_entry_pages import enrol, stored
@@ -15,6 +16,7 @@ from trialcrf.store import audit, enclosures, locks
 
 FORM = "/studies/msc_ssc/subjects/R-01-001/SCR/1/LUNG/1"
 DOCUMENTS = FORM + "/documents"
+ANOTHER = FORM.replace("LUNG", "RENROL")
 PDF = b"%PDF-1.7 what the spirometer printed"
 
 
@@ -55,7 +57,7 @@ def beside(page: TestResponse) -> str:
 def test_a_document_is_attached_beside_its_question_taken_along_and_withdrawn(each_house):
     cora = each_house.client("cora")
     enrol(cora)
-    assert "enregistré" in beside(cora.get(FORM)), "nothing is recorded yet that it could prove"
+    assert "enregistrement" in beside(cora.get(FORM)), "nothing is recorded yet that it could prove"
     assert cora.get(DOCUMENTS).status_code == 404
     assert cora.post(FORM, values("3.10", version="0")).status_code == 303
     assert 'target="_blank"' in beside(cora.get(FORM)), "what is typed stays where it is"
@@ -68,7 +70,7 @@ def test_a_document_is_attached_beside_its_question_taken_along_and_withdrawn(ea
     got = cora.get(url)
     assert (got.data, got.mimetype, got.headers["Content-Disposition"]) == (PDF, "application/pdf", 'attachment; filename="EFR 2026.pdf"')
     assert got.headers["X-Content-Type-Options"] == "nosniff" and "default-src 'none'" in got.headers["Content-Security-Policy"]
-    assert cora.post(FORM, values("3.20", version="1", why="SLIP")).status_code == 303, "a page that was open meanwhile is not stale"
+    assert cora.post(FORM, values("3.20", version="1", why="SOURCE")).status_code == 303, "a page that was open meanwhile is not stale"
     mona = each_house.client("mona")
     assert "EFR 2026.pdf" in beside(mona.get(FORM)) and 'target="_blank"' not in beside(mona.get(FORM))
     history = text(cora.get(f"{FORM}/history"))
@@ -100,15 +102,15 @@ def test_nobody_reads_or_attaches_what_the_form_is_not_for(house):
     assert send(mona, PDF + b"2").status_code == mona.post(f"{DOCUMENTS}/{one.id}/withdraw").status_code == 403
     assert 'name="file"' not in mona.get(DOCUMENTS).text
     assert cora.get(f"{DOCUMENTS}/{one.id + 1}").status_code == 404
-    assert cora.get(f"{FORM.replace('LUNG', 'VITALS')}/documents/{one.id}").status_code == 404, "of another form"
+    assert cora.get(f"{ANOTHER}/documents/{one.id}").status_code == 404, "of another form"
     assert len(held(house)) == 1
 
 
 def test_what_a_donors_tests_found_is_the_donors(house):
     """The recipient's team reads donors' forms, and not those that are the donor's secret; neither does it read what proves them."""
     world = house.world
-    donor = world.enrol("donor", DICF_DATE=(2, 11, 2026))
-    world.save(donor, "DSEROLOGY", "DSCR", typed(None, HIV1="NEGATIVE"), name="dora")
+    donor = world.enrol("donor", **DONOR)
+    world.save(donor, "DSEROLOGY", "DSCR", typed(None, DSEROLOGY_DATE=DAY), name="dora")
     url = f"/studies/msc_ssc/subjects/{donor.key}/DSCR/1/DSEROLOGY/1/documents"
     dora, cora = house.client("dora"), house.client("cora")
     assert send(dora, PDF, "sérologies.pdf", url, "DSEROLOGY_DATE").status_code == 303
