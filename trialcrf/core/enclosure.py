@@ -23,5 +23,6 @@ def parsed(place: str) -> tuple[Place, int]:
 
 
 def told(name: str, size: int, sha256: str, description: str = "") -> str:
-    """A document in one line for readers of the trail, in no language."""
-    return " · ".join(part for part in (name, description, f"{size} B", f"SHA-256 {sha256}") if part)
+    """A document in one line for readers of the trail, in no language; its hash in groups, so that a narrow column can hold it."""
+    grouped = " ".join(sha256[start : start + 8] for start in range(0, len(sha256), 8))
+    return " · ".join(part for part in (name, description, f"{size} B", f"SHA-256 {grouped}") if part)

@@ -239,7 +239,7 @@ def _line(study: Study, form_def: FormDef | None, told: Told, with_label: bool) 
     elif past.op in (take_results.ENTITY, "attach"):
         now = (json.loads(past.new or "{}")["text"],)
     elif past.op == "withdraw":
-        was = (json.loads(past.old or "{}").get("text", ""),)
+        was = (json.loads(past.old or "{}").get("name", ""),)
     elif past.op == "comment":
         said = past.new if past.new is not None else Message(N_("Taken out: it told who somebody is."))
     elif past.op == "open" and told.query is not None and told.query.by_person:
