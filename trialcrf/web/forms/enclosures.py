@@ -238,7 +238,8 @@ def _address(which: Subject, key: FormKey) -> dict[str, Any]:
 
 
 def _url(which: Subject, key: FormKey, **more: str) -> str:
-    return url_for("enclosures.listed", **_address(which, key), **{name: text for name, text in more.items() if text})
+    address = {**_address(which, key), **{name: text for name, text in more.items() if text}}
+    return url_for("enclosures.listed", **address)
 
 
 def file_url(which: Subject, key: FormKey, one: Enclosure) -> str:
