@@ -104,7 +104,7 @@ def test_a_document_is_kept_as_it_was_sent_withdrawn_with_a_reason_and_never_del
         "UPDATE enclosure SET withdrawn = ''",
         "UPDATE enclosure SET attached_by = 'olga'",
         "UPDATE enclosure SET place = 'DAYS/2/PINCHES'",
-        "UPDATE enclosure_content SET content = X'00'",
+        "UPDATE enclosure_content SET content = CAST('%PDF-1.7 b report' AS BLOB)",
         "DELETE FROM enclosure_content",
     ],
 )
