@@ -10,7 +10,7 @@ from pathlib import Path
 
 from tests.sabotage import FILE, exists, sabotages
 from trialcrf.actions import sign_in
-from trialcrf.actions.safety.case import LARGEST_PAPER, MEDIA
+from trialcrf.actions.take_paper import LARGEST_PAPER, MEDIA
 from trialcrf.external import term_files, workbook
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -57,7 +57,7 @@ def sheet(world: World, scope: Scope, name: str = "ivan", key: str = KEY) -> She
 def seen(world: World, scope: Scope, name: str = "ivan", key: str = KEY) -> str:
     ids = sheet(world, scope, name, key).form_ids
     with world.read() as tx:
-        return fingerprint(sign.covered(tx, world.subject(key), ids))
+        return fingerprint(sign.covered(tx, world.subject(key), ids, meaning=scope.meaning))
 
 
 def signs(world: World, scope: Scope, name: str = "ivan", key: str = KEY, now=NOW, shown: str = "") -> Signature:

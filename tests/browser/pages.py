@@ -13,7 +13,7 @@ from tests.actions.cells_world import GOOD_QC
 from tests.actions.world import typed
 from tests.browser.person import PASSWORD, Person
 from tests.browser.program import STUDY, Program, form_address, subject_address
-from trialcrf.actions import sign_in
+from trialcrf.actions import enclose, sign_in
 from trialcrf.actions.oversight import lock, monitor, second
 from trialcrf.actions.reminding import choose
 from trialcrf.actions.safety import keep_limits
@@ -261,6 +261,20 @@ def a_remark(program: Program) -> str:
     with program.world.write("cora", datetime.now(UTC)) as tx:
         comments.add(tx, program.world.subject("R-01-001"), form_id, Place(""), "1 2")
     return str(program.ask("SELECT max(seq) FROM audit_record WHERE entity = 'comment' AND chain = 'msc_ssc/01'")[0][0])
+
+
+def a_proved_form(program: Program) -> str:
+    """The key of a recipient with a lung function, to which a print-out is attached and from which a photograph was withdrawn."""
+    subject = program.recipient()
+    program.saved(subject, "SCR", "LUNG", {"FVC_L": "3.1"})
+    stored = program.stored(subject, "SCR", "LUNG")
+    assert stored
+    form = program.world.published.study.form["LUNG"]
+    with program.world.write("cora", datetime.now(UTC)) as tx:
+        enclose.attach(tx, subject, form, stored, "LUNG_DATE", "Spirométrie 3 mars.pdf", b"%PDF-1.7 x", "Volumes and DLCO")
+        gone = enclose.attach(tx, subject, form, stored, "LUNG_DATE", "IMG_0042.jpg", b"\xff\xd8\xffx", "")
+        enclose.withdraw(tx, subject, stored, gone.id, "Of another visit.")
+    return subject.key
 
 
 def a_newcomer(program: Program) -> str:
@@ -538,6 +552,8 @@ PAGES = (
     Known("results.file", "cora", f"{LIST}/results/01"),
     Known("results.file", "cora", f"{LIST}/results/01", then=looked_at_a_file),
     Known("entry.form", "cora", form_address("R-01-001", "SCR", "LABS")),
+    Known("enclosures.listed", "cora", f"{LIST}/subjects/{{}}/SCR/1/LUNG/1/documents?at=LUNG_DATE", made=a_proved_form),
+    Known("entry.form", "cora", f"{LIST}/subjects/{{}}/SCR/1/LUNG/1", made=a_proved_form),
     Known("casebook_files.listed", "ivan", f"{LIST}/casebooks"),
     Known("reports.listed", "sam", f"{LIST}/reports"),
     Known("cases.listed", "sam", f"{LIST}/cases"),
@@ -620,6 +636,7 @@ NO_PAGES = {
     "reports.download": "a PDF",
     "reports.annex": "a PDF",
     "cases.document": "the file that was attached",
+    "enclosures.file": "the file that was attached",
     "case_documents.icsr": "an XML file, or the page of the documents with what is missing",
     "subjects.matrix_csv": "a file for spreadsheets",
     "inventory.file": "a file for spreadsheets",

@@ -14,14 +14,14 @@ def holder(role: str, site: str = "", study: str = "small") -> Actor:
 SEES = {
     "subject.list", "form.read", "link.read", "statement.read", "study.read", "study.compare", "query.read", "signature.read",
     "quality.read", "dictionary.read", "lab.read", "case.read", "decision.read", "casebook.open", "cell.read", "stock.read", "release.read",
-    "verification.read", "monitoring.read", "lock.read", "audit.read", "delegation.read", "casebook.print", "version.read",
+    "verification.read", "monitoring.read", "lock.read", "audit.read", "delegation.read", "casebook.print", "version.read", "document.read",
 }  # fmt: skip
 """What everyone reads who sees people's data: site staff, who controls them, and who inspects them all."""
 
 EXPECTED = {
     "coordinator": SEES | {
         "subject.enrol", "form.enter", "form.error", "link.enter", "query.answer", "query.write", "day.read", "case.inform",
-        "stock.enter", "label.print", "bedside.check", "removal.ask", "redaction.ask", "names.keep",
+        "stock.enter", "label.print", "bedside.check", "removal.ask", "redaction.ask", "names.keep", "document.attach",
     },
     "monitor": SEES | {
         "donor.read", "query.review", "query.write", "day.read", "verification.verify", "monitoring.write", "lock.freeze",
@@ -33,11 +33,11 @@ EXPECTED = {
     },
     "cell_lab": {
         "casebook.open", "subject.enrol", "removal.ask", "form.error", "cell.read", "cell.enter",
-        "stock.read", "stock.enter", "release.read", "label.print",
+        "stock.read", "stock.enter", "release.read", "label.print", "document.read", "document.attach",
     },
     "qualified_person": {
         "casebook.open", "form.error", "cell.read", "stock.read", "stock.enter", "release.read", "release.sign", "label.print",
-        "trace.read", "look_back.run", "removal.approve",
+        "trace.read", "look_back.run", "removal.approve", "document.read", "document.attach",
     },
     "sponsor": {
         "day.read", "quality.read", "report.read", "report.order", "study.read", "dictionary.read", "case.read", "case.assess",

@@ -48,6 +48,7 @@ def test_every_difference_is_named_with_its_kind_and_its_policy() -> None:
         (What.TYPE, {"decimals": 2}),
         (What.CODES, {"missing": ("ND", "UNK")}),
         (What.NEEDED, {"mandatory": False}),
+        (What.RULE, {"documents": True}),
         (What.WORDING, {"label": Words({"fr": "Masse", "en": "Mass"})}),
     ],
 )

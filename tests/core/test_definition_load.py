@@ -298,6 +298,8 @@ BAD: list[tuple[str, str, str, int, str]] = [
     (EVENT, "type: text", "type: text, not_future: yes", 8, "“not_future” means nothing"),
     (EVENT, "type: text", "type: text, derive: 1 + 1", 8, "“derive” means nothing"),
     (EVENT, "type: text", "type: text, unique: yes, copy: yes", 8, "cannot be copied from another visit"),
+    (EVENT, "type: text", "type: text, documents: perhaps", 8, "Yes or no"),
+    (MEASURE, "type: derived,", "type: derived, documents: yes,", 9, "“documents” means nothing on an item of type derived"),
     (EVENT, "type: text", "type: text, mandatory: nope", 8, "Yes or no"),
     (EVENT, "type: text", "type: text, max_length: 0", 8, "whole number from 1"),
     (EVENT, "type: text", "type: reference", 8, "needs “refers_to”"),
@@ -576,6 +578,11 @@ def test_a_body_map_is_a_layout(tmp_path: Path) -> None:
 def test_a_body_map_that_cannot_be_drawn_is_refused_at_its_layout(tmp_path: Path, body: str, grades: str, words: str) -> None:
     found = problems(tmp_path, with_body_map(body, grades))
     assert [each.split(": ")[0] for each in found if words in each] == [f"{MEASURE}:13"], found
+
+
+def test_no_document_is_attached_to_a_site_of_a_body_map(tmp_path: Path) -> None:
+    found = problems(tmp_path, with_body_map(BODY.replace("MRSS_FACE]}", "MRSS_FACE], documents: yes}")))
+    assert [each.split(": ")[0] for each in found] == [f"{MEASURE}:15"], found
 
 
 def test_a_text_of_the_first_format_is_read_with_its_assumptions_as_readings(tmp_path: Path) -> None:

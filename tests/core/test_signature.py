@@ -121,3 +121,14 @@ def test_a_covered_place_that_is_gone_is_named():
 def test_every_meaning_and_every_standing_has_its_words():
     assert set(STANDINGS) == set(Standing)
     assert all(len(code) <= 40 and words for code, words in MEANINGS.items())
+
+
+def test_a_document_voids_what_endorses_its_form_and_no_verdict_that_decides_by_values():
+    now = {one.at: one.commitment for one in COVERED}
+    attached = ("enclosure", "7", "AGE#1")
+    assert changed(COVERED, {**now, attached: "e5"}, "eligibility") == ()
+    for meaning in ("form", "visit", "casebook"):
+        assert changed(COVERED, {**now, attached: "e5"}, meaning) == (attached,)
+        assert changed(COVERED, {**now, ("enclosure", "9", "AGE#1"): "e5"}, meaning) == (), "of a form that is not covered"
+        assert changed((*COVERED, Signed(*attached, "e5")), {**now, attached: "e5"}, meaning) == ()
+        assert changed((*COVERED, Signed(*attached, "e5")), {**now, attached: "f6"}, meaning) == (attached,), "withdrawn since"

@@ -58,6 +58,8 @@ ALSO: dict[str, tuple[str, ...]] = {
     "enrolment.where": ("form.enter",),
     "enrolment.form": ("form.enter",),
     "enrolment.save": ("form.enter",),
+    **dict.fromkeys(("enclosures.listed", "enclosures.file"), ("form.read",)),
+    **dict.fromkeys(("enclosures.attach", "enclosures.withdraw"), ("form.enter",)),
     "checking.check": ("form.enter",),
     "drafts.keep": ("form.enter",),
     "drafts.discard": ("form.enter",),
@@ -132,7 +134,9 @@ def values_of(rule: Rule, held: Things, study: str = STUDY) -> dict[str, Any]:
     area = rule.endpoint.partition(".")[0]
     letter = {"batches": "B", "release": "B", "labels": "R" if "wristband" in rule.rule else "B", "look_back": "D"}.get(area, "R")
     number: object = held.cases if area in ("cases", "case_documents") else 1
-    number = {"requests": held.requests["removal"], "casebook_files": held.reports["casebook"]}.get(area, number)
+    number = {"requests": held.requests["removal"], "casebook_files": held.reports["casebook"], "enclosures": held.documents["form"]}.get(
+        area, number
+    )
     known: dict[str, Any] = {
         "study": study, "site": held.site, "subject": held.subject(letter), "event": "SCR", "repeat": 1, "form": "PHYSEXAM", "n": 1,
         "form_id": held.forms["form"], "query": held.queries["form"], "number": number,
@@ -312,6 +316,9 @@ def guarded_pages(held: Things) -> Iterator[tuple[str, str, str]]:
         yield access, letter, at
         yield access, letter, f"{at}/history"
         yield access, letter, f"{at}/thread"
+        yield access, letter, f"{at}/documents"
+        if access in held.documents:
+            yield access, letter, f"{at}/documents/{held.documents[access]}"
         yield access, letter, f"/studies/{STUDY}/forms/{number}"
         yield access, letter, f"/studies/{STUDY}/locks/on/form/{number}"
         yield access, letter, f"/studies/{STUDY}/queries/{held.queries[access]}"

@@ -21,7 +21,7 @@ from sqlalchemy import func, select
 from tests.actions.screening import DAY, DONOR, RECIPIENT
 from tests.actions.world import TRAINED, World, make_world, study_of, typed
 from tests.conftest import Filling
-from trialcrf.actions import administer, publish
+from trialcrf.actions import administer, enclose, publish
 from trialcrf.actions.oversight import comment, lock, monitor, review, second
 from trialcrf.actions.records import report
 from trialcrf.actions.safety import keep_limits
@@ -150,6 +150,9 @@ def _furnish(world: World, site: str) -> None:
     put(recipient, "LINK", "DONORLINK", LINK_DONOR=donor.key, LINK_RELATION="SIBLING", LINK_WHY_NOT_NEARER=mark("link", site))
     put(recipient, "SCR", "INCLUSION", IE_COMMENT=mark("statement", site))
     put(donor, "DSCR", "DSEROLOGY", DSEROLOGY_DATE=DAY, EXP_TEXT=mark("donor", site))
+    with world.write("cora") as tx:
+        _attach(tx, recipient, "form", "DIGITAL_ULCERS", site)
+        _attach(tx, donor, "donor", "DSEROLOGY_DATE", site)
     put(donor, "H0", "HARVEST", HAR_START=(17, 11, 2026, "09:00"), HAR_DONATION=f"FR00012300000001234{site}", HAR_VOLUME="120")
     event = {"AE_GRADE": "4", "AE_SERIOUS": "Y", "AE_HOSPITAL": "Y", "AE_RELATED": "RELATED"}
     put(recipient, "AE", "ADVERSE", AE_WORDS=mark("event", site), **event)
@@ -162,6 +165,15 @@ def _furnish(world: World, site: str) -> None:
     put(batch, "INCIDENTS", "INCIDENT", INC_BAG=f"LOT{site}-A", INC_TEXT=mark("stock", site))
     put(batch, "MAKING", "RELEASE", REL_DECISION="RELEASED", REL_WHY=mark("release", site))
     _oversee(world, site, {"R": recipient, "D": donor, "B": batch})
+
+
+def _attach(tx: Transaction, which: Subject, access: str, item: str, site: str) -> None:
+    """A picture with its word in it, in its name and in what is said of it."""
+    _, event, form = GUARDED[access]
+    stored = forms.read(tx, which.id, FormKey(event, form))
+    assert stored
+    asked, word = study_of(STUDY).form[form], mark(access, site)
+    enclose.attach(tx, which, asked, stored, item, f"{word}.png", b"\x89PNG\r\n\x1a\n" + word.encode(), f"Seen: {word}")
 
 
 def _oversee(world: World, site: str, people: Mapping[str, Subject]) -> None:
@@ -211,6 +223,7 @@ class Things:
     bags: int
     row: str
     comment: int
+    documents: Mapping[str, int]
 
     def subject(self, letter: str) -> str:
         return f"{letter}-{self.site}-001"
@@ -234,6 +247,7 @@ def things(world: World) -> dict[str, Things]:
                 _form_id(tx, f"B-{site}-001", "BAGS"),
                 forms.by_id(tx, _form_id(tx, f"B-{site}-001", "BAGS")).document.rows["BAG"][0].id,  # type: ignore[union-attr]
                 _comment(tx, f"R-{site}-001", numbers["form"]),
+                {access: _one(tx, "enclosure", form_id=numbers[access]) for access in ("form", "donor")},
             )
     return found
 

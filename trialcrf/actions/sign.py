@@ -9,7 +9,7 @@ from datetime import datetime
 
 from trialcrf.actions import Impossible, NotAllowed, sign_in, who
 from trialcrf.core.access import Actor, may
-from trialcrf.core.signature import MEANINGS, Covered, canonical, fingerprint
+from trialcrf.core.signature import MEANINGS, Covered, Thing, canonical, fingerprint, with_documents
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import passwords
 from trialcrf.store import accounts, definitions, forms, signatures, subjects
@@ -23,8 +23,8 @@ VERB = "signature.sign"
 VERBS = {"release": "release.sign", "bedside": "bedside.check", "emergency": "bedside.override"}
 """What a person must be allowed to do to sign with this meaning, where it is another thing than signing as a physician."""
 
-Things = Collection[tuple[str, str]]
-"""Whole things that are covered beside forms, as the trail calls them: (entity, entity id)."""
+Things = Collection[Thing]
+"""Whole things that are covered beside forms."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +94,9 @@ def note_refusal(tx: Transaction, actor: Actor, subject: Subject, meaning: str) 
     tx.entries.append(Entry(chain, "refused", "refusal", about, "signature", said, subject.key, "", "password", True, by))
 
 
-def covered(tx: Transaction, subject: Subject, form_ids: Collection[int], extra: Things = ()) -> Covered:
-    """What a signature on these forms would cover now: every place of them, whatever became of it, and the `extra` things.
+def covered(tx: Transaction, subject: Subject, form_ids: Collection[int], extra: Things = (), meaning: str = "") -> Covered:
+    """What a signature on these forms would cover now: every place of them, whatever became of it, and the `extra` things; with a
+    meaning that endorses data, also the documents that are attached to them.
 
     A page that offers signing reads it together with what it shows and carries its `fingerprint`. Raises Impossible where a form is not
     this subject's.
@@ -105,8 +106,8 @@ def covered(tx: Transaction, subject: Subject, form_ids: Collection[int], extra:
         if stored is None or stored.subject_id != subject.id:
             raise Impossible(Message(N_("This form is not one of %(subject)s."), {"subject": subject.key}))
     things = {("form", str(form_id)) for form_id in form_ids} | set(extra)
-    found = signatures.covered_now(tx, things)
-    if not things or things != {(one.entity, one.entity_id) for one in found}:
+    found = signatures.covered_now(tx, with_documents(things, meaning))
+    if not things or things - {(one.entity, one.entity_id) for one in found}:
         raise ValueError(f"the trail knows nothing of {sorted(things - {(one.entity, one.entity_id) for one in found})}")
     return found
 
@@ -146,7 +147,7 @@ def sign(
     if subject.error:
         raise Impossible(Message(N_("This was marked entered in error: it can be read and no longer changed.")))
     signatures.hold(tx, subject.site)
-    now = covered(tx, subject, form_ids, extra)
+    now = covered(tx, subject, form_ids, extra, meaning)
     _check_readable(tx, actor, now)
     if fingerprint(now) != seen:
         raise Changed

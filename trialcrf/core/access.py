@@ -43,6 +43,8 @@ VERBS: Mapping[str, frozenset[str]] = {
     "form.read": _SEES,
     "form.enter": _SITE_STAFF,
     "form.error": _SITE_STAFF | _MAKERS,
+    "document.read": _SEES | _MAKERS,  # what is attached to an item: with the pair of verbs of its form, as the item itself
+    "document.attach": _SITE_STAFF | _MAKERS,
     "link.read": _SEES - {"donor_physician"},
     "link.enter": _SITE_STAFF - {"donor_physician"},
     "donor.read": _CONTROLLERS | {"donor_physician"} | {"inspector"},

@@ -306,6 +306,8 @@ def _notes(form: FormDef, item: ItemDef) -> Iterator[Note]:
         yield Note(Message(N_("scanned or typed, the code of")), Message(IDENTITIES[item.identity]))
     if item.unique:
         yield Note(Message(N_("once in the study")), "")
+    if item.documents:
+        yield Note(Message(N_("documents may be attached")), "")
     if item.not_future:
         yield Note(Message(N_("not in the future")), "")
     if item.when is not None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
 
+from trialcrf.core.enclosure import ENTITY as ENCLOSURE
 from trialcrf.core.wording import N_
 
 MEANINGS: Mapping[str, str] = {
@@ -55,6 +56,9 @@ SEAL_STATES: Mapping[SealState, str] = {
     SealState.BROKEN: N_("seal broken: changed since it was signed"),
     SealState.NEVER: N_("never signed"),
 }
+
+Thing = tuple[str, str]
+"""A whole thing that a signature covers, as the trail calls it: (entity, entity id)."""
 
 At = tuple[str, str, str]
 """Where a record of the trail speaks: (entity, entity id, place)."""
@@ -137,13 +141,22 @@ def digest(covered: Covered, meaning: str, statement_text: str, said: Mapping[st
     return hashlib.sha256(b"\x02" + canonical(whole).encode()).hexdigest()
 
 
-def changed(covered: Covered, now: Mapping[At, str]) -> tuple[At, ...]:
-    """Where what stands now differs from what was signed, sorted: changed, cleared, gone or new.
+def with_documents(things: Collection[Thing], meaning: str) -> frozenset[Thing]:
+    """These things, and where the meaning endorses recorded data (SEALS) the documents that are attached to the forms among them.
+
+    A verdict, a release or a check at the bedside decides by values: a paper that proves one of them later changes none of it.
+    """
+    forms = (number for entity, number in things if entity == "form") if meaning in SEALS else ()
+    return frozenset(things) | {(ENCLOSURE, number) for number in forms}
+
+
+def changed(covered: Covered, now: Mapping[At, str], meaning: str = "") -> tuple[At, ...]:
+    """Where what stands now differs from what was signed with this meaning, sorted: changed, cleared, gone or new.
 
     `now` holds the newest commitments of the covered things and may hold those of others: they do not count. A value that was changed
     and changed back differs too: somebody touched it, and the signer has not seen it since.
     """
-    things = {(one.entity, one.entity_id) for one in covered}
+    things = with_documents({(one.entity, one.entity_id) for one in covered}, meaning)
     was = {one.at: one.commitment for one in covered}
     stands = {at: commitment for at, commitment in now.items() if at[:2] in things}
     return tuple(sorted(at for at in was.keys() | stands.keys() if was.get(at) != stands.get(at)))

@@ -54,6 +54,7 @@ _OF_STUDY: Mapping[str, str] = {
     "site_id": _IN_SITES,
     "subject_id": f"IN (SELECT id FROM subject WHERE site_id {_IN_SITES})",
     "form_id": f"IN (SELECT id FROM form WHERE site_id {_IN_SITES})",
+    "enclosure_id": f"IN (SELECT id FROM enclosure WHERE site_id {_IN_SITES})",
     "case_id": f"IN (SELECT id FROM safety_case WHERE site_id {_IN_SITES})",
     "monitoring_id": f"IN (SELECT id FROM monitoring WHERE site_id {_IN_SITES})",
     "definition_id": "IN (SELECT id FROM definition WHERE study_id = :study_id)",

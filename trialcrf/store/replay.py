@@ -19,6 +19,7 @@ from trialcrf.store import (
     definitions,
     delegations,
     dictionaries,
+    enclosures,
     lab_ranges,
     locks,
     monitoring,
@@ -174,6 +175,8 @@ def differences(tx: Transaction) -> Iterator[Difference]:
         yield Difference("signature", entity_id, column)
     for form_id, column in seals.differences(tx):
         yield Difference("form", str(form_id), column)
+    for entity_id, place in enclosures.differences(tx):
+        yield Difference(enclosures.ENTITY, entity_id, place)
     for entity_id, column in decisions.differences(tx):
         yield Difference(decisions.ENTITY, entity_id, column)
     for entity_id, column in dictionaries.differences(tx):

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Select, case, func, or_, select
 
 from trialcrf.core.document import FormKey
-from trialcrf.core.signature import SEALS, Covered, SealState
+from trialcrf.core.signature import SEALS, Covered, SealState, with_documents
 from trialcrf.store import signatures, subjects
 from trialcrf.store.models import form, signature, site, study, subject
 from trialcrf.store.sites import Site
@@ -180,12 +180,14 @@ def _unchanged(tx: Transaction, newest: Mapping[int, int]) -> set[int]:
     for signature_id, form_ids in sorted(by_signature.items()):
         (one,) = signatures.genuine(tx, [signature_id])
         was = _by_form(one.signed)
-        now = _by_form(signatures.covered_now(tx, [("form", str(form_id)) for form_id in form_ids]))
+        things = with_documents([("form", str(form_id)) for form_id in form_ids], one.meaning)
+        now = _by_form(signatures.covered_now(tx, things))
         found |= {form_id for form_id in form_ids if was[str(form_id)] == now.get(str(form_id))}
     return found
 
 
 def _by_form(covered: Covered) -> dict[str, set[tuple[str, str]]]:
+    """What a seal covers of each form; its documents are told under its number, at places of their own."""
     found: dict[str, set[tuple[str, str]]] = {}
     for part in covered:
         found.setdefault(part.entity_id, set()).add((part.place, part.commitment))

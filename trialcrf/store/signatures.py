@@ -10,7 +10,19 @@ from typing import Any
 
 from sqlalchemy import bindparam, select
 
-from trialcrf.core.signature import SEALS, At, Covered, Signed, Standing, canonical, changed, covered_of, covered_text, digest
+from trialcrf.core.signature import (
+    SEALS,
+    At,
+    Covered,
+    Signed,
+    Standing,
+    canonical,
+    changed,
+    covered_of,
+    covered_text,
+    digest,
+    with_documents,
+)
 from trialcrf.store import forms
 from trialcrf.store.audit import Entry, Who, locked_size
 from trialcrf.store.models import account, audit_record, audit_value, signature
@@ -171,17 +183,18 @@ def standing(tx: Transaction, one: Signature) -> Stood:
 def standings(tx: Transaction, signatures: Collection[Signature]) -> dict[int, Stood]:
     """The same for lists, by signature id: the trail is asked once for each kind of thing, not once a signature."""
     faulty = {one.id for one, record in _with_records(tx, signatures) if _faults(one, record)}
-    genuine = {one.id: one.signed for one in signatures if one.id not in faulty}
-    newest = _newest(tx, {(part.entity, part.entity_id) for covered in genuine.values() for part in covered})
+    genuine = {one.id: one for one in signatures if one.id not in faulty}
+    things = {id_: with_documents({part.at[:2] for part in one.signed}, one.meaning) for id_, one in genuine.items()}
+    newest = _newest(tx, frozenset().union(*things.values()))
     of_thing: dict[tuple[str, str], dict[At, str]] = {}
     for at, held in newest.items():
         of_thing.setdefault(at[:2], {})[at] = held.commitment
     moved: dict[int, tuple[At, ...]] = {}
-    for id_, covered in genuine.items():
+    for id_, one in genuine.items():
         now: dict[At, str] = {}
-        for thing in {part.at[:2] for part in covered}:
+        for thing in things[id_]:
             now |= of_thing.get(thing, {})
-        moved[id_] = changed(covered, now)
+        moved[id_] = changed(one.signed, now, one.meaning)
     names = _names(tx, {newest[at].actor for places in moved.values() for at in places if at in newest})
     found = dict.fromkeys(faulty, Stood(Standing.BROKEN))
     for id_, places in moved.items():

@@ -9,13 +9,14 @@ from typing import Any
 
 from sqlalchemy import Select, select
 
+from trialcrf.core import enclosure
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import Address, Level, visit_of
 from trialcrf.store.audit import Past
 from trialcrf.store.models import account, attachment, case_entry, form, four_eyes, grant, query, safety_case, subject
 from trialcrf.store.transaction import Transaction
 
-IN_FORM = frozenset({"form", "comment", "verification", "late_entry", "entry_time", "file_entry"})
+IN_FORM = frozenset({"form", "comment", "verification", "late_entry", "entry_time", "file_entry", enclosure.ENTITY})
 """Entities whose id is that of a form, and whose place is one of it."""
 
 Key = tuple[str, int]
@@ -43,7 +44,8 @@ def of_records(tx: Transaction, pasts: Iterable[Past]) -> dict[Key, InForm]:
             about |= find(tx, of_kind)
     for key, past in found.items():
         if past.entity in IN_FORM and past.entity_id.isdecimal():
-            about[key] = int(past.entity_id), past.place if past.place not in ("error", "queries") else ""
+            place = str(enclosure.parsed(past.place)[0]) if past.entity == enclosure.ENTITY else past.place
+            about[key] = int(past.entity_id), place if place not in ("error", "queries") else ""
     forms = {row.id: row for row in _rows(tx, _FORMS, form.c.id, {id_ for id_, _ in about.values()})}
     return {key: _in_form(forms[id_], place) for key, (id_, place) in about.items() if id_ in forms}
 

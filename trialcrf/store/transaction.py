@@ -24,7 +24,7 @@ AUDITED = frozenset(
         "account", "role_grant", "study", "site", "definition", "subject", "form", "fact", "unique_code", "query", "signature",
         "audit_record", "audit_value", "dictionary", "dictionary_term", "lab_range", "safety_case", "case_entry", "attachment",
         "study_decision", "verification", "monitoring", "monitoring_entry", "lock", "four_eyes", "delegation",
-        "site_release",
+        "site_release", "enclosure", "enclosure_content",
     }
 )  # fmt: skip
 """Tables that no statement may write but through `Transaction.change`, `create` or the trail itself."""

@@ -13,6 +13,7 @@ APPEND_ONLY: Mapping[str, tuple[str, ...]] = {
     "safety_case": ("id",),
     "case_entry": ("id",),
     "attachment": ("id",),
+    "enclosure_content": ("enclosure_id",),
     "study_decision": ("id",),
     "monitoring": ("id",),
     "monitoring_entry": ("id",),
@@ -45,6 +46,7 @@ KEPT = (
     "four_eyes",
     "site_release",
     "delegation",
+    "enclosure",
 )
 
 ERASABLE = "audit_value"
@@ -64,6 +66,7 @@ LOCKABLE: Mapping[str, str] = {
     "subject": f"{_STUDY}, 'subject/' || NEW.id",
     "form": f"{_STUDY}, {_VISIT}, 'form/' || NEW.id",
     "query": f"{_STUDY}, {_VISIT}, 'form/' || NEW.form_id",
+    "enclosure": f"{_STUDY}, {_VISIT}, 'form/' || NEW.form_id",
 }
 """Tables that a lock closes whatever the program thinks, with the addresses (`core.lock.Address`) that a row lies under.
 

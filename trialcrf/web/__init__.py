@@ -62,7 +62,7 @@ from trialcrf.web.administration import (
 )
 from trialcrf.web.cells import batches, bedside, inventory, labels, look_back, release, tracing, vitals
 from trialcrf.web.finding import shown  # noqa: F401 (it adds its route)
-from trialcrf.web.forms import checking, drafts, entry, history, labview, results, threads
+from trialcrf.web.forms import checking, drafts, enclosures, entry, history, labview, results, threads
 from trialcrf.web.frame import done_notices, shell
 from trialcrf.web.oversight import (
     access,
@@ -112,6 +112,7 @@ BLUEPRINTS = (
     enrolment,
     checking,
     drafts,
+    enclosures,
     entry,
     export,
     feed,

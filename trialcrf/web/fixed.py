@@ -56,6 +56,18 @@ class PasswordForm(Form):
     new = PasswordField(N_("New password"), render_kw={"autocomplete": "new-password"})
 
 
+class EnclosureForm(Form):
+    """A document for a question of a form."""
+
+    at = SelectField(N_("Question that it proves"), validate_choice=False)
+    file = FileField(N_("Document"), render_kw={"accept": ".pdf,.png,.jpg,.jpeg"})
+    description = StringField(N_("What it is (optional)"), render_kw={"maxlength": "200", "autocomplete": "off"})
+
+
+class WithdrawForm(Form):
+    reason = StringField(N_("Why it is withdrawn"), render_kw={"maxlength": "500", "autocomplete": "off"})
+
+
 class FirstPasswordForm(Form):
     new = PasswordField(N_("New password"), render_kw={"autocomplete": "new-password"})
 

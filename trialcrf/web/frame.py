@@ -31,6 +31,8 @@ DONE = {
     "reopened": N_("The query is open again."),
     "asked": N_("The query is open: it waits for an answer of the site."),
     "commented": N_("The comment is written."),
+    "attached": N_("The document is attached. A form that was being filled in another tab stands there as it was left."),
+    "paper_withdrawn": N_("The document is withdrawn: it stays here with its reason."),
     "signed": N_("The verdict is signed."),
     "sealed": N_("Signed. What is signed bears the seal until something in it changes."),
     "reviewed": N_("The review is signed and recorded."),

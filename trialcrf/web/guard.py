@@ -46,7 +46,7 @@ OURS, LED = (None, "same-origin", "none"), ("navigate", "document")
 UNATTENDED = "Trialcrf-Unattended"
 """The header of what a page asks by itself: nobody's session lasts longer for it."""
 
-LARGER = {"cases.attach": 21 * 1024 * 1024}
+LARGER = {"cases.attach": 21 * 1024 * 1024, "enclosures.attach": 21 * 1024 * 1024}
 """Bytes that may be sent to the few pages that take files; everywhere else the application's own limit holds."""
 
 LARGEST_NUMBER = 2**31 - 1

@@ -12,9 +12,10 @@ from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import Address, Locked, LockState
 from trialcrf.core.signature import SEALS, SealState
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import audit, definitions, forms, locks, seals, signatures
+from trialcrf.store import audit, definitions, enclosures, forms, locks, seals, signatures
 from trialcrf.store.audit import Past
 from trialcrf.store.definitions import Published
+from trialcrf.store.enclosures import Enclosure
 from trialcrf.store.forms import StoredForm
 from trialcrf.store.signatures import NOT_DATA, Signature
 from trialcrf.store.subjects import Subject
@@ -53,6 +54,7 @@ class Part:
     """One form to be signed, under the version that it was filled under.
 
     `before` is the newest signature over it, `changes` are the records since then: empty where its seal stands.
+    `documents` are attached to it, withdrawn ones too.
     """
 
     stored: StoredForm
@@ -60,6 +62,7 @@ class Part:
     state: SealState
     before: Signature | None = None
     changes: tuple[Past, ...] = ()
+    documents: tuple[Enclosure, ...] = ()
 
     @property
     def form(self) -> FormDef:
@@ -135,12 +138,15 @@ def _parts(tx: Transaction, subject: Subject, found: Sequence[tuple[StoredForm, 
     broken = [str(stored.id) for stored, _ in found if states[stored.id] is SealState.BROKEN]
     changes: dict[int, list[Past]] = {}
     for start in range(0, len(broken), 500):
-        for past in audit.of_things(tx.connection, "form", broken[start : start + 500]):
+        part = broken[start : start + 500]
+        for past in (past for entity in ("form", enclosures.ENTITY) for past in audit.of_things(tx.connection, entity, part)):
             before = newest[int(past.entity_id)]
             if past.chain == before.chain and past.seq > before.seq and past.op not in NOT_DATA:
                 changes.setdefault(int(past.entity_id), []).append(past)
+    attached = enclosures.of_forms(tx, [stored.id for stored, _ in found])
     for stored, pinned in found:
-        yield Part(stored, pinned, states[stored.id], newest.get(stored.id), tuple(changes.get(stored.id, ())))
+        since = sorted(changes.get(stored.id, ()), key=lambda past: past.seq)
+        yield Part(stored, pinned, states[stored.id], newest.get(stored.id), tuple(since), tuple(attached[stored.id]))
 
 
 def stated(subject: Subject, sheet: Sheet) -> Mapping[str, object]:
@@ -162,11 +168,16 @@ def stated(subject: Subject, sheet: Sheet) -> Mapping[str, object]:
                 "complete": part.stored.complete,
                 "seal": part.state.value,
                 "changed": sorted({past.place for past in part.changes}),
+                **({"documents": [_shown(one) for one in part.documents]} if part.documents else {}),
             }
             for part in sheet.parts
         ],
         "left_out": {"not_readable": sheet.hidden, "locked": [stored.id for stored in sheet.locked]},
     }
+
+
+def _shown(one: Enclosure) -> dict[str, object]:
+    return {"id": one.id, "place": str(one.place), "name": one.name, "sha256": one.sha256, "withdrawn": bool(one.withdrawn)}
 
 
 def sign_data(

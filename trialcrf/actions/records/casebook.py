@@ -14,16 +14,13 @@ from trialcrf.core.definition.model import Study
 from trialcrf.core.packs.casebook import casebook
 from trialcrf.core.packs.casebook_parts import BookFile, Casebook, Casebooks, Person, Signed
 from trialcrf.core.packs.casebook_told import role_of
-from trialcrf.core.signature import Standing
+from trialcrf.core.signature import Standing, Thing, with_documents
 from trialcrf.core.wording import N_, Message, Words
 from trialcrf.store import audit, casebooks, signatures, sites, subjects
 from trialcrf.store.audit import Past
 from trialcrf.store.signatures import NOT_DATA, Signature
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-
-Thing = tuple[str, str]
-"""What a signature covers: (entity, entity id)."""
 
 WESTMOST = timedelta(hours=12)
 """How far the calendar at a site can be behind that of universal time."""
@@ -91,7 +88,8 @@ def _signed(tx: Transaction, upto: Checkpoint, which: Subject) -> Iterator[Signe
     sizes = {chain: size for chain, size, _ in upto.heads}
     known = [one for one in signatures.all_of(tx, which.id) if one.seq <= sizes.get(one.chain, 0)]
     broken = {id_ for id_, stood in signatures.standings(tx, known).items() if stood.standing is Standing.BROKEN}
-    things = {one.id: frozenset((part.entity, part.entity_id) for part in one.signed) for one in known if one.id not in broken}
+    covered = {one: {(part.entity, part.entity_id) for part in one.signed} for one in known if one.id not in broken}
+    things = {one.id: with_documents(held, one.meaning) for one, held in covered.items()}
     newest = _newest(tx, frozenset().union(*things.values()), sizes)
     for one in known:
         mine = things.get(one.id, frozenset())

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 
-from trialcrf.actions import Impossible, NotAllowed, plain
+from trialcrf.actions import Impossible, NotAllowed, plain, take_paper
 from trialcrf.actions.safety import decide
 from trialcrf.actions.safety.follow_case import Followed
 from trialcrf.core.definition.safety import Obligation, SafetySettings
@@ -32,11 +30,6 @@ from trialcrf.store.definitions import Published
 from trialcrf.store.transaction import Transaction
 
 LONGEST_WORDS, LONGEST_LINE, LONGEST_NARRATIVE = 4000, 200, 20_000
-LARGEST_PAPER = 20 * 1024 * 1024
-"""Bytes of one attached document."""
-
-MEDIA = {"pdf": "application/pdf", "png": "image/png", "jpg": "image/jpeg", "txt": "text/plain"}
-"""What may be attached, by the ending that the stored name gets: told by the content, never by the name that was sent."""
 
 
 def inform(tx: Transaction, published: Published, of: Followed, who: str, aware: datetime | None, what: str) -> Case:
@@ -104,44 +97,12 @@ def _news_since(case: Case, number: int) -> bool:
 
 def attach(tx: Transaction, published: Published, of: Followed, name: str, content: bytes) -> Case:
     """Keep a document with the case, under a cleaned name and as what its content is. Raises Impossible; nothing is kept then."""
-    if not content:
-        raise Impossible(Message(N_("Choose a document: this one is empty, or none was sent.")), "file")
-    if len(content) > LARGEST_PAPER:
-        raise Impossible(Message(N_("A document has at most %(count)s megabytes."), {"count": LARGEST_PAPER // 1024**2}), "file")
-    ending = kind_of(content)
-    if ending is None:
-        raise Impossible(Message(N_("A document is a PDF, a PNG or JPEG picture, or a plain text (UTF-8). This is none of them.")), "file")
+    kept, media_type = take_paper.taken(name, content, take_paper.MEDIA)
     _allowed(tx, of, Kind.DOCUMENT)
     chain = of.subject.site.chain
-    paper = cases.attach(tx, of.case, chain, clean_name(name, ending), MEDIA[ending], content)
+    paper = cases.attach(tx, of.case, chain, kept, media_type, content)
     said = {"attachment": paper.id, "name": paper.name, "sha256": paper.sha256, "size": paper.size}
     return _write(tx, of, Kind.DOCUMENT, said)
-
-
-def kind_of(content: bytes) -> str | None:
-    """The ending for what this content is, None for what is not taken."""
-    if content.startswith(b"%PDF-"):
-        return "pdf"
-    if content.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "png"
-    if content.startswith(b"\xff\xd8\xff"):
-        return "jpg"
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
-    # A browser that is told "text" still guesses: markup is no plain text, whatever it is called.
-    if any(sign < " " and sign not in "\t\r\n\f" for sign in text) or text.lstrip("\ufeff \t\r\n").startswith("<"):
-        return None
-    return "txt"
-
-
-def clean_name(name: str, ending: str) -> str:
-    """The last part of the name that was sent, of letters, digits and a few signs, with the ending of what it is."""
-    last = re.split(r"[\\/]", unicodedata.normalize("NFC", name))[-1].strip()
-    stem = last.rpartition(".")[0] or last
-    kept = "".join(sign if sign.isalnum() or sign in " -_.()" else "_" for sign in stem).strip(" .")[:100]
-    return f"{kept or 'document'}.{ending}"
 
 
 def submit(tx: Transaction, published: Published, of: Followed, oid: str, to: str, at: datetime | None, reference: str) -> Case:

@@ -137,7 +137,7 @@ def _item(was: tuple[ItemGroupDef, ItemDef], now: tuple[ItemGroupDef, ItemDef]) 
     if codes[0] != codes[1] or old.missing != new.missing:
         yield What.CODES, f"{codes[0]} {' '.join(old.missing)}".strip(), f"{codes[1]} {' '.join(new.missing)}".strip()
     both = ((old_group, old), (new_group, new))
-    rules = [f"{_rule(group.when)} {_rule(item.when)} {_rule(item.derive)}{' copy' * item.copy}".strip() for group, item in both]
+    rules = [f"{_rule(group.when)} {_rule(item.when)} {_rule(item.derive)}{_marks(item)}".strip() for group, item in both]
     if rules[0] != rules[1]:
         yield What.RULE, rules[0], rules[1]
     if old.mandatory != new.mandatory:
@@ -149,6 +149,10 @@ def _item(was: tuple[ItemGroupDef, ItemDef], now: tuple[ItemGroupDef, ItemDef]) 
 def _type(group: ItemGroupDef, item: ItemDef) -> str:
     parts = [item.type.value, item.unit, f".{item.decimals}" if item.decimals is not None else "", item.refers_to, item.dictionary]
     return " ".join(part for part in (*parts, "qualified" if item.qualifier else "", group.oid if group.repeating else "") if part)
+
+
+def _marks(item: ItemDef) -> str:
+    return " copy" * item.copy + " documents" * item.documents
 
 
 def _range(one: Range) -> str:

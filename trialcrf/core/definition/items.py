@@ -16,7 +16,7 @@ from trialcrf.core.wording import N_
 GROUP_KEYS = "oid label repeating layout help when items"
 ITEM_KEYS = (
     "oid label help type unit codelist hard soft decimals max_length mandatory missing when derive refers_to not_future qualifier alias "
-    "dictionary identity unique copy"
+    "dictionary identity unique copy documents"
 )
 _NUMERIC = frozenset({DataType.INTEGER, DataType.DECIMAL, DataType.DERIVED})
 _DATES = frozenset({DataType.DATE, DataType.PARTIAL_DATE, DataType.DATETIME})
@@ -33,6 +33,8 @@ _ONLY: Mapping[str, frozenset[DataType]] = {
     "unique": frozenset({DataType.TEXT, DataType.REFERENCE}),
     # A day, or what a scanner reads, is never that of another visit.
     "copy": frozenset(DataType) - {DataType.DERIVED, DataType.DATE, DataType.DATETIME, DataType.TIME},
+    # What the program computes is proved by its inputs.
+    "documents": frozenset(DataType) - {DataType.DERIVED},
     "derive": frozenset({DataType.DERIVED}),
     "refers_to": frozenset({DataType.REFERENCE}),
     "not_future": _DATES,
@@ -99,12 +101,17 @@ class ItemReading(Reading):
             if one.copy and (repeating or one.unique or one.identity):
                 said = N_("“%(oid)s” cannot be copied from another visit: it stands in rows, stands once in the study, or is scanned.")
                 self.say(self.places["item", form, one.oid], said, oid=one.oid)
+        layout = self.one_of(raw.get("layout"), ("list", "table", "body_map"), "list")
+        for one in items:
+            if one.documents and layout == "body_map":
+                said = N_("“%(oid)s” is a site of a body map: attach documents to an item of another group.")
+                self.say(self.places["item", form, one.oid, "documents"], said, oid=one.oid)
         return ItemGroupDef(
             oid=oid,
             label=self.words(raw.get("label")),
             items=items,
             repeating=repeating,
-            layout=self.one_of(raw.get("layout"), ("list", "table", "body_map"), "list"),
+            layout=layout,
             help=self.words(raw.get("help")),
             when=self.expression(raw.get("when")),
         )
@@ -118,7 +125,7 @@ class ItemReading(Reading):
             self.say(raw["oid"], said, oid=oid, line=first.line)
         else:
             self.places["item", form, oid] = raw.get("oid", node)
-            for key in ("when", "derive", "alias", "refers_to", "type"):
+            for key in ("when", "derive", "alias", "refers_to", "type", "documents"):
                 self.places["item", form, oid, key] = raw.get(key, node)
         # An unknown type stands as one of which no expression can say what it gives, for there is no telling what was meant.
         kind = DataType(self.one_of(raw.get("type"), DataType, DataType.DERIVED))
@@ -151,6 +158,7 @@ class ItemReading(Reading):
             identity=self.one_of(raw.get("identity"), IDENTITIES),
             unique=self.boolean(raw.get("unique")),
             copy=self.boolean(raw.get("copy")),
+            documents=self.boolean(raw.get("documents")),
         )
 
     def _fits(self, node: Located, raw: Mapping[str, Located], kind: DataType) -> None:

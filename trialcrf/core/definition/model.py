@@ -95,6 +95,7 @@ class ItemDef:
     identity: str = ""  # a text that names one of IDENTITIES: an identity field
     unique: bool = False  # the same answer stands once in the study, among the living forms that ask this item
     copy: bool = False  # the answer of the visit before may be copied, by a button and marked as copied
+    documents: bool = False  # documents that prove the answer (PDF, picture) may be attached to it
 
 
 @dataclass(frozen=True, slots=True)

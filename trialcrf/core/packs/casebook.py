@@ -9,9 +9,12 @@ from datetime import datetime
 from trialcrf.core.cut import Cut
 from trialcrf.core.definition.model import ItemGroupDef, Study
 from trialcrf.core.document import Answer, Place, Row
+from trialcrf.core.enclosure import ENTITY as ENCLOSURE
+from trialcrf.core.enclosure import parsed
 from trialcrf.core.lock import LEVELS, LOCK_STATES, Address, Level, LockState, visit_of
 from trialcrf.core.packs.casebook_parts import (
     Answered,
+    AttachedLine,
     Casebook,
     Figures,
     FormPart,
@@ -112,13 +115,14 @@ class _Book:
         self.verified: dict[tuple[int, str], str] = {}
         self.changes: dict[tuple[int, str], int] = {}
         self.late: dict[int, list[str]] = {}
+        self.documents: dict[int, dict[str, tuple[Told, Told | None]]] = {}
         self.states: dict[int, QueryState] = {}
         self.asked: dict[tuple[int | None, str], list[int]] = {}
         for one in records:
             self._take(one)
 
     def _take(self, one: Told) -> None:
-        form_id = int(one.entity_id) if one.entity in ("form", "verification", "late_entry", "entry_time") else 0
+        form_id = int(one.entity_id) if one.entity in ("form", "verification", "late_entry", "entry_time", ENCLOSURE) else 0
         at = (form_id, one.place)
         if one.entity == "form":
             self.of_form.setdefault(form_id, []).append(one)
@@ -128,6 +132,9 @@ class _Book:
             self.verified[at] = self.local(one.at) if one.op == "verify" else ""
         elif one.entity == "late_entry":
             self.late.setdefault(form_id, []).append(str(json.loads(one.new or "{}").get("paper_on", "")))
+        elif one.entity == ENCLOSURE:
+            of_form = self.documents.setdefault(form_id, {})
+            of_form[one.place] = (one, None) if one.op == "attach" else (of_form[one.place][0], one)
         elif one.entity == "query" and one.op == "create":
             self.asked.setdefault(_place_of(self.trail, one), []).append(int(one.entity_id))
         elif one.entity == "query" and one.place == "state":
@@ -180,7 +187,16 @@ class _Book:
             lock=Message(LOCK_STATES[state[0]]) if state and state[0] is not LockState.OPEN else Words(),
             signed=self._signed(held.id),
             sections=tuple(self._section(held, group) for group in held.form.groups),
+            documents=tuple(self._attached(held, *pair) for pair in self.documents.get(held.id, {}).values()),
         )
+
+    def _attached(self, held: Held, attached: Told, gone: Told | None) -> AttachedLine:
+        said = json.loads(attached.new or "{}")
+        return AttachedLine(
+            held.question(parsed(attached.place)[0]), str(said.get("name", "")), str(said.get("description", "")), int(said.get("size", 0)),
+            str(said.get("sha256", "")), self.local(attached.at), attached.actor, gone.reason if gone else "",
+            self.local(gone.at) if gone else "", gone.actor if gone else "",
+        )  # fmt: skip
 
     def _signed(self, form_id: int) -> Sayable:
         over = [one for one in self.signed if form_id in one.forms]

@@ -72,6 +72,22 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True)
+class AttachedLine:
+    """A document at a question: its name, bytes and SHA-256, who attached it and when at the site; and why it was withdrawn."""
+
+    question: Sayable
+    name: str
+    description: str
+    size: int
+    sha256: str
+    local: str
+    actor: str
+    withdrawn: str = ""
+    withdrawn_local: str = ""
+    withdrawn_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class FormPart:
     """A form as it stood. Moments are texts of the site's clock with its offset; `late` is the day on the paper it was entered from."""
 
@@ -89,6 +105,7 @@ class FormPart:
     lock: Sayable
     signed: Sayable
     sections: tuple[Section, ...]
+    documents: tuple[AttachedLine, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

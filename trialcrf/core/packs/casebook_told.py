@@ -12,6 +12,8 @@ from typing import Any
 from trialcrf.core.access import ROLES
 from trialcrf.core.definition.model import FormDef, ItemDef, Study
 from trialcrf.core.document import Document, FormKey, Place
+from trialcrf.core.enclosure import ENTITY as ENCLOSURE
+from trialcrf.core.enclosure import parsed
 from trialcrf.core.lock import LOCK_STATES, Address, Level, visit_of
 from trialcrf.core.oversight.four_eyes import REQUEST_STATES
 from trialcrf.core.oversight.personal import WITHHELD
@@ -127,6 +129,8 @@ WORDS: Mapping[tuple[str, str], str] = {
     ("draft", "discard"): N_("What was typed was discarded"),
     ("draft", "expire"): N_("What was typed ended unsaved: nobody came back"),
     ("file_entry", "file_entry"): N_("Taken from a file"),
+    (ENCLOSURE, "attach"): N_("Document attached"),
+    (ENCLOSURE, "withdraw"): N_("Document withdrawn"),
     ("comment", "comment"): N_("Comment"),
     ("visit_comment", "comment"): N_("Comment"),
     ("query", "create"): N_("Query"),
@@ -192,7 +196,7 @@ class Trail:
         return self.forms.get(self._form_id(one.entity, one.entity_id, one.place) or 0)
 
     def _form_id(self, entity: str, entity_id: str, place: str) -> int | None:
-        if entity in ("form", "comment", "verification", "late_entry", "entry_time", "file_entry"):
+        if entity in ("form", "comment", "verification", "late_entry", "entry_time", "file_entry", ENCLOSURE):
             return int(entity_id) if entity_id.isdecimal() else None
         said = self.created.get((entity, entity_id))
         if entity == "query" and isinstance(said, dict):
@@ -236,11 +240,11 @@ class Trail:
         return (self._line(one) for one in records)
 
     def _line(self, one: Told) -> TrailLine:
-        held, place = self.form_of(one), Place.parse(one.place)
+        held, place = self.form_of(one), parsed(one.place)[0] if one.entity == ENCLOSURE else Place.parse(one.place)
         if one.entity == "query":
             said = self.created.get(("query", one.entity_id))
             place = Place.parse(str(said.get("place", ""))) if isinstance(said, dict) else Place("")
-        in_form = held is not None and one.entity in ("form", "query", "comment", "verification")
+        in_form = held is not None and one.entity in ("form", "query", "comment", "verification", ENCLOSURE)
         question: Sayable = held.question(place) if held and in_form and str(place) not in ("queries", "error") else Words()
         if one.entity == "form" and one.op != "set" and one.op != "row_error":
             question = Words()

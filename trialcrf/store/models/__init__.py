@@ -1,7 +1,7 @@
 """Every table, by what it is about. `metadata` is what the migrations must have built."""
 
 from trialcrf.store.models.base import metadata
-from trialcrf.store.models.data import fact, form, query, subject, unique_code, verification
+from trialcrf.store.models.data import enclosure, enclosure_content, fact, form, query, subject, unique_code, verification
 from trialcrf.store.models.oversight import delegation, four_eyes, lock, monitoring, monitoring_entry, site_name
 from trialcrf.store.models.people import (
     account,
@@ -38,6 +38,8 @@ __all__ = [
     "dictionary",
     "dictionary_term",
     "draft",
+    "enclosure",
+    "enclosure_content",
     "fact",
     "factor",
     "form",

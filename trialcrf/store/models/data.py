@@ -1,6 +1,6 @@
 """What is recorded of subjects: forms as documents, the projection rows that lists need, and queries (their threads are in the trail)."""
 
-from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint, false
+from sqlalchemy import Boolean, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint, false
 
 from trialcrf.store.models.base import Day, Moment, metadata
 
@@ -44,6 +44,36 @@ form = Table(
     Index("ix_form_site_id_complete", "site_id", "complete", "updated_at"),
     # All that the queue of signatures counts by: it reads no documents.
     Index("ix_form_site_id_sealed_by", "site_id", "sealed_by", "signed_by", "subject_id", "form_oid", "complete", "error"),
+)
+
+enclosure = Table(
+    "enclosure",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site_id", ForeignKey("site.id"), nullable=False, index=True),
+    Column("subject_id", ForeignKey("subject.id"), nullable=False, index=True),
+    Column("event_oid", String(40), nullable=False),
+    Column("event_repeat", Integer, nullable=False),
+    Column("form_id", ForeignKey("form.id"), nullable=False, index=True),
+    Column("place", String(130), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("description", String(200), nullable=False, server_default=""),
+    Column("media_type", String(80), nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("attached_at", Moment, nullable=False),
+    Column("attached_by", String(80), nullable=False),
+    Column("withdrawn", Text, nullable=False, server_default=""),
+    Column("withdrawn_at", Moment),
+    Column("withdrawn_by", String(80), nullable=False, server_default=""),
+)
+
+# The bytes of a document lie apart: they never change, while it can be withdrawn; and no list reads them.
+enclosure_content = Table(
+    "enclosure_content",
+    metadata,
+    Column("enclosure_id", ForeignKey("enclosure.id"), primary_key=True, autoincrement=False),
+    Column("content", LargeBinary, nullable=False),
 )
 
 fact = Table(

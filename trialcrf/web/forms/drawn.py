@@ -100,6 +100,21 @@ class Graded:
 
 
 @dataclass(frozen=True, slots=True)
+class Papers:
+    """The documents at an item: those that stand, as (name, where it is taken), how many are withdrawn, and the page about them.
+
+    `later`: the form or the row is not saved yet. `tab`: the page opens in a tab of its own, beside what is being typed.
+    """
+
+    url: str
+    standing: tuple[tuple[str, str], ...] = ()
+    withdrawn: int = 0
+    attach: bool = False
+    later: bool = False
+    tab: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class FieldView:
     """One item as it is drawn. `target` is where the error summary leads; `described` lists the ids of hint and messages.
 
@@ -136,6 +151,7 @@ class FieldView:
     graded: Graded | None = None
     scan: bool = False
     copied: int = 0
+    papers: Papers | None = None
 
     @property
     def described(self) -> str:

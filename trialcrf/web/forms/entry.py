@@ -28,6 +28,7 @@ from trialcrf.web.cells.ways import ways
 from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.forms import beginning, drafts, labview, late, onward, pasting, threads, visit
 from trialcrf.web.forms.earlier import before_of, copied, copying_of, earlier_of, together
+from trialcrf.web.forms.enclosures import papers_of
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.history import lines_of
 from trialcrf.web.forms.lookup import lookups_of
@@ -227,6 +228,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         dosing = infusion.dose_of_form(tx, opened.published.study, opened.form, document)
         seal = on_form(tx, opened, which, key)
         shut = closing.of_form(tx, which, key, stored)
+        papers = papers_of(tx, opened, which, key, shut)
         from_paper = late.late(tx, stored.id if stored else None)
         offers = drafts.offers(tx, opened, which, key) if tried is None and may_form(opened.form, "enter") else ()
         talk = threads.panel(tx, opened, which, key, chosen, held)
@@ -255,6 +257,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         lookup=lookups.lookup,
         graded=lookups.graded,
         closed=shut.items,
+        papers=papers,
     )
     it = view(
         opened.form,

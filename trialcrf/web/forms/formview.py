@@ -26,6 +26,7 @@ from trialcrf.web.forms.drawn import (
     GroupView,
     Lookup,
     Mark,
+    Papers,
     RowView,
     Said,
     Select,
@@ -60,7 +61,8 @@ class Around:
     `answered` are the confirmations given before. `references` are the records that an item may name, as (text, label).
     `before` are sentences such as the value of the visit before, `earlier` the whole form of then (for a body map).
     `closed` are questions that are frozen or locked by themselves, each with the word for it: they are shown, not asked.
-    `zone` is the site's. `lookup` says of a place that it is coded by a dictionary, `graded` of one that it grades such a term.
+    `zone` is the site's. `lookup` says of a place that it is coded by a dictionary, `graded` of one that it grades such a term, `papers` of
+    one that documents are or may be attached to it.
     """
 
     applies: Callable[[Place], bool] = _everywhere
@@ -78,6 +80,7 @@ class Around:
     graded: Callable[[Place], Graded | None] = _nothing
     closed: Mapping[Place, Message] = field(default_factory=dict)
     copied: Mapping[Place, int] = field(default_factory=dict)
+    papers: Callable[[Place], Papers | None] = _nothing
 
 
 def view(
@@ -231,6 +234,7 @@ class _Drawing:
             graded=self.around.graded(place),
             scan=bool(item.identity) and widget == "text",
             copied=self.around.copied.get(place, 0) if asked else 0,
+            papers=self.around.papers(place),
         )
 
     def choices(self, item: ItemDef, widget: str, ident: str, raw: Raw) -> tuple[Choice, ...]:

@@ -17,6 +17,8 @@ from trialcrf.core.access import ROLES
 from trialcrf.core.boxes import raw_of
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Answer, FormKey, Place
+from trialcrf.core.enclosure import ENTITY as ENCLOSURE
+from trialcrf.core.enclosure import parsed
 from trialcrf.core.oversight.personal import WITHHELD
 from trialcrf.core.values import MISSING_WORDS
 from trialcrf.core.wording import N_, Message, Sayable
@@ -53,6 +55,8 @@ _OPS = {
     "late_entry": N_("Entered late, from paper of"),
     "entry_time": N_("First typed"),
     "file_entry": N_("Taken from a file"),
+    "attach": N_("Document attached"),
+    "withdraw": N_("Document withdrawn"),
 }
 _MOVES = frozenset({"open", "answer", "accept", "reject", "resolve", "cancel", "reopen", "modify", "assign", "due"})
 ON_A_PAGE = 100
@@ -157,6 +161,10 @@ def gather(tx: Transaction, which: Subject, form_id: int, at: Place | None) -> l
             found.append(Told(past, Place.parse(past.place)))
     asked = [one for one in queries.of_form(tx, form_id) if talks or not one.by_person]
     found += _of_queries(tx, [one for one in asked if _belongs(at, one.place)])
+    for past in audit.history(tx.connection, ENCLOSURE, str(form_id)):
+        place = parsed(past.place)[0]
+        if _belongs(at, place):
+            found.append(Told(past, place))
     if at is None or not (at.item or at.row):
         for entity in (late_entry.ENTITY, drafting.ENTRY_TIME, take_results.ENTITY):
             found += [Told(past, None) for past in audit.history(tx.connection, entity, str(form_id))]
@@ -228,8 +236,10 @@ def _line(study: Study, form_def: FormDef | None, told: Told, with_label: bool) 
         now = (Message("%(day)s", {"day": date.fromisoformat(json.loads(past.new or "{}")["paper_on"])}),)
     elif past.op == drafting.ENTRY_TIME:
         now = (Message("%(at)s", {"at": datetime.fromisoformat(json.loads(past.new or "{}")["begun_at"]).astimezone(g.place.site.zone)}),)
-    elif past.op == take_results.ENTITY:
+    elif past.op in (take_results.ENTITY, "attach"):
         now = (json.loads(past.new or "{}")["text"],)
+    elif past.op == "withdraw":
+        was = (json.loads(past.old or "{}").get("name", ""),)
     elif past.op == "comment":
         said = past.new if past.new is not None else Message(N_("Taken out: it told who somebody is."))
     elif past.op == "open" and told.query is not None and told.query.by_person:
@@ -249,7 +259,8 @@ def _line(study: Study, form_def: FormDef | None, told: Told, with_label: bool) 
 def _kind(told: Told) -> str:
     if told.query is not None:
         return "query"
-    return {"comment": "comment", "refused": "refusal", "set": "change", "row_error": "change"}.get(told.past.op, "form")
+    kinds = {"comment": "comment", "refused": "refusal", **dict.fromkeys(("set", "row_error", "attach", "withdraw"), "change")}
+    return kinds.get(told.past.op, "form")
 
 
 def _what(told: Told) -> Sayable:

@@ -13,6 +13,8 @@ from trialcrf.actions import sign
 from trialcrf.core.access import ROLES
 from trialcrf.core.definition.model import Study
 from trialcrf.core.document import Place
+from trialcrf.core.enclosure import ENTITY as ENCLOSURE
+from trialcrf.core.enclosure import parsed
 from trialcrf.core.signature import MEANINGS, STANDINGS, Standing
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import definitions, forms, signatures
@@ -123,16 +125,20 @@ def _certificate(one: Signature, stood: Stood, named: dict[str, _Named | None]) 
 
 def _covered(one: Signature) -> Sequence[tuple[str, str]]:
     try:
-        return sorted({(part.entity, part.entity_id) for part in one.signed})
+        # Documents are those of their forms, which are covered with them: who reads the form reads them.
+        return sorted({(part.entity, part.entity_id) for part in one.signed if part.entity != ENCLOSURE})
     except (ValueError, TypeError, AttributeError):
         return []  # A forged row may say anything: its standing tells that it is not genuine.
 
 
 def _broken_by(stood: Stood, named: dict[str, _Named | None]) -> Iterator[tuple[Sayable | str, str, datetime | None]]:
     for change in stood.changes:
-        found = named.get(change.entity_id) if change.entity == "form" else None
+        found = named.get(change.entity_id) if change.entity in ("form", ENCLOSURE) else None
         where: Sayable = Message(N_("a form or record that your role does not read"))
         if found:
-            place = reading.place_name(found.study.form[found.stored.key.form_oid], Place.parse(change.place))
-            where = Message(N_("%(form)s: %(place)s"), {"form": found.label, "place": place})
+            paper = change.entity == ENCLOSURE
+            at = parsed(change.place)[0] if paper else Place.parse(change.place)
+            place = reading.place_name(found.study.form[found.stored.key.form_oid], at)
+            said = N_("%(form)s: a document at “%(place)s”") if paper else N_("%(form)s: %(place)s")
+            where = Message(said, {"form": found.label, "place": place})
         yield where, change.name or change.actor or g.language.gettext(N_("the program")), change.at

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +12,8 @@ from flask import g
 from trialcrf.core.access import ROLES
 from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Document, FormKey, Place
+from trialcrf.core.enclosure import ENTITY as ENCLOSURE
+from trialcrf.core.enclosure import parsed
 from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.store.audit import Past
 from trialcrf.web.forms.history import reason_for_reading, value_for_reading
@@ -82,7 +85,7 @@ def values(form: FormDef, document: Document, changed: frozenset[Place] = frozen
 def changes(study: Study, form: FormDef, found: Sequence[Past]) -> Iterator[ChangeLine]:
     """What happened to a form, record by record, oldest first."""
     for past in found:
-        place = Place.parse(past.place)
+        place = parsed(past.place)[0] if past.entity == ENCLOSURE else Place.parse(past.place)
         role = Message(ROLES[past.role]) if past.role in ROLES else Message(N_("the program"))
         was: Texts = ()
         now: Texts = ()
@@ -90,7 +93,7 @@ def changes(study: Study, form: FormDef, found: Sequence[Past]) -> Iterator[Chan
             was = value_for_reading(form, place, past.old)
             now = value_for_reading(form, place, past.new)
         elif past.op in _OTHER:
-            now = (Message(_OTHER[past.op]),)
+            now = (Message(_OTHER[past.op]), *_document(past))
         yield ChangeLine(place_name(form, place), was, now, past.actor, role, past.at, reason_for_reading(study, past.reason))
 
 
@@ -98,7 +101,15 @@ _OTHER = {
     "error": N_("the form was marked entered in error"),
     "row_error": N_("the row was marked entered in error"),
     "migrate": N_("the form was taken to another version of the study"),
+    "attach": N_("a document was attached"),
+    "withdraw": N_("a document was withdrawn"),
 }
+
+
+def _document(past: Past) -> Texts:
+    """The document that a record is about."""
+    said = json.loads(past.new or "{}") if past.entity == ENCLOSURE else {}
+    return (str(said["text"]),) if said.get("text") else ()
 
 
 def place_name(form: FormDef, place: Place) -> Sayable | str:

@@ -27,6 +27,7 @@ from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard, step_up
 from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.fixed import SealForm
+from trialcrf.web.forms.enclosures import file_url
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.oversight import reading
@@ -71,8 +72,18 @@ class WaitingLine:
 
 
 @dataclass(frozen=True, slots=True)
+class PaperLine:
+    """A document that the signature covers with its form."""
+
+    question: Sayable | str
+    name: str
+    url: str
+    withdrawn: str
+
+
+@dataclass(frozen=True, slots=True)
 class FormBlock:
-    """A form on the page of signing: every value, and what happened to it since it was signed."""
+    """A form on the page of signing: every value and document, and what happened to it since it was signed."""
 
     visit: Sayable | str
     label: Sayable | str
@@ -82,6 +93,7 @@ class FormBlock:
     sealed: bool
     values: Sequence[ValueLine]
     changes: Sequence[ChangeLine]
+    papers: Sequence[PaperLine]
 
 
 @page(blueprint, "/studies/<study>/signing", "signature.read")
@@ -212,7 +224,7 @@ def _page(scope: Scope, sent: SealForm, problem: Impossible | None) -> str:
     with guard.read() as tx:
         sheet = _gathered(tx, scope)
         if sheet.parts:
-            sent.seen.data = fingerprint(sign.covered(tx, which, sheet.form_ids))
+            sent.seen.data = fingerprint(sign.covered(tx, which, sheet.form_ids, meaning=scope.meaning))
         closed = sign_data.closed(tx, which, scope)
         own = accounts.by_id(tx, g.session.actor.id)
         blocks = [_block(which, part) for part in sheet.parts]
@@ -264,4 +276,5 @@ def _block(which: Subject, part: Part) -> FormBlock:
         part.state is SealState.SEALED,
         list(reading.values(part.form, part.stored.document, part.changed)),
         list(reading.changes(study, part.form, part.changes)),
+        [PaperLine(reading.place_name(part.form, one.place), one.name, file_url(which, key, one), one.withdrawn) for one in part.documents],
     )

@@ -30,7 +30,7 @@ from trialcrf.web.queries.lines import field_url, form_label, place_label, visit
 Texts = tuple[Sayable | str, ...]
 
 KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
-    "values": (N_("Values and forms"), ("form", "late_entry", "entry_time", "file_entry", "draft")),
+    "values": (N_("Values and forms"), ("form", "enclosure", "late_entry", "entry_time", "file_entry", "draft")),
     "queries": (N_("Queries and comments"), ("query", "comment", "visit_comment")),
     "verification": (N_("Verification and monitoring"), ("verification", "monitoring", "monitoring_entry")),
     "signatures": (N_("Signatures and decisions"), ("signature", "study_decision", "decision")),

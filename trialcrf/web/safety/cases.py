@@ -11,7 +11,7 @@ from flask import Blueprint, abort, g, redirect, render_template, request, url_f
 from werkzeug.wrappers import Response
 from wtforms import Form
 
-from trialcrf.actions import Impossible, NotAllowed, who
+from trialcrf.actions import Impossible, NotAllowed, take_paper, who
 from trialcrf.actions.safety import case
 from trialcrf.actions.safety.follow_case import Followed, followed
 from trialcrf.core.access import may
@@ -212,7 +212,7 @@ def _acknowledge(tx: Transaction, of: Followed, form: Any) -> None:
 def _attach(tx: Transaction, of: Followed, form: Any) -> None:
     sent = request.files.get("document-file")
     # One byte more than is kept: enough to know that it is too much.
-    content = sent.stream.read(case.LARGEST_PAPER + 1) if sent else b""
+    content = sent.stream.read(take_paper.LARGEST_PAPER + 1) if sent else b""
     case.attach(tx, g.place.published, of, sent.filename or "" if sent else "", content)
 
 
