@@ -33,6 +33,7 @@ from trialcrf.web import (
     export,
     finding,
     first_day,
+    fixed_drafts,
     glossary,
     guard,
     headers,
@@ -117,6 +118,7 @@ BLUEPRINTS = (
     feed,
     finding,
     first_day,
+    fixed_drafts,
     glossary,
     follow_up,
     health,
@@ -250,6 +252,8 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
         app.after_request(downloads.settle)
         app.before_request(once.look)
         app.after_request(once.settle)
+        app.before_request(fixed_drafts.look)
+        app.after_request(fixed_drafts.settle)
     app.before_request(record.enter)
     app.after_request(door.close_door)
     app.teardown_request(guard.end_view)
@@ -295,9 +299,12 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.filters.update(percent=lambda n, of: _language().percent(n, of), clock=_clock)
     app.jinja_env.filters.update(full_day=lambda on: _language().full_day(on), weekday=lambda on: _language().weekday(on))
     app.jinja_env.globals.update(
-        passkey_origin=Here.of(app.config["BASE_URL"]).origin, nonce=headers.nonce, get_flashed_messages=done_notices
+        passkey_origin=Here.of(app.config["BASE_URL"]).origin,
+        nonce=headers.nonce,
+        drafted=fixed_drafts.drafted,
+        get_flashed_messages=done_notices,
     )
-    app.jinja_env.globals.update(moment_at=lambda at, site: _language().moment(at, site.zone))
+    app.jinja_env.globals.update(drafted=fixed_drafts.drafted, moment_at=lambda at, site: _language().moment(at, site.zone))
 
 
 def _language() -> Language:
