@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
-from urllib.parse import quote
+from html import unescape
+from urllib.parse import quote, urlencode
 
 from wtforms import Form
 
@@ -15,6 +17,8 @@ from tests.web.test_monitoring import LIST as VISITS
 from tests.web.test_monitoring import PLAN, does, hold
 from tests.web.test_queries import LIST, code, doubt, seen, state
 from tests.web.test_threads import FIELD, THREAD
+from tests.web.test_trail_review import URL as REVIEWS
+from tests.web.test_trail_review import period
 from trialcrf.actions import drafting
 from trialcrf.store import drafts
 from trialcrf.store.audit import Who
@@ -159,6 +163,15 @@ def test_a_page_of_the_study_as_a_whole_keeps_its_draft_and_its_end_is_told_of_t
     ((op, said),) = told(house, "draft")
     assert (op, said["form"], said["boxes"]) == ("expire", [], len(PLAN))
     assert "Saisie jamais enregistrée" in text(house.client("dana").get("/studies/msc_ssc/trail?kind=values"))
+
+
+def test_a_conclusion_over_a_period_comes_back_with_its_period(house):
+    dana, asked = house.client("dana"), urlencode({**period(), "show": "signals"})
+    assert keep(dana, REVIEWS, conclusion="Sans période").status_code == 409, "without a period nothing is concluded"
+    assert keep(dana, REVIEWS, query=f"?{asked}", conclusion="Rien à signaler", password=PASSWORD).status_code == 204
+    leads = re.search(r'href="([^"]+typed=one)"', dana.get(REVIEWS).text)
+    again = dana.get(unescape(leads[1]))
+    assert "Rien à signaler</textarea>" in again.text and PASSWORD not in again.text
 
 
 def test_each_act_of_a_page_has_a_draft_of_its_own(house):

@@ -270,11 +270,16 @@ def _sent(forms: Sequence[Form]) -> tuple[tuple[str, str], ...]:
     """What the page sent of the boxes that are kept, and what its own address asks for."""
     names = {box.name for form in forms for box in boxes_of(form)}
     sent = [(name, value) for name, value in request.form.items(multi=True) if name in names]
-    shown = urlencode([(name, value) for name, value in request.args.items(multi=True) if name not in (_ASKED, "done", "back", "of")])
+    shown = _shown_by()
     about = request.form.get("about", "")
     if about:  # A thread shows one place of a form: the one that is written about, whatever place it was opened at.
         shown = urlencode({"at": about})
     return (*sent, *([(SHOWN_BY, shown)] if shown else []))
+
+
+def _shown_by() -> str:
+    """What the address of the page asks for besides drafts."""
+    return urlencode([(name, value) for name, value in request.args.items(multi=True) if name not in (_ASKED, "done", "back", "of")])
 
 
 def _fill(form: Form, one: Draft) -> None:
@@ -294,18 +299,24 @@ def _offers(one: Draft, forms: Sequence[Form] | None) -> list[Offer]:
         box = next((each for each in boxes if each.name == name), None)
         text = ", ".join(_shown(box, value) for each, value in one.fields if each == name)
         stands = "" if box is None else _shown(box, _stands(box))
-        if text.strip() != stands.strip():
+        if _plain(text) != _plain(stands):
             label = g.language.gettext(box.label.text if box else N_("Text"))
             compared.append((label, (text or Message(N_("blank")),), (stands,) if stands else ()))
     if not compared:
         return []
-    url = f"{line[0]}{'&' if '?' in line[0] else '?'}{urlencode({_ASKED: one.page})}" if forms else ""
+    # A page that asks for a period, or shows one place of many, draws these boxes only where its address says so.
+    asked = forms or dict(one.fields).get(SHOWN_BY, "") not in ("", _shown_by())
+    url = f"{line[0]}{'&' if '?' in line[0] else '?'}{urlencode({_ASKED: one.page})}" if asked else ""
     return [Offer(one.page, one.begun_at, one.kept_at, tuple(compared), False, url, url_for("fixed_drafts.discard"), one.address, line[1])]
 
 
 def _shown(box: Field | None, value: str) -> str:
     """A value as its box shows it: a choice by its words."""
     return _choices(box).get(value, value)
+
+
+def _plain(text: str) -> str:
+    return text.replace("\r\n", "\n").strip()
 
 
 def _stands(box: Field) -> str:
