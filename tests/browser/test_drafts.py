@@ -9,6 +9,7 @@ from playwright.sync_api import expect
 from tests.browser.conftest import AtBrowser
 from tests.browser.person import PASSWORD, Person
 from tests.browser.program import Program, form_address
+from trialcrf.core.values import Raw
 from trialcrf.store.models.base import moment_text
 
 SAID = "[data-draft-said]"
@@ -111,7 +112,7 @@ def test_two_tabs_of_one_form_keep_two_drafts_and_a_change_of_language_loses_non
 def test_an_answer_typed_in_a_browser_that_died_is_taken_up_on_another_device_beside_what_else_the_page_asks(
     at_browser: AtBrowser, program: Program
 ) -> None:
-    subject = program.recipient(BIRTH_MONTH=("", "5", "1940"))
+    subject = program.recipient(BIRTH_MONTH=Raw({"m": "5", "y": "1940"}))
     ((number,),) = program.ask("SELECT max(q.id) FROM query q JOIN form f ON f.id = q.form_id WHERE f.subject_id = :id", id=subject.id)
     bedside = at_browser("cora", own=True)
     bedside.open(f"{LIST}/queries/{number}")
@@ -153,8 +154,8 @@ def test_enrolling_goes_on_through_the_end_of_a_session_and_says_what_is_wrong_a
     dialog.get_by_role("button").first.click()
     expect(dialog).to_be_hidden()
     is_kept(cora)
-    expect(cora.item("ICF_DATE").locator(".msg.hard")).to_have_count(0, timeout=15_000)
     cora.choose("ICF_LANG", "fr")
+    expect(cora.item("ICF_DATE").locator(".msg.hard")).to_have_count(0, timeout=15_000)
     cora.choose("ICF_SIGNED", "Y")
     cora.type("BIRTH_MONTH", "5", "m")
     cora.type("BIRTH_MONTH", "1980", "y")
