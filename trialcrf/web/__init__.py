@@ -301,10 +301,9 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.globals.update(
         passkey_origin=Here.of(app.config["BASE_URL"]).origin,
         nonce=headers.nonce,
-        drafted=fixed_drafts.drafted,
         get_flashed_messages=done_notices,
     )
-    app.jinja_env.globals.update(drafted=fixed_drafts.drafted, moment_at=lambda at, site: _language().moment(at, site.zone))
+    app.jinja_env.globals.update(unsaved_here=fixed_drafts.drafted, moment_at=lambda at, site: _language().moment(at, site.zone))
 
 
 def _language() -> Language:

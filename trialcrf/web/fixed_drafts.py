@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote, urlencode
 
-from flask import Blueprint, Response, abort, current_app, g, redirect, request, url_for
+from flask import Blueprint, abort, current_app, g, redirect, request, url_for
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as AnyResponse
 from wtforms import Field, Form, RadioField, SelectField, SelectMultipleField, StringField, TextAreaField
@@ -156,7 +156,7 @@ def keep() -> tuple[str, int]:
 
 
 @page(blueprint, "/typed/discard", SELF, methods=["POST"])
-def discard() -> Response:
+def discard() -> AnyResponse:
     """Discard a draft of a fixed page, or take that back: it is the person's own, whatever became of the page."""
     address = request.form.get("address", "")
     path, _, part = address.partition("#")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from urllib.parse import urlencode
 
-from flask import Blueprint, abort, g, redirect, request, url_for
+from flask import Blueprint, abort, g, redirect, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
@@ -64,8 +64,8 @@ def discard(study: str, subject: str, event: str, repeat: int, form: str, n: int
 
 
 def desk_of(form: FormDef, which: Subject, key: FormKey) -> Desk:
-    parts = {"study": which.site.study_oid, "subject": which.key, "event": key.event_oid, "repeat": key.event_repeat}
-    return Desk(form, form_url(which, key), url_for("drafts.discard", **parts, form=key.form_oid, n=key.form_repeat), which.site, which)
+    address = form_url(which, key)
+    return Desk(form, address, f"{address}/draft/discard", which.site, which)
 
 
 def keep_at(desk: Desk) -> tuple[str, int]:
