@@ -299,9 +299,7 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.filters.update(percent=lambda n, of: _language().percent(n, of), clock=_clock)
     app.jinja_env.filters.update(full_day=lambda on: _language().full_day(on), weekday=lambda on: _language().weekday(on))
     app.jinja_env.globals.update(
-        passkey_origin=Here.of(app.config["BASE_URL"]).origin,
-        nonce=headers.nonce,
-        get_flashed_messages=done_notices,
+        passkey_origin=Here.of(app.config["BASE_URL"]).origin, nonce=headers.nonce, get_flashed_messages=done_notices
     )
     app.jinja_env.globals.update(unsaved_here=fixed_drafts.drafted, moment_at=lambda at, site: _language().moment(at, site.zone))
 
