@@ -89,7 +89,8 @@ _ASKED = "typed"
 
 @dataclass(frozen=True, slots=True)
 class Drafted:
-    """What a page that is drawn says of drafts: where each of its forms is kept, what is offered, and what it has taken up."""
+    """What a page that is drawn says of drafts: where each of its forms is kept (nothing where it asks its reader nothing), what is
+    offered, and what it has taken up."""
 
     keep: str
     offers: Sequence[Offer] = ()
@@ -114,7 +115,7 @@ def beside(forms: Mapping[str, Form | tuple[Form, ...] | None]) -> None:
     drawn = {address_of(url): boxes for url, boxes in urls.items()}
     if g.get("reaching"):
         raise _Reached(drawn)
-    keep_at = json.dumps({url: address_of(url) for url in urls})
+    keep_at = json.dumps({url: address_of(url) for url in urls}) if urls else ""
     if request.method not in SAFE:
         g.drafted = Drafted(keep_at, grew_from=[one for one in keeping.pages_of_save() if one])
         return
