@@ -9,9 +9,11 @@ from playwright.sync_api import expect
 from tests.browser.conftest import AtBrowser
 from tests.browser.person import PASSWORD, Person
 from tests.browser.program import Program, form_address
+from trialcrf.core.values import Raw
 from trialcrf.store.models.base import moment_text
 
 SAID = "[data-draft-said]"
+LIST = "/studies/msc_ssc"
 REMARK = "Prise de sang difficile, « veines fragiles » : 2 essais"
 
 
@@ -106,3 +108,59 @@ def test_two_tabs_of_one_form_keep_two_drafts_and_a_change_of_language_loses_non
     second.locator('.tongue[lang="en"]').click()  # Before anything is judged: the language stays with the account for every test.
     second.wait_for_load_state()
     assert sorted(("99" in one, "72,5" in one) for one in said) == [(False, True), (True, False)]
+
+
+def test_an_answer_typed_in_a_browser_that_died_is_taken_up_on_another_device_beside_what_else_the_page_asks(
+    at_browser: AtBrowser, program: Program
+) -> None:
+    subject = program.recipient(BIRTH_MONTH=Raw({"m": "5", "y": "1940"}))
+    ((number,),) = program.ask("SELECT max(q.id) FROM query q JOIN form f ON f.id = q.form_id WHERE f.subject_id = :id", id=subject.id)
+    bedside = at_browser("cora", own=True)
+    bedside.open(f"{LIST}/queries/{number}")
+    bedside.page.get_by_label("Remark").press_sequentially("Seen in the source", delay=10)
+    is_kept(bedside)
+    assert not bedside.violations()
+    bedside.page.goto("about:blank")
+    desk = at_browser("cora")
+    desk.open(f"{LIST}/queries/{number}")
+    offer = desk.page.locator("section.notice", has_text="Seen in the source")
+    assert desk.page.get_by_label("Remark").input_value() == "" and not desk.violations()
+    desk.press(offer.get_by_role("button", name="Discard it"))
+    desk.press(desk.page.locator("form.undo button"))
+    desk.press(offer.get_by_role("link"))
+    remark = desk.page.get_by_label("Remark")
+    assert remark.input_value() == "Seen in the source"
+    remark.fill("Seen in the source, twice")
+    desk.page.get_by_label("Why the value is right").select_option(index=1)
+    desk.press(desk.page.get_by_role("button", name="The value is right"))
+    assert program.ask("SELECT state FROM query WHERE id = :id", id=number) == [("answered",)]
+    assert program.ask("SELECT count(*) FROM draft WHERE address LIKE :at", at=f"%/queries/{number}#%") == [(0,)]
+
+
+def test_enrolling_goes_on_through_the_end_of_a_session_and_says_what_is_wrong_as_a_field_is_left(
+    at_browser: AtBrowser, program: Program
+) -> None:
+    cora = at_browser("cora", fresh=True)
+    cora.open(f"{LIST}/enrol/recipient/01")
+    cora.date("ICF_DATE", ("31", "2", str(program.today.year)))
+    cora.type("ICF_VERSION", "2.0")
+    expect(cora.item("ICF_DATE").locator(".msg.hard")).to_be_visible(timeout=15_000)
+    is_kept(cora)
+    assert not cora.violations()
+    program.do("UPDATE session SET ended_at = :now WHERE id = (SELECT max(id) FROM session)", now=moment_text(datetime.now(UTC)))
+    cora.date("ICF_DATE", program.today)
+    dialog = cora.page.get_by_role("dialog")
+    expect(dialog).to_be_visible(timeout=15_000)
+    dialog.get_by_label("Password").fill(PASSWORD)
+    dialog.get_by_role("button").first.click()
+    expect(dialog).to_be_hidden()
+    is_kept(cora)
+    cora.choose("ICF_LANG", "fr")
+    expect(cora.item("ICF_DATE").locator(".msg.hard")).to_have_count(0, timeout=15_000)
+    cora.choose("ICF_SIGNED", "Y")
+    cora.type("BIRTH_MONTH", "5", "m")
+    cora.type("BIRTH_MONTH", "1980", "y")
+    cora.choose("SEX_BIRTH", "F")
+    cora.save()
+    assert "/subjects/R-01-" in cora.path()
+    assert program.ask("SELECT count(*) FROM draft WHERE address LIKE '%/enrol/%'") == [(0,)]

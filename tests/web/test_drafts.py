@@ -145,13 +145,48 @@ def test_discarding_takes_it_away_and_the_trail_tells_that_there_was_one_without
     cora = each_house.client("cora")
     enrol(cora)
     keep(cora, "62,4")
-    assert cora.post(f"{DRAFT}/discard", {"page": "one"}).status_code == 303
-    assert rows(each_house) == []
+    gone = cora.post(f"{DRAFT}/discard", {"page": "one"})
+    assert gone.status_code == 303
+    assert "62,4" not in cora.get(gone.location).text and "Vous avez commencé" not in text(cora.get(VITALS))
     ((op, said),) = told(each_house, "draft")
     assert op == "discard" and said["form"] == ["SCR", 1, "VITALS", 1] and said["boxes"] == 1
     assert "62" not in json.dumps({**said, "begun_at": "", "kept_at": ""})
     mona = each_house.client("mona")
     assert "Saisie abandonnée" in text(mona.get("/studies/msc_ssc/trail?subject=R-01-001"))
+
+
+def test_discarding_is_undone_for_a_day_and_no_longer(each_house):
+    cora = each_house.client("cora")
+    enrol(cora)
+    keep(cora, "62,4")
+    gone = cora.post(f"{DRAFT}/discard", {"page": "one"}).location
+    assert 'name="back"' in cora.get(gone).text and 'name="back"' not in cora.get(VITALS).text
+    undone = cora.post(f"{DRAFT}/discard", {"page": "one", "back": "1"}).location
+    assert "62,4" in text(cora.get(undone)) and [op for op, _ in told(each_house, "draft")] == ["discard", "restore"]
+    cora.post(f"{DRAFT}/discard", {"page": "one"})
+    late = rows(each_house)[0].kept_at + drafts.TAKEN_BACK + timedelta(minutes=1)
+    with writing(each_house.world.engine, late, Who.system()) as tx:
+        assert drafting.expire(tx, late) == 0
+    assert rows(each_house) == []
+    too_late = cora.post(f"{DRAFT}/discard", {"page": "one", "back": "1"}).location
+    assert "done=too_late" in too_late and len(told(each_house, "draft")) == 3
+
+
+def test_a_row_that_was_left_out_before_it_was_saved_is_put_back_as_it_was_typed(each_house):
+    cora = each_house.client("cora")
+    enrol(cora)
+    boxes = {"version": "0", "p": ["BP.new1.SBP", "BP.new1.DBP"], "r.BP.new1.SBP": "80", "r.BP.new1.DBP": "130"}
+    left = cora.post(VITALS, {**boxes, "drop": "BP.new1"})
+    assert 'value="130"' not in left.text and '<textarea name="back.r.BP.new1.DBP" hidden aria-hidden="true">130<' in left.text
+    carried = {"back.p": boxes["p"], "back.r.BP.new1.SBP": "80", "back.r.BP.new1.DBP": "130", "version": "0", "act": "back"}
+    # The page draws a blank row in its place, in which something may have been typed meanwhile.
+    for typed, rows_now in (("", ["new1"]), ("71", ["new1", "new2"])):
+        back = cora.post(VITALS, {**carried, "p": boxes["p"], "r.BP.new1.SBP": "", "r.BP.new1.DBP": typed})
+        drawn = re.findall(r'name="r.BP.(new\d)\.DBP" value="(\d*)"', back.text)
+        assert back.status_code == 200 and drawn == list(zip(rows_now, [one for one in (typed, "130") if one], strict=True))
+    assert stored(each_house) is None
+    blank = cora.post(VITALS, {"version": "0", "p": boxes["p"], "r.BP.new1.SBP": "", "r.BP.new1.DBP": "", "drop": "BP.new1"})
+    assert 'name="back.' not in blank.text, "there is nothing to put back"
 
 
 def test_what_nobody_comes_back_for_ends_and_the_trail_tells_it(each_house):

@@ -39,34 +39,57 @@ def entry_times(tx: Transaction, form_id: int) -> Mapping[datetime, datetime]:
     return {past.at: datetime.fromisoformat(json.loads(past.new)["begun_at"]) for past in found if past.new is not None}
 
 
-def discard(tx: Transaction, account_id: int, address: str, pages: Sequence[str], form: Sequence[object]) -> int:
-    """Take these drafts away for good; returns how many there were. `form` is [event, its repeat, form, its repeat], or [] at enrolment."""
-    gone = drafts.take(tx, account_id, address, pages)
+def discard(tx: Transaction, account_id: int, address: str, pages: Sequence[str]) -> int:
+    """Take these drafts away; returns how many there were. For a while it can be taken back, and the trail tells that too."""
+    gone = drafts.discard(tx, account_id, address, pages)
     for one in gone:
-        _tell(tx, one, "discard", form)
+        _tell(tx, one, "discard")
     return len(gone)
+
+
+def restore(tx: Transaction, account_id: int, address: str, page: str) -> bool:
+    """Take back that a draft was discarded; False where it is too late for that."""
+    one = drafts.restore(tx, account_id, address, page)
+    if one is not None:
+        _tell(tx, one, "restore")
+    return one is not None
 
 
 def expire(tx: Transaction, now: datetime) -> int:
-    """Take away what nobody came back for; returns how many there were."""
+    """Take away what nobody came back for; returns how many there were. What was discarded has told so when it was."""
+    drafts.forget_discarded(tx, now - drafts.TAKEN_BACK)
     gone = drafts.clear(tx, now - drafts.KEPT)
     for one in gone:
-        key = form_of(one)
-        _tell(tx, one, "expire", [key.event_oid, key.event_repeat, key.form_oid, key.form_repeat] if key else [])
+        _tell(tx, one, "expire")
     return len(gone)
 
 
-def _tell(tx: Transaction, one: Draft, op: str, form: Sequence[object]) -> None:
+def _tell(tx: Transaction, one: Draft, op: str) -> None:
     site, subject = sites.by_id(tx, one.site_id), subjects.by_id(tx, one.subject_id) if one.subject_id else None
-    filled = sum(1 for name, value in one.fields if name.startswith(("i.", "r.")) and value)
+    key, of_form = form_of(one), any(name == "p" for name, _ in one.fields)
+    filled = sum(1 for name, value in one.fields if value and (name.startswith(("i.", "r.")) if of_form else name != drafts.SHOWN_BY))
     # How much there was and when, never what: it was never given as an answer.
-    said = {"form": list(form), "boxes": filled, "begun_at": one.begun_at.isoformat(), "kept_at": one.kept_at.isoformat()}
-    about = str(subject.id) if subject else f"site/{site.id}"
+    said = {
+        "form": [key.event_oid, key.event_repeat, key.form_oid, key.form_repeat] if key else [],
+        "boxes": filled,
+        "begun_at": one.begun_at.isoformat(),
+        "kept_at": one.kept_at.isoformat(),
+    }
+    chain, about = site.chain, str(subject.id) if subject else f"site/{site.id}"
+    if one.version == drafts.OF_STUDY:
+        chain, about = site.study_oid, f"study/{site.study_id}"
     text = json.dumps(said, sort_keys=True)
-    tx.entries.append(Entry(site.chain, op, ENTITY, about, "", text, subject.key if subject else "", first=True))
+    tx.entries.append(Entry(chain, op, ENTITY, about, "", text, subject.key if subject else "", first=True))
 
 
 def form_of(one: Draft) -> FormKey | None:
-    """The form that a draft was typed in, as its address tells."""
+    """The form that a draft was typed in, as its address tells; None on every other page."""
     parts = one.address.rpartition("/subjects/")[2].split("/")
-    return FormKey(parts[1], parts[3], int(parts[2]), int(parts[4])) if "/subjects/" in one.address and len(parts) == 5 else None
+    known = "/subjects/" in one.address and len(parts) == 5 and parts[2].isdecimal() and parts[4].isdecimal()
+    return FormKey(parts[1], parts[3], int(parts[2]), int(parts[4])) if known else None
+
+
+def enrols(one: Draft) -> str:
+    """The kind of subject that a draft is about to enrol, as its address tells; nothing on every other page."""
+    parts = one.address.rpartition("/enrol/")[2].split("/")
+    return parts[0] if "/enrol/" in one.address and len(parts) == 2 else ""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from trialcrf.store.models import save_token
@@ -44,6 +45,14 @@ def led_on(tx: Transaction, token: str, account_id: int) -> bool:
     hashed = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
     whose = (save_token.c.token_hash == hashed, save_token.c.account_id == account_id)
     return tx.read(select(save_token.c.at).where(*whose, save_token.c.location != "")).first() is not None
+
+
+def saved_by(tx: Transaction, token: str, account_id: int, routes: Sequence[str]) -> bool:
+    """Whether a page with this token was saved by this person through one of these routes: one page may have boxes of several."""
+    hashed = hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+    through = or_(*(or_(save_token.c.endpoint == one, save_token.c.endpoint.startswith(f"{one} ", autoescape=True)) for one in routes))
+    whose = (save_token.c.token_hash == hashed, save_token.c.account_id == account_id, through)
+    return tx.read(select(save_token.c.at).where(*whose)).first() is not None
 
 
 def take(tx: Transaction, sent: Sent, endpoint: str) -> bool:

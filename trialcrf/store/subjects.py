@@ -207,6 +207,11 @@ def create(
     return Subject(new, key, subject_type, number, enrolled_on, "", at_site)
 
 
+def to_come(at_site: Site, subject_type: str, enrolled_on: date) -> Subject:
+    """Somebody who is about to be enrolled: nothing is recorded of them, and their key is not known yet."""
+    return Subject(0, "", subject_type, 0, enrolled_on, "", at_site)
+
+
 def last_numbers(tx: Transaction, at_site: Site) -> dict[str, int]:
     """The last number in use at the site, by type. Its row is locked until the transaction ends, as for enrolling."""
     tx.read(select(site.c.id).where(site.c.id == at_site.id).with_for_update())

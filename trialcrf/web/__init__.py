@@ -33,6 +33,7 @@ from trialcrf.web import (
     export,
     finding,
     first_day,
+    fixed_drafts,
     glossary,
     guard,
     headers,
@@ -118,6 +119,7 @@ BLUEPRINTS = (
     feed,
     finding,
     first_day,
+    fixed_drafts,
     glossary,
     follow_up,
     health,
@@ -251,6 +253,8 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
         app.after_request(downloads.settle)
         app.before_request(once.look)
         app.after_request(once.settle)
+        app.before_request(fixed_drafts.look)
+        app.after_request(fixed_drafts.settle)
     app.before_request(record.enter)
     app.after_request(door.close_door)
     app.teardown_request(guard.end_view)
@@ -298,7 +302,7 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.globals.update(
         passkey_origin=Here.of(app.config["BASE_URL"]).origin, nonce=headers.nonce, get_flashed_messages=done_notices
     )
-    app.jinja_env.globals.update(moment_at=lambda at, site: _language().moment(at, site.zone))
+    app.jinja_env.globals.update(unsaved_here=fixed_drafts.drafted, moment_at=lambda at, site: _language().moment(at, site.zone))
 
 
 def _language() -> Language:

@@ -19,7 +19,7 @@ from trialcrf.store import definitions, sites
 from trialcrf.store.definitions import Published, Release
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import fixed_drafts, guard
 from trialcrf.web.casebooks import subject_url
 from trialcrf.web.fixed import ApprovalForm, DayForm
 from trialcrf.web.frame import shell
@@ -181,6 +181,9 @@ def _page(version: int, problem: Impossible | None = None, form: ApprovalForm | 
     waiting = [place for place in places if (place.id, new.id) not in known]
     approval = form or ApprovalForm()
     approval.site.choices = {place.code: f"{place.code} {place.name}" for place in waiting}
+    effective = effective or DayForm(prefix="effective-")
+    approves = may_release and needs and bool(waiting)
+    fixed_drafts.beside({url_for("amendments.approve", study=study.oid, version=version): (approval, effective) if approves else None})
     return render_template(
         "amendments/one.html",
         shell=shell(),
@@ -190,8 +193,8 @@ def _page(version: int, problem: Impossible | None = None, form: ApprovalForm | 
         amendment=study.amendment,
         differences=[_difference(old, new, one) for one in found] if old else [],
         sites=[SiteLine(place, known.get((place.id, new.id)), since.get(place.id)) for place in places],
-        approval=approval if may_release and needs and waiting else None,
-        effective=effective or DayForm(prefix="effective-"),
+        approval=approval if approves else None,
+        effective=effective,
         consents=[(one, subject_url(study, one.subject)) for one in again],
         may_migrate=may_release and study.amendment is not None,
         problem=problem,

@@ -25,7 +25,7 @@ from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.store import signatures
 from trialcrf.store.signatures import Signature
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard, step_up
+from trialcrf.web import fixed_drafts, guard, step_up
 from trialcrf.web.fixed import VerdictForm
 from trialcrf.web.forms.history import value_for_reading
 from trialcrf.web.frame import shell
@@ -158,6 +158,8 @@ def _page(form: VerdictForm, problem: Impossible | None) -> str:
     form.reason.choices = [("", "")] + [(one.code, one.label.in_(g.language.code)) for one in study.reasons.items]
     required = [one for one in lines if not one.route]
     kind = study.subject_type[which.subject_type]
+    may_sign = guard.may_here("signature.sign") and bool(found.used) and not which.error
+    fixed_drafts.beside({url_for("eligibility.sign", study=study.oid, subject=which.key): form if may_sign else None})
     return render_template(
         "subjects/eligibility.html",
         shell=shell(),
@@ -178,7 +180,7 @@ def _page(form: VerdictForm, problem: Impossible | None) -> str:
         exclusions=[one for one, each in zip(lines, evaluation.judged, strict=True) if each.criterion.kind is CriterionKind.EXCLUSION],
         signed=signed,
         again=bool(signed),
-        may_sign=guard.may_here("signature.sign") and bool(found.used) and not which.error,
+        may_sign=may_sign,
         form=form,
         problem=problem,
     )

@@ -322,6 +322,7 @@ class EmergencyForm(Form):
 class LookBackForm(DayForm):
     """A finding at a donor: its day, what was done, and the donor's key typed again. What was found has no box."""
 
+    never_kept = ("confirm",)  # It is typed to mean it, here and now: no draft of it is ever filled in.
     note = TextAreaField(N_("What was done"), render_kw={"rows": "3"})
     confirm = StringField(
         N_("The donor’s key, typed again"), render_kw={"autocomplete": "off", "autocapitalize": "none", "spellcheck": "false"}

@@ -41,6 +41,8 @@ DONE = {
     "locked": N_("It is locked: nothing in it changes any more."),
     "database": N_("The database is locked, and the lock is signed."),
     "discarded": N_("What was typed is discarded; that there was something stays in the trail."),
+    "taken_back": N_("What was discarded is back."),
+    "too_late": N_("There is nothing to take back any more."),
     "requested": N_("Your request waits for a second person."),
     "granted": N_("The request is granted and carried out."),
     "refused": N_("The request is refused."),

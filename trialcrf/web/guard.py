@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import wraps
@@ -305,12 +305,15 @@ def _sign_in_and_go_on() -> AnyResponse | None:
     return answer
 
 
-def find_place(tx: Transaction, needed: str) -> None:
-    """Find the study, site and subject of the address. What the person may do nowhere is 403; what is another site's does not exist."""
+def find_place(tx: Transaction, needed: str, of: Mapping[str, Any] | None = None) -> None:
+    """Find the study, site and subject of the address (`of` another than that of the request).
+
+    What the person may do nowhere is 403; what is another site's does not exist.
+    """
     g.place.verb = needed
     if needed == SELF:
         return
-    args = request.view_args or {}
+    args = (request.view_args or {}) if of is None else of
     if any(isinstance(value, int) and value > LARGEST_NUMBER for value in args.values()):
         abort(404)
     actor = g.session.actor

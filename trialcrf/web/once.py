@@ -46,9 +46,14 @@ def look() -> AnyResponse | None:
 
 
 def _take(sent: Sent, tx: Transaction) -> None:
-    if not save_tokens.take(tx, sent, request.endpoint or ""):
+    if not save_tokens.take(tx, sent, route()):
         raise SavedAlready(save_tokens.saved(tx, sent) or "")
     g.saving = sent
+
+
+def route() -> str:
+    """The route of this request, with the act where one route has several."""
+    return " ".join(part for part in (request.endpoint, (request.view_args or {}).get("act")) if part)
 
 
 def answers(location: str) -> None:

@@ -21,7 +21,7 @@ from trialcrf.external.logs import told
 from trialcrf.external.queue import DRAW_REPORT
 from trialcrf.store import reports, sites
 from trialcrf.store.reports import Report
-from trialcrf.web import guard
+from trialcrf.web import fixed_drafts, guard
 from trialcrf.web.fixed import NAMES, ReportForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -229,11 +229,13 @@ def _page(form: ReportForm, problem: Impossible | None = None) -> str:
     form.kind.choices = {code: g.language.gettext(kind.label) for code, kind in kinds.items()}
     form.site.choices = {"": g.language.gettext(N_("Every site"))} | {one.code: f"{one.code} {one.name}" for one in places}
     form.language.choices = {code: NAMES.get(code, code) for code in study.languages}
+    orders = form if kinds and guard.may_here("report.order") else None
+    fixed_drafts.beside({url_for("reports.order", study=study.oid): orders})
     return render_template(
         "reports/listed.html",
         shell=shell(),
         crumbs=[Crumb(study.title)],
-        form=form if kinds and guard.may_here("report.order") else None,
+        form=orders,
         asks={kind.about for kind in kinds.values()},
         counts_safety=study.safety is not None,
         problem=problem,

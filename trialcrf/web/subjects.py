@@ -25,7 +25,7 @@ from trialcrf.store import cases, forms, queries, subjects, visits
 from trialcrf.store.forms import Standing
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import fixed_drafts, guard
 from trialcrf.web.casebooks import casebook_crumb
 from trialcrf.web.cells.ways import traces, ways
 from trialcrf.web.fixed import ReasonForm
@@ -123,6 +123,8 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
     ]
     kind = definition.subject_type[which.subject_type]
     end = schedule.ending(record)
+    may_error = may(g.session.actor, "removal.ask", definition.oid, which.site.code) and not which.error
+    fixed_drafts.beside({url_for("subjects.mark_error", study=definition.oid, subject=which.key): form if may_error else None})
     return render_template(
         "subjects/one.html",
         shell=shell(),
@@ -152,7 +154,7 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
             for s in gone
             if s.key.form_oid in definition.form and may_form(definition.form[s.key.form_oid], "read")
         ],
-        may_error=may(g.session.actor, "removal.ask", definition.oid, which.site.code) and not which.error,
+        may_error=may_error,
         closed=closed,
         closed_visits=closed_visits,
         removal_url=removal_url,

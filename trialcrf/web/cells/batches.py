@@ -21,7 +21,7 @@ from trialcrf.core.product.stock import CONDITIONAL, REJECTED, RELEASED, BagStat
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import forms, sites, subjects
 from trialcrf.store.subjects import Subject
-from trialcrf.web import guard
+from trialcrf.web import fixed_drafts, guard
 from trialcrf.web.casebooks import casebook_crumb
 from trialcrf.web.cells.ledger import BagLine, bag_lines, moment_of
 from trialcrf.web.cells.ways import traces
@@ -136,6 +136,8 @@ def page_of(form: ReasonForm | None = None, problem: Impossible | None = None, s
     events = definition.events_for(which.subject_type)
     blocks = [block for event in events if (block := occasion(definition, which, event, standing, gone, record)) is not None]
     batch = whole.stock.batches.get(which.key)
+    reason, may_error = form or ReasonForm(), _may_error() and not which.error
+    fixed_drafts.beside({url_for("batches.mark_error", study=definition.oid, subject=which.key): reason if may_error else None})
     return render_template(
         "cells/batch.html",
         shell=shell(),
@@ -154,11 +156,11 @@ def page_of(form: ReasonForm | None = None, problem: Impossible | None = None, s
         release_url=_release_url(definition, which),
         may_sign=guard.may_here("release.sign") and not which.error,
         may_print=guard.may_here("label.print") and not which.error,
-        may_error=_may_error() and not which.error,
+        may_error=may_error,
         closed=closed,
         removal_url=removal_url,
         lock_url=closing.link(Address(Level.SUBJECT, which.id)),
-        reason=form or ReasonForm(),
+        reason=reason,
         stopped=stopped,
         problem=problem,
     )

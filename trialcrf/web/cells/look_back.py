@@ -19,7 +19,7 @@ from trialcrf.core.product.identity import Kind, NotThisLabel, scanned
 from trialcrf.core.product.stock import BAG_STATES, Bag, BagState, MoveKind
 from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.store.subjects import Subject
-from trialcrf.web import guard
+from trialcrf.web import fixed_drafts, guard
 from trialcrf.web.fixed import LookBackForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -108,6 +108,7 @@ def _page(form: LookBackForm, problem: Impossible | None, told: Sequence[str]) -
             closed = look_back.unrecorded(tx, g.place.published, which)
     may_list = may(g.session.actor, "subject.list", study.oid, which.site.code)
     traced = guard.may_here("trace.read")
+    fixed_drafts.beside({url_for("look_back.run", study=study.oid, subject=which.key): form if reached else None})
     return render_template(
         "cells/look_back.html",
         shell=shell(),

@@ -24,7 +24,7 @@ from trialcrf.store import signatures
 from trialcrf.store.signatures import Signature
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard, step_up
+from trialcrf.web import fixed_drafts, guard, step_up
 from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.cells.batches import state_of
 from trialcrf.web.fixed import ReleaseForm
@@ -121,6 +121,8 @@ def _page(form: ReleaseForm, problem: Impossible | None) -> str:
     # Nothing is chosen beforehand: neither what is decided nor the specification that it rests on.
     form.decision.choices = [("", "")] + [(code, g.language.gettext(said)) for code, said in release.DECISIONS.items()]
     form.specification.choices = [("", "")] + [(one.oid, g.language.say(one.label)) for one in found.specifications]
+    may_sign = guard.may_here("release.sign") and bool(found.forms)
+    fixed_drafts.beside({url_for("release.sign", study=study.oid, subject=which.key): form if may_sign else None})
     return render_template(
         "cells/release.html",
         shell=shell(),
@@ -132,7 +134,7 @@ def _page(form: ReleaseForm, problem: Impossible | None) -> str:
         cards=[_card(study, found, one) for one in found.specifications],
         forms=_forms(study, which, found),
         decisions=decisions,
-        may_sign=guard.may_here("release.sign") and bool(found.forms),
+        may_sign=may_sign,
         form=form,
         problem=problem,
     )

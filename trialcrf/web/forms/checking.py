@@ -9,14 +9,16 @@ from flask import Blueprint, Response, abort, g, jsonify, request
 
 from trialcrf.actions import enter
 from trialcrf.core import checks
-from trialcrf.core.definition.model import FormDef
+from trialcrf.core.checks import Finding
+from trialcrf.core.definition.model import FormDef, Study
 from trialcrf.core.document import Document, FormKey, Place
 from trialcrf.store import queries
 from trialcrf.web import guard
 from trialcrf.web.forms import labview
+from trialcrf.web.forms.drafts import typed_of
 from trialcrf.web.forms.drawn import FieldView, FormView
 from trialcrf.web.forms.earlier import before_of, copying_of, earlier_of, together
-from trialcrf.web.forms.entry import RULE, opened_at, typed_of
+from trialcrf.web.forms.entry import RULE, opened_at
 from trialcrf.web.forms.formview import Around, view
 from trialcrf.web.forms.standing import confirmed
 from trialcrf.web.forms.webform import Posted, answers, is_new
@@ -40,7 +42,7 @@ def check(study: str, subject: str, event: str, repeat: int, form: str, n: int) 
             abort(409)
         posted = answers(opened.form, request.form)
         document, findings = enter.judge(tx, g.place.published, which, key, typed_of(posted), g.now)
-        applies = _applying(opened.form, document, checks.applicable(opened.form, document, opened.context))
+        applies = asked_now(opened.form, document, checks.applicable(opened.form, document, opened.context))
         earlier = earlier_of(tx, opened, which, key, document)
         pinned, held = opened.published.study, queries.of_form(tx, opened.stored.id) if opened.stored else []
         around = Around(
@@ -56,14 +58,19 @@ def check(study: str, subject: str, event: str, repeat: int, form: str, n: int) 
             zone=which.site.zone,
             closed=shut.items,
         )
-    language = g.language.code if g.language.code in pinned.languages else pinned.languages[0]
-    drawn = view(opened.form, document, language, findings, _blank_rows(posted, document), around)
-    answer = jsonify(fields=_told(drawn, applies), later=_later(opened.form, document, applies))
+    return answer_of(pinned, opened.form, document, findings, posted, around)
+
+
+def answer_of(study: Study, form: FormDef, document: Document, findings: tuple[Finding, ...], posted: Posted, around: Around) -> Response:
+    """What a script needs to draw what was found where the page itself would have drawn it."""
+    language = g.language.code if g.language.code in study.languages else study.languages[0]
+    drawn = view(form, document, language, findings, _blank_rows(posted, document), around)
+    answer = jsonify(fields=_told(drawn, around.applies), later=_later(form, document, around.applies))
     answer.headers["Cache-Control"] = "no-store"
     return answer
 
 
-def _applying(form: FormDef, document: Document, places: frozenset[Place]) -> Any:
+def asked_now(form: FormDef, document: Document, places: frozenset[Place]) -> Any:
     """Whether a place is asked now; a row in which nothing is typed yet asks what a blank one does."""
 
     def applies(place: Place) -> bool:

@@ -2,103 +2,118 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from urllib.parse import urlencode
 
 from flask import Blueprint, abort, g, redirect, request
 from werkzeug.datastructures import MultiDict
 from werkzeug.wrappers import Response
 
-from trialcrf.actions import Impossible, drafting, enter
+from trialcrf.actions import Impossible, enter
 from trialcrf.actions.enter import Opened, Typed
 from trialcrf.core.definition.model import FormDef
-from trialcrf.core.document import Document, FormKey
+from trialcrf.core.document import Answer, Document, FormKey, Place
+from trialcrf.core.values import Unreadable
 from trialcrf.store import drafts, save_tokens
-from trialcrf.store.audit import Who
 from trialcrf.store.drafts import Draft
+from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
-from trialcrf.web.forms.unsaved import Beside, unsaved
+from trialcrf.web.forms.unsaved import unsaved
 from trialcrf.web.forms.webform import Posted, answers
 from trialcrf.web.guard import page
-from trialcrf.web.once import FIELD
+from trialcrf.web.keeping import Offer, TakenBack, discard_sent, draft_of, is_number, keep_sent, taken_back
 from trialcrf.web.subjects import form_url, may_form
 
 blueprint = Blueprint("drafts", __name__)
 
 RULE = "/studies/<study>/subjects/<subject>/<event>/<int:repeat>/<form>/<int:n>/draft"
 
-PAGE, GREW_FROM, TURN, TYPED_FOR = "page", "grew_from", "turn", "typed_for"
-"""What a page says of itself beside its boxes: its token, those of the drafts that it took up, a number that grows with each sending, and
-the milliseconds since the first key was pressed (two clocks need not agree on more than how fast time goes)."""
-
 _KEPT = ("i.", "r.", "why", "ok.", "gone.", "copied.", "paste.", "paper_")
-LONGEST, LARGEST = 64, 400_000
-"""Letters of a token; bytes that all boxes of one page may hold."""
+
+Reading = Mapping[Place, Answer | Unreadable | None]
+"""What was typed, as it would be recorded."""
 
 
 @dataclass(frozen=True, slots=True)
-class Offer:
-    """A draft as a page offers it: since when, and what is different in it from what stands."""
+class Desk:
+    """Where a form is typed: the path that its page is saved to, where its drafts are discarded, whose record it is or (none) will be."""
 
-    page: str
-    begun_at: datetime
-    kept_at: datetime
-    compared: tuple[Beside, ...]
-    stale: bool
+    form: FormDef
+    address: str
+    discard_url: str
+    site: Site
+    subject: Subject | None = None
 
 
 @page(blueprint, RULE, "casebook.open", methods=["POST"])
 def keep(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> tuple[str, int]:
     """Keep what the page holds now. Nothing is judged, and nobody else sees it."""
     key = FormKey(event, form, repeat, n)
-    _writable(key)
-    which: Subject = g.place.subject
-    kept = _sent(form_url(which, key), which)
-    if kept is None:
-        abort(400)
-    with guard.write(Who.nobody()) as tx:
-        before = drafts.take(tx, kept.account_id, kept.address, grew_from())
-        begun = min([kept.begun_at, *(one.begun_at for one in before)])
-        # What was sent before the save and comes after it is no draft any more.
-        if not save_tokens.led_on(tx, kept.page, kept.account_id):
-            drafts.keep(tx, replace(kept, begun_at=begun))
-    return "", 204
+    return keep_at(desk_of(_writable(key).form, g.place.subject, key))
 
 
 @page(blueprint, f"{RULE}/discard", "casebook.open", methods=["POST"])
 def discard(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> Response:
-    """Discard a draft. That there was one stays in the trail."""
+    """Discard a draft, or take that back. That there was one stays in the trail."""
     key = FormKey(event, form, repeat, n)
     opened = _writable(key)
-    which: Subject = g.place.subject
-    with guard.write(guard.acting(f"{opened.form.access}.enter")) as tx:
-        told = [event, repeat, form, n]
-        gone = drafting.discard(tx, g.session.actor.id, form_url(which, key), [request.form.get(PAGE, "")], told)
-    return redirect(form_url(which, key, **({"done": "discarded"} if gone else {})), 303)
+    return discard_at(desk_of(opened.form, g.place.subject, key), f"{opened.form.access}.enter")
 
 
-def offers(tx: Transaction, opened: Opened, which: Subject, key: FormKey) -> tuple[Offer, ...]:
+def desk_of(form: FormDef, which: Subject, key: FormKey) -> Desk:
+    address = form_url(which, key)
+    return Desk(form, address, f"{address}/draft/discard", which.site, which)
+
+
+def keep_at(desk: Desk) -> tuple[str, int]:
+    kept = _sent(desk)
+    if kept is None:
+        abort(400)
+    return keep_sent(kept, lambda tx: save_tokens.led_on(tx, kept.page, kept.account_id))
+
+
+def discard_at(desk: Desk, verb: str) -> Response:
+    with guard.write(guard.acting(verb)) as tx:
+        asked = discard_sent(tx, desk.address)
+    return redirect(f"{desk.address}?{urlencode(asked)}" if asked else desk.address, 303)
+
+
+def offers(tx: Transaction, desk: Desk, version: int, stands: Document, typed: Callable[[Posted], Reading]) -> tuple[Offer, ...]:
     """What the person left unsaved at this form, with how it differs; what does not differ is offered to nobody."""
     found = []
-    for one in drafts.of_form(tx, g.session.actor.id, form_url(which, key)):
-        posted = read(opened.form, one)
-        sent = Typed(posted.raws, posted.gone, posted.reasons, posted.confirmations, posted.version or None)
-        typed = enter.read_typed(tx, opened.published, which, key, sent, g.now)
-        compared = unsaved(opened.form, posted, typed, opened.stored.document if opened.stored else Document())
+    for one in drafts.of_form(tx, g.session.actor.id, desk.address):
+        posted = read(desk.form, one)
+        compared = unsaved(desk.form, posted, typed(posted), stands)
         if compared or posted.gone:
-            stale = one.version != (opened.stored.version if opened.stored else 0)
-            found.append(Offer(one.page, one.begun_at, one.kept_at, compared, stale))
+            url = f"{desk.address}?{urlencode({'draft': one.page})}"
+            found.append(Offer(one.page, one.begun_at, one.kept_at, compared, one.version != version, url, desk.discard_url))
     return tuple(found)
 
 
-def taken_up(tx: Transaction, form_def: FormDef, which: Subject, key: FormKey) -> Posted | None:
+def of_opened(tx: Transaction, opened: Opened, which: Subject, key: FormKey) -> tuple[tuple[Offer, ...], TakenBack | None]:
+    """What the person typed in a form of a subject and did not save, and what they discarded there a moment ago."""
+    stored, desk = opened.stored, desk_of(opened.form, which, key)
+
+    def typed(posted: Posted) -> Reading:
+        return enter.read_typed(tx, opened.published, which, key, typed_of(posted), g.now)
+
+    stands = stored.document if stored else Document()
+    found = offers(tx, desk, stored.version if stored else 0, stands, typed)
+    return found, taken_back(tx, desk.address, desk.discard_url)
+
+
+def taken_up(tx: Transaction, desk: Desk) -> Posted | None:
     """What was typed in the draft that the address names, if it is one of the person's own at this form."""
     wanted = request.args.get("draft", "")
-    held = drafts.of_form(tx, g.session.actor.id, form_url(which, key)) if wanted else []
-    return next((read(form_def, one) for one in held if one.page == wanted), None)
+    held = drafts.of_form(tx, g.session.actor.id, desk.address) if wanted else []
+    return next((read(desk.form, one) for one in held if one.page == wanted), None)
+
+
+def typed_of(posted: Posted) -> Typed:
+    return Typed(posted.raws, posted.gone, posted.reasons, posted.confirmations, posted.version or None, posted.copied)
 
 
 def read(form_def: FormDef, one: Draft) -> Posted:
@@ -106,30 +121,6 @@ def read(form_def: FormDef, one: Draft) -> Posted:
     boxes: MultiDict[str, str] = MultiDict(one.fields)
     boxes["version"] = str(one.version)
     return answers(form_def, boxes)
-
-
-def pages_of_save() -> Sequence[str]:
-    """The tokens of the pages that this save settles: its own, and those that it grew from."""
-    return [request.form.get(FIELD, "")[:LONGEST], *grew_from()]
-
-
-def pages_of_page() -> Sequence[str]:
-    """The tokens of the pages whose words this page shows again."""
-    return [token for token in [request.args.get("draft", "")[:LONGEST], *(pages_of_save() if request.method == "POST" else ())] if token]
-
-
-def grew_from() -> Sequence[str]:
-    return [token for token in request.form.getlist(GREW_FROM)[: drafts.MOST_AT_A_FORM] if 0 < len(token) <= LONGEST]
-
-
-def typed_since() -> datetime | None:
-    """The moment of the first keystroke, as the page tells how long ago it was."""
-    told = request.form.get(TYPED_FOR, "")
-    if not (told.isascii() and told.isdecimal() and len(told) < 12):
-        return None
-    ago = timedelta(milliseconds=int(told))
-    moment: datetime = g.now - ago
-    return moment if ago <= drafts.KEPT else None
 
 
 def _writable(key: FormKey) -> Opened:
@@ -146,17 +137,8 @@ def _writable(key: FormKey) -> Opened:
     return opened
 
 
-def _sent(address: str, which: Subject) -> Draft | None:
+def _sent(desk: Desk) -> Draft | None:
     """What the page sent; None where it does not say which page it is."""
-    token, turn, version = (request.form.get(name, "") for name in (PAGE, TURN, "version"))
-    if not (0 < len(token) <= LONGEST and _number(turn) and _number(version)):
-        return None
+    version = request.form.get("version", "")
     fields = tuple((name, value) for name, values in request.form.lists() for value in values if name == "p" or name.startswith(_KEPT))
-    if sum(len(name) + len(value) for name, value in fields) > LARGEST:
-        return None
-    begun = typed_since() or g.now
-    return Draft(g.session.actor.id, which.site.id, which.id, address, token, int(version), fields, int(turn), begun, g.now)
-
-
-def _number(text: str) -> bool:
-    return text.isascii() and text.isdecimal() and len(text) <= 15
+    return draft_of(desk.address, desk.site, desk.subject, int(version), fields) if is_number(version) else None

@@ -22,11 +22,12 @@ from trialcrf.core.wording import N_, Message
 from trialcrf.store import cases, definitions, forms, queries, replay, subjects, verifications
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard, once
+from trialcrf.web import fixed_drafts, guard, once
 from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.cells.ways import ways
 from trialcrf.web.fixed import ReasonForm
-from trialcrf.web.forms import beginning, drafts, labview, late, onward, pasting, threads, visit
+from trialcrf.web.forms import beginning, drafts, dropping, labview, late, onward, pasting, threads, visit
+from trialcrf.web.forms.drafts import typed_of
 from trialcrf.web.forms.earlier import before_of, copied, copying_of, earlier_of, together
 from trialcrf.web.forms.enclosures import papers_of
 from trialcrf.web.forms.formview import Around, view
@@ -35,10 +36,11 @@ from trialcrf.web.forms.lookup import lookups_of
 from trialcrf.web.forms.pasting import Filled
 from trialcrf.web.forms.references import references_of
 from trialcrf.web.forms.standing import confirmed, marks, proven, standing_findings
-from trialcrf.web.forms.unsaved import Beside, beside, unsaved
+from trialcrf.web.forms.unsaved import beside, unsaved
 from trialcrf.web.forms.webform import Posted, answers, is_new, key_of
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
+from trialcrf.web.keeping import Beside, pages_of_page, pages_of_save, typed_since
 from trialcrf.web.oversight import closing, redaction
 from trialcrf.web.oversight.sealed import on_form
 from trialcrf.web.page import Chip, Crumb
@@ -68,7 +70,7 @@ def form(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
     key, which = FormKey(event, form, repeat, n), g.place.subject
     with guard.read() as tx:
         opened = opened_at(tx, key)
-        posted = drafts.taken_up(tx, opened.form, which, key) if may_form(opened.form, "enter") else None
+        posted = drafts.taken_up(tx, drafts.desk_of(opened.form, which, key)) if may_form(opened.form, "enter") else None
         if posted is None:
             return _page(key, None)
         document, _ = enter.preview(tx, g.place.published, which, key, typed_of(posted), g.now)
@@ -103,7 +105,7 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
         opened = opened_at(tx, key)
     if not may_form(opened.form, "enter"):
         abort(403)
-    posted = answers(opened.form, request.form)
+    posted = answers(opened.form, dropping.put_back(request.form))
     filled = pasting.fill(opened.form, posted, request.form, which.site.zone)
     if filled is not None or posted.act in ("add", "drop", "update", "copy"):
         filled = filled or Filled(posted)
@@ -122,7 +124,7 @@ def save(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
         with guard.write(guard.acting(f"{opened.form.access}.enter")) as tx:
             if sent.version is None and opened.form.repeating:
                 key = _free(tx, which, key, sent)
-            begun = drafting.begun(tx, g.session.actor.id, at, drafts.pages_of_save(), drafts.typed_since())
+            begun = drafting.begun(tx, g.session.actor.id, at, pages_of_save(), typed_since())
             saved = enter.save_form(tx, g.place.published, which, key, sent, g.now)
             if begun is not None and not saved.decision.empty:
                 drafting.note_entry(tx, which, saved.form_id, begun)
@@ -170,10 +172,6 @@ def mark_error(study: str, subject: str, event: str, repeat: int, form: str, n: 
     except StaleSave:
         abort(409)
     return redirect(subject_url(g.place.published.study, g.place.subject, done="error"), 303)
-
-
-def typed_of(posted: Posted) -> Typed:
-    return Typed(posted.raws, posted.gone, posted.reasons, posted.confirmations, posted.version or None, posted.copied)
 
 
 def opened_at(tx: Transaction, key: FormKey) -> Opened:
@@ -230,7 +228,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         shut = closing.of_form(tx, which, key, stored)
         papers = papers_of(tx, opened, which, key, shut)
         from_paper = late.late(tx, stored.id if stored else None)
-        offers = drafts.offers(tx, opened, which, key) if tried is None and may_form(opened.form, "enter") else ()
+        offers, taken_back = drafts.of_opened(tx, opened, which, key) if tried is None and may_form(opened.form, "enter") else ((), None)
         talk = threads.panel(tx, opened, which, key, chosen, held)
         serious = (
             onward.case_ways(cases.of_form(tx, stored.id).values())
@@ -272,6 +270,9 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
     if tried and tried.version is not None:
         it = replace(it, version=tried.version)
     item = opened.form.items[chosen.item][1] if chosen else None
+    may_error = editable and stored is not None and may(g.session.actor, "form.error", study.oid, which.site.code)
+    error_url, reason = url_for("entry.mark_error", **onward.parts_of(which, key)), ReasonForm(request.form if problem else None)
+    fixed_drafts.beside({error_url: reason if may_error else None, **(talk.boxes if talk else {})})
     return render_template(
         "form/entry.html",
         shell=shell(),
@@ -305,15 +306,16 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
             ),
         ],
         compared=tried.compared if tried else (),
-        may_error=editable and stored is not None and may(g.session.actor, "form.error", study.oid, which.site.code),
+        may_error=may_error,
         # Without the address's own fragment and notice: the one would take the focus from the summary, the other would still say "Saved".
         action=form_url(which, key, **({"field": key_of(chosen)} if chosen else {}), **(begun.kept if begun else {})),
-        error_url=url_for("entry.mark_error", **onward.parts_of(which, key)),
+        error_url=error_url,
         seal=seal,
         talk=talk,
         offers=offers,
-        plain_url=form_url(which, key),
-        grew_from=drafts.pages_of_page(),
+        taken_back=taken_back,
+        left_out=dropping.left_out(request.form),
+        grew_from=pages_of_page(),
         draft_url=url_for("drafts.keep", **onward.parts_of(which, key)),
         check_url=url_for("checking.check", **onward.parts_of(which, key)),
         closed=shut.whole,
@@ -322,7 +324,7 @@ def _page(key: FormKey, tried: Tried | None, problem: Impossible | None = None) 
         lock_url=closing.link(item_address(stored.id, chosen) if chosen else Address(Level.FORM, stored.id)) if stored else "",
         erase_url=redaction.link(which, key, chosen) if stored and chosen else "",
         in_error=(stored.error if stored else "") or which.error,
-        reason=ReasonForm(request.form if problem else None),
+        reason=reason,
         problem=problem,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
+from wtforms import Form
 
 from trialcrf.actions import Impossible, enter
 from trialcrf.actions.enter import Opened
@@ -22,7 +23,7 @@ from trialcrf.store.forms import StoredForm
 from trialcrf.store.queries import Query
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import fixed_drafts, guard
 from trialcrf.web.casebooks import casebook_crumb, subject_url
 from trialcrf.web.fixed import AskForm, CommentForm
 from trialcrf.web.forms.history import thread_of, thread_of_visit
@@ -96,6 +97,11 @@ class Panel:
     ask: AskForm
     waiting: tuple[Waiting, ...]
     more: int  # of them that are told in the thread alone
+
+    @property
+    def boxes(self) -> dict[str, Form]:
+        """What is written here, by where it is sent to."""
+        return {url: form for url, form in ((self.comment_url, self.comment), (self.ask_url, self.ask)) if url}
 
 
 @page(blueprint, FORM + "/thread", "query.read")
@@ -221,6 +227,9 @@ def _page(about: About, what: str = "", typed: Any = None, problem: Impossible |
             )
         )
     error = (about.stored.error if about.stored else "") or which.error
+    comments = (typed if what == "comment" else CommentForm()) if guard.may_here("query.write") and not error else None
+    asked = asks if guard.may_here("query.review") and not error else None
+    fixed_drafts.beside({_to("comment", which, about): comments, _to("ask", which, about): asked})
     return render_template(
         "form/thread.html",
         shell=shell(),
@@ -233,8 +242,8 @@ def _page(about: About, what: str = "", typed: Any = None, problem: Impossible |
         at=str(about.place),
         seen=about.seen,
         in_error=error,
-        comments=(typed if what == "comment" else CommentForm()) if guard.may_here("query.write") and not error else None,
-        asks=asks if guard.may_here("query.review") and not error else None,
+        comments=comments,
+        asks=asked,
         comment_url=_to("comment", which, about),
         ask_url=_to("ask", which, about),
         problem=problem,

@@ -9,12 +9,10 @@ from flask import g
 from trialcrf.core.definition.model import FormDef
 from trialcrf.core.document import Answer, Document, Place
 from trialcrf.core.values import Unreadable
-from trialcrf.core.wording import N_, Message, Sayable
+from trialcrf.core.wording import N_, Message
 from trialcrf.web.forms.history import value_for_reading
 from trialcrf.web.forms.webform import Posted, is_new
-
-Beside = tuple[str, tuple[Sayable | str, ...], tuple[Sayable | str, ...]]
-"""A field by its label, what was typed, what stands."""
+from trialcrf.web.keeping import Beside
 
 
 def beside(form_def: FormDef, posted: Posted, place: Place, now: Answer | None) -> Beside:

@@ -18,7 +18,7 @@ from trialcrf.store import delegations, sites
 from trialcrf.store.delegations import Delegation
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard, step_up
+from trialcrf.web import fixed_drafts, guard, step_up
 from trialcrf.web.fixed import DelegationEndForm, DelegationForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -164,6 +164,8 @@ def _add_page(form: DelegationForm, tasks: Sequence[str], problem: Impossible | 
 
 
 def _end_page(one: Delegation, form: DelegationEndForm, problem: Impossible | None) -> str:
+    at = {"study": g.place.published.study.oid, "site": g.place.site.code, "line": one.id}
+    fixed_drafts.beside({url_for("delegation.end", **at): form})
     return render_template(
         "oversight/delegation_end.html",
         shell=shell(),

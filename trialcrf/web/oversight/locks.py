@@ -24,7 +24,7 @@ from trialcrf.store import audit, decisions, forms, locks, requests, sites
 from trialcrf.store.locks import Told
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard, step_up
+from trialcrf.web import fixed_drafts, guard, step_up
 from trialcrf.web.fixed import ReasonForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -256,6 +256,9 @@ def _page(thing: Thing, form: ReasonForm | None = None, problem: Impossible | No
     acts = [] if shut else [act for (before, act) in LOCK_MOVES if before is state and may_act(actor, MOVE_VERBS[act], study.oid, code)]
     with_list = "lock" in acts and thing.address.level in WITH_CHECKLIST
     offered = [act for act in acts if not (act == "lock" and with_list) and not (act == "unlock" and asked is not None)]
+    form = form or ReasonForm()
+    urls = [url_for(f"locks.{act}", study=thing.study_oid, address=thing.address.text) for act in offered]
+    fixed_drafts.beside(dict.fromkeys(urls[:1], form))
     return render_template(
         "locks/one.html",
         shell=shell(),
@@ -267,18 +270,14 @@ def _page(thing: Thing, form: ReasonForm | None = None, problem: Impossible | No
         means=Message(MEANS[state]),
         above=(ICONS[above[1]], Message(CLOSINGS[above])) if above else None,
         shut=shut,
-        acts=[(Message(DOES[act]), _url(thing, act)) for act in offered],
+        acts=[(Message(DOES[act]), url) for act, url in zip(offered, urls, strict=True)],
         checklist_url=checklist_url(study.oid, thing.site) if with_list else "",
         asked_url=url_for("requests.one", study=study.oid, number=asked.id) if asked else "",
         past=past,
         within=within,
-        reason=form or ReasonForm(),
+        reason=form,
         problem=problem,
     )
-
-
-def _url(thing: Thing, act: str) -> str:
-    return url_for(f"locks.{act}", study=thing.study_oid, address=thing.address.text)
 
 
 def _past(past: audit.Past) -> Past:
@@ -364,12 +363,13 @@ def _checklist_page(where: Site | None, form: ChecklistForm | None = None, probl
         state = locks.state_of(tx, address)
     shown = form or ChecklistForm()
     shown.seen.data = lock_database.seen(found, state is not LockState.LOCKED)
-    site = Message(N_("Site %(site)s"), {"site": f"{where.code} {where.name}"}) if where else None
+    label = Message(N_("Site %(site)s"), {"site": f"{where.code} {where.name}"}) if where else Message(N_("The whole study"))
+    fixed_drafts.beside({checklist_url(study.oid, where): None if state is LockState.LOCKED else shown})
     return render_template(
         "locks/checklist.html",
         shell=shell(),
         crumbs=[Crumb(study.title), Crumb(Message(N_("Locks")), url_for("locks.listed", study=study.oid))],
-        label=site or Message(N_("The whole study")),
+        label=label,
         checks=_checks(found, where),
         locked=state is LockState.LOCKED,
         form=shown,

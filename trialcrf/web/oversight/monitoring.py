@@ -31,7 +31,7 @@ from trialcrf.store import monitoring, queries, reports, sites
 from trialcrf.store.ledgers import Stale
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import fixed_drafts, guard
 from trialcrf.web import reports as report_pages
 from trialcrf.web.fixed import NAMES
 from trialcrf.web.frame import shell
@@ -176,6 +176,8 @@ def _list(form: boxes.PlanForm, problem: Impossible | None = None) -> str:
     form.purpose.choices = {code: g.language.gettext(label) for code, label in PURPOSES.items()}
     if not form.where.data and wanted:
         form.where.data = wanted
+    plans = form if form.where.choices and guard.may_here("monitoring.write") else None
+    fixed_drafts.beside({url_for("monitoring.plan", study=study): plans})
     places = [Chip(Message(N_("Every site")), here(site=None), not wanted)]
     places += [Chip(Message(N_("Site %(site)s"), {"site": code}), here(site=code), code == wanted) for code in known]
     return render_template(
@@ -189,7 +191,7 @@ def _list(form: boxes.PlanForm, problem: Impossible | None = None) -> str:
         places=places if len(known) > 1 else [],
         lines=[_visit_line(one, known[one.site]) for one in found if one.state in _VIEWS[state][1]],
         ever=len(found),
-        form=form if form.where.choices and guard.may_here("monitoring.write") else None,
+        form=plans,
         problem=problem,
     )
 
@@ -220,6 +222,8 @@ def _page(number: int, tried: str = "", tried_form: Form | None = None, problem:
         asked = [queries.find(tx, int(one.content["query"])) for one in visit.all_of(EntryKind.QUERY)]
     may_write, may_subject = guard.may_here("monitoring.write"), guard.may_here("verification.read")
     forms = {name: boxes_of(name, visit, letters, tried_form if name == tried else None) for name in possible(visit)} if may_write else {}
+    at = {"study": study, "site": where.code, "number": number}
+    fixed_drafts.beside({url_for("monitoring.write", **at, act=name): form for name, form in forms.items()})
     findings = visit.all_of(EntryKind.FINDING)
     drawn = visit.latest(EntryKind.SAMPLE)
     verified = dict(visit.verified)

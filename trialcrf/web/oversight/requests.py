@@ -17,7 +17,7 @@ from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import accounts, requests, sites, subjects
 from trialcrf.store.requests import Request
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard, step_up
+from trialcrf.web import fixed_drafts, guard, step_up
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.oversight import knowing, things
@@ -161,16 +161,20 @@ def _page(found: Request, form: DecideForm | None = None, problem: Impossible | 
         line = _line(tx, current)
         shown_in = redact.reports_of(tx, current) if current.kind is RequestKind.REDACTION else None
     waiting = current.state is RequestState.WAITING
+    decides_, withdraws = waiting and second.may_decide(actor, current), waiting and current.asked_by == actor.username
+    form = form or DecideForm()
+    url = url_for("requests.decide", study=study.oid, number=found.id, act="refuse" if decides_ else "withdraw")
+    fixed_drafts.beside({url: form if decides_ or withdraws else None})
     return render_template(
         "requests/one.html",
         shell=shell(),
         crumbs=[Crumb(study.title), Crumb(Message(N_("Requests")), url_for("requests.listed", study=study.oid))],
         line=line,
-        may_decide=waiting and second.may_decide(actor, current),
-        may_withdraw=waiting and current.asked_by == actor.username,
+        may_decide=decides_,
+        may_withdraw=withdraws,
         waiting=waiting,
         shown_in=shown_in,
         report_labels={kind: Message(one.label) for kind, one in report.KINDS.items()},
-        form=form or DecideForm(),
+        form=form,
         problem=problem,
     )

@@ -21,7 +21,7 @@ from trialcrf.core.safety.decision import DECISION_MEANINGS, DecisionEntry, Deci
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.store import audit, definitions, forms, sites, subjects
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard, step_up
+from trialcrf.web import fixed_drafts, guard, step_up
 from trialcrf.web.fixed import ReviewPeriodForm, TrailReviewForm
 from trialcrf.web.forms.history import reason_for_reading
 from trialcrf.web.frame import shell
@@ -127,6 +127,8 @@ def _page(asked: ReviewPeriodForm, looked: Looked | None, sent: TrailReviewForm,
         asked.fill(_usual(made, since, today))
     if looked:
         sent.seen.data = looked.seen
+    may_review = may(g.session.actor, review_trail.VERB, study.oid)
+    fixed_drafts.beside({url_for("review.sign", study=study.oid): sent if looked and may_review else None})
     return render_template(
         "oversight/review.html",
         shell=shell(),
@@ -140,7 +142,7 @@ def _page(asked: ReviewPeriodForm, looked: Looked | None, sent: TrailReviewForm,
         due=due,
         late=due is not None and due < today,
         made=[_past(one) for one in reversed(made)],
-        may_review=may(g.session.actor, review_trail.VERB, study.oid),
+        may_review=may_review,
         meaning=Message(DECISION_MEANINGS[DecisionKind.AUDIT_REVIEW]),
         form=sent,
         problem=problem,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 
 from flask import g, url_for
 
@@ -48,6 +48,7 @@ KINDS: Mapping[str, tuple[str, tuple[str, ...]]] = {
 
 MORE_WORDS: Mapping[tuple[str, str], str] = {
     ("draft", "discard"): N_("What was typed was discarded"),
+    ("draft", "restore"): N_("What was discarded was taken back"),
     ("draft", "expire"): N_("What was typed ended unsaved: nobody came back"),
     ("redaction", "redact"): N_("Value erased: personal data"),
     ("study", "create"): N_("Study made"),
@@ -140,8 +141,7 @@ class Reader:
 
     def line(self, past: Past) -> TrailLine:
         about, form = self._about.get((past.chain, past.seq)), self._form(past)
-        zone = self._places[past.chain].zone if past.chain in self._places else UTC
-        local = past.at.astimezone(zone)
+        local = past.at.astimezone(self._zone(past))
         place = about.place if about else Place.parse(past.place) if past.entity == "refusal" else None
         return TrailLine(
             past.chain,
@@ -163,6 +163,9 @@ class Reader:
             _prompted(past),
             self._erase_url(past),
         )
+
+    def _zone(self, past: Past) -> tzinfo:
+        return self._places[past.chain].zone if past.chain in self._places else UTC
 
     def _whereabouts(self, past: Past, about: InForm | None, form: FormDef | None, place: Place | None) -> Texts:
         refused = trail_places.form_refused(past)
@@ -193,7 +196,7 @@ class Reader:
         if said.get("withheld"):
             return (Message(WITHHELD),)
         if past.entity in ("entry_time", "draft"):
-            begun = datetime.fromisoformat(str(said["begun_at"])).astimezone(self._places[past.chain].zone)
+            begun = datetime.fromisoformat(str(said["begun_at"])).astimezone(self._zone(past))
             return (Message(N_("begun %(at)s"), {"at": begun}),)
         told = said.get("typed") or said.get("text") or said.get("paper_on") or ""
         signed = MEANINGS.get(str(said.get("meaning")))

@@ -21,7 +21,7 @@ from trialcrf.store.queries import Query
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import fixed_drafts, guard
 from trialcrf.web.fixed import AnswerForm, ArrangeForm, ReviewForm
 from trialcrf.web.forms.history import of_query, value_for_reading
 from trialcrf.web.frame import shell
@@ -158,6 +158,11 @@ def _page(
         value = value_for_reading(found.form, query.place, recorded.canonical() if recorded else None)
     item = found.form.items.get(query.place.item) if found.form else None
     living, judges = not found.in_error, guard.may_here("query.review")
+    asked = answers if query.state is QueryState.OPEN and living and guard.may_here("query.answer") else None
+    reviews = (judged or ReviewForm()) if living and judges else None
+    arranges = _arranges(arranged, query, people) if living and judges and query.state in UNSETTLED else None
+    sent = {"answer": asked, "judge": reviews, "arrange": arranges}
+    fixed_drafts.beside({url_for(f"queries.{act}", study=oid, query=query_id): form for act, form in sent.items()})
     return render_template(
         "queries/one.html",
         shell=replace(shell(), here=line.url),
@@ -172,10 +177,10 @@ def _page(
         in_error=found.in_error,
         seen=found.seen,
         problem=problem,
-        answers=answers if query.state is QueryState.OPEN and living and guard.may_here("query.answer") else None,
-        reviews=(judged or ReviewForm()) if living and judges else None,
+        answers=asked,
+        reviews=reviews,
         verdicts=[verdict for verdict in VERDICTS if may_move(query.state, verdict)],
-        arranges=_arranges(arranged, query, people) if living and judges and query.state in UNSETTLED else None,
+        arranges=arranges,
     )
 
 

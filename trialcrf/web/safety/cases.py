@@ -23,7 +23,7 @@ from trialcrf.store import cases, sites
 from trialcrf.store.ledgers import Stale
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import fixed_drafts, guard
 from trialcrf.web.fixed import NAMES
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -269,6 +269,8 @@ def _page(number: int, act: str = "", tried: Form | None = None, problem: Imposs
         if "seen" in form:
             form["seen"].data = seen(of) if name != act else request.form.get(f"{act}-seen", "")
         _choices(name, form, of)
+    kept = {name: form for name, form in forms.items() if name != "document"}
+    fixed_drafts.beside({url_for("cases.write", study=of.case.study_oid, number=number, act=name): form for name, form in kept.items()})
     return render_template(
         "cases/one.html",
         shell=shell(),

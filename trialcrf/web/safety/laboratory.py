@@ -19,7 +19,7 @@ from trialcrf.store import lab_ranges, sites
 from trialcrf.store.lab_ranges import LabRange
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import fixed_drafts, guard
 from trialcrf.web.fixed import DayForm, LimitsForm, ReasonForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -128,6 +128,7 @@ def _listed(form: LimitsForm, problem: Impossible | None) -> str:
     may_add = guard.may_here("lab.administer")
     if may_add:
         _offer(form, places, analytes, held)
+    fixed_drafts.beside({url_for("laboratory.add", study=study.oid): form if may_add else None})
     return render_template(
         "laboratory/listed.html",
         shell=shell(),
@@ -166,14 +167,17 @@ def _page(range_id: int, problem: Impossible | None = None, ending: DayForm | No
         held, site = _find(tx, range_id)
     study = g.place.published.study
     may_change = guard.may_here("lab.administer") and not held.error
+    ends, wrong = (ending or DayForm()) if may_change else None, (reason or ReasonForm()) if may_change else None
+    at = {"study": study.oid, "limits": range_id}
+    fixed_drafts.beside({url_for("laboratory.end", **at): ends, url_for("laboratory.mark_error", **at): wrong})
     return render_template(
         "laboratory/one.html",
         shell=shell(),
         crumbs=[Crumb(study.title), Crumb(Message(N_("Laboratories")), url_for("laboratory.listed", study=study.oid))],
         site=site,
         row=_row(held, site, keep_limits.analytes_of(study)),
-        ending=(ending or DayForm()) if may_change else None,
-        reason=(reason or ReasonForm()) if may_change else None,
+        ending=ends,
+        reason=wrong,
         end_problem=problem if ending else None,
         error_problem=problem if reason else None,
         problem=problem,

@@ -23,7 +23,7 @@ from trialcrf.core.safety.stopping import Cause, Status, ToxicEvent, UndecidedEv
 from trialcrf.core.wording import N_, Message, Sayable, Words
 from trialcrf.store import decisions
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard, step_up
+from trialcrf.web import fixed_drafts, guard, step_up
 from trialcrf.web.fixed import DecisionForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -200,6 +200,8 @@ def _page(refused: Refusal | None) -> str:
     places = [one.site for one in (*status.toxic, *status.deaths)] + [one.site for one in status.unsure]
     blind = settings.blinded
     limits, looks = boundary(rule), looked_at(rule)
+    asked = _asked(found, refused) if guard.may_here("decision.sign") else []
+    fixed_drafts.beside({one.url: one.form for one in asked})
     return render_template(
         "stopping/shown.html",
         shell=shell(),
@@ -223,7 +225,7 @@ def _page(refused: Refusal | None) -> str:
         holds=decision.standing(found.entries),
         causes={cause: Message(said) for cause, said in CAUSES.items()},
         lines=[_told(study, one) for one in reversed(found.entries)],
-        asked=_asked(found, refused) if guard.may_here("decision.sign") else [],
+        asked=asked,
         refused=refused,
         plot=_plot(status, limits, looks),
         table=[(n, least, n in looks) for n, least in enumerate(limits, start=1)],

@@ -11,7 +11,7 @@ from trialcrf.core.definition.model import FormDef
 from trialcrf.core.entry import Refused
 from trialcrf.core.schedule import STATES, Visit
 from trialcrf.core.wording import N_, Message
-from trialcrf.web import guard
+from trialcrf.web import fixed_drafts, guard
 from trialcrf.web.fixed import MissedForm, RequestForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -100,8 +100,14 @@ def _visit(event: str) -> Visit:
         abort(404)
 
 
-def _act_page(template: str, visit: Visit, heading: Message, form: object, problem: Impossible | None) -> str:
+def _url(act: str, visit: Visit) -> str:
+    return url_for(f"follow_up.{act}", study=g.place.published.study.oid, subject=g.place.subject.key, event=visit.event.oid)
+
+
+def _act_page(template: str, visit: Visit, heading: Message, form: MissedForm | RequestForm, problem: Impossible | None) -> str:
     which, study = g.place.subject, g.place.published.study
+    act = "mark_missed" if isinstance(form, MissedForm) else "request_deviation"
+    fixed_drafts.beside({_url(act, visit): form})
     return render_template(
         template,
         shell=shell(),

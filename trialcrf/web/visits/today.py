@@ -23,7 +23,7 @@ from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.visits import Asked, Line
-from trialcrf.web import guard
+from trialcrf.web import fixed_drafts, guard
 from trialcrf.web.finding.recent import recent
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -122,6 +122,10 @@ def day(study: str) -> str:
                 others = _tasks(tx, definition, places)
         elif may(g.session.actor, "case.read", study):
             others = [_serious(tx, definition, places)]
+        typed, enters = _unsaved(tx, definition, places), may(g.session.actor, "form.enter", study)
+        # Whoever enters nothing is told of it only where there is something.
+        if not show and (typed.total or enters):
+            others.insert(len(others) - int(bool(lists) and enters), typed)
         numbers = [] if lists else [(one, _numbers(tx, definition, one)) for one in every]
         hold = stopping.notice(tx)
         worked_on = [] if show else recent(tx, definition)
@@ -213,7 +217,6 @@ def _tasks(tx: Transaction, study: Study, places: Sequence[Site]) -> list[TaskLi
     if may(actor, "query.read", study.oid):
         found.append(_queries(tx, study, places))
     if may(actor, "form.enter", study.oid):
-        found.append(_unsaved(tx, study, places))
         found.append(_unfinished(tx, study, places))
     return found
 
@@ -302,13 +305,22 @@ def _queries(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
 
 def _unsaved(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
     """What the person typed and did not save, wherever it was typed: it opens where it is offered."""
-    held = {one.address: one for one in reversed(drafts.of_person(tx, g.session.actor.id, [one.id for one in places]))}
+    at, within = {one.id: one for one in places}, f"/studies/{study.oid}/"
+    mine = [one for one in drafts.of_person(tx, g.session.actor.id) if one.address.startswith(within)]
+    held = {one.address: one for one in reversed(mine) if one.site_id in at or one.version == drafts.OF_STUDY}
     tasks = []
     for one in sorted(held.values(), key=lambda each: each.kept_at, reverse=True)[:SHOWN]:
         key, which = drafting.form_of(one), subjects.by_id(tx, one.subject_id) if one.subject_id else None
-        if key and which and key.event_oid in study.event and key.form_oid in study.form:
+        fixed, kind = fixed_drafts.line_of(one), drafting.enrols(one)
+        if fixed:
+            where = Message(N_("Site %(site)s"), {"site": at[one.site_id].code}) if one.version != drafts.OF_STUDY else study.title
+            tasks.append(Task(fixed[0], fixed[1], where, one.kept_at))
+        elif key and which and key.event_oid in study.event and key.form_oid in study.form:
             label = Message("%(subject)s · %(visit)s", {"subject": which.key, "visit": study.event[key.event_oid].label})
             tasks.append(Task(form_url(which, key), label, study.form[key.form_oid].label, one.kept_at))
+        elif kind in study.subject_type and one.site_id in at:
+            what = Message(N_("Enrolment, site %(site)s"), {"site": at[one.site_id].code})
+            tasks.append(Task(one.address, study.subject_type[kind].label, what, one.kept_at))
     label = Message(N_("Typed and not saved"))
     return TaskList("unsaved", label, len(held), tasks, Message(N_("All that you typed is saved.")))
 

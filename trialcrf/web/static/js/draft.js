@@ -1,15 +1,15 @@
 // What is typed is kept on the server within seconds, and the page says since when. Nothing of it is kept in the browser.
 import { offer } from "./passkey.js";
 
-const form = document.querySelector("form[data-draft]");
-
 const PAUSE = 1200, AGAIN = 4000, LATEST = 5000;
 const KEPT = 204, ENDED = 401, ANOTHER = 400;
 
-if (form) {
-  const said = document.querySelector("[data-draft-said]");
-  const dialog = document.querySelector("dialog[data-again]");
-  let page = form.elements.save_token.value;
+const dialog = document.querySelector("dialog[data-again]");
+const every = [];
+
+// `to` is where what the form holds is kept, `said` what tells of it; `address` names it among the forms of a fixed page.
+const begin = (form, to, said, address = "") => {
+  let page = form.elements.namedItem("save_token").value;
   let turn = 0, first = 0, waiting = 0, since = 0, typed = 0, kept = 0, sending = null, passing = false;
 
   const say = (what, at = "") => {
@@ -19,7 +19,9 @@ if (form) {
   const clock = () => new Date().toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const held = () => {
     const body = new URLSearchParams(new FormData(form));
-    body.delete("save_token");
+    // What must never be kept is not even sent.
+    for (const box of form.querySelectorAll("input[type=password], input[type=file], input[name=save_token]")) body.delete(box.name);
+    if (address) body.set("address", address);
     body.set("page", page);
     body.set("turn", String(++turn));
     body.set("typed_for", String(Date.now() - first));
@@ -38,7 +40,7 @@ if (form) {
     const upTo = typed;
     let answer = null;
     // A page that is left sends with `keepalive`, which takes 64 kB: more than any form of a visit holds.
-    sending = fetch(form.dataset.draft, { method: "POST", body: held(), keepalive: leaving, redirect: "manual" }).then((one) => { answer = one; }, () => {});
+    sending = fetch(to, { method: "POST", body: held(), keepalive: leaving, redirect: "manual" }).then((one) => { answer = one; }, () => {});
     await sending;
     sending = null;
     if (answer?.status === KEPT) {
@@ -67,7 +69,8 @@ if (form) {
     since ||= Date.now();
   };
 
-  form.addEventListener("input", () => {
+  form.addEventListener("input", (event) => {
+    if (event.target.matches("[type=password], [type=file]")) return;
     first ||= Date.now();
     typed += 1;
     form.dataset.kept = "no";
@@ -86,7 +89,8 @@ if (form) {
   // Before a save leaves the page, everything that was typed is kept: whatever happens then, it is there.
   document.addEventListener("submit", async (event) => {
     if (event.target !== form || passing) return;
-    form.elements.typed_for.value = first ? String(Date.now() - first) : "";
+    const ago = form.elements.namedItem("typed_for");
+    if (ago) ago.value = first ? String(Date.now() - first) : "";
     if (kept === typed) return;
     event.preventDefault();
     event.stopPropagation();
@@ -99,45 +103,65 @@ if (form) {
     }
   }, true);
 
-  if (dialog) {
-    const [name, second] = dialog.querySelectorAll("form");
-    const ask = (more) => {
-      const step = Boolean(more.step);
-      name.hidden = step;
-      second.hidden = !step;
-      if (step) {
-        second.elements.step.value = more.step;
-        const key = second.querySelector("[data-passkey]");
-        key.hidden = !more.passkey;
-        if (more.passkey) {
-          key.dataset.options = more.passkey;
-          offer(key);
-        }
-        second.querySelector("[data-code]").hidden = !(more.codes || more.recovery);
+  every.push(keep);
+};
+
+const own = document.querySelector("form[data-draft]");
+if (own) begin(own, own.dataset.draft, own.querySelector("[data-draft-said]"));
+
+// The forms of a fixed page: each says below its boxes what is kept of it.
+const fixed = document.querySelector("template[data-drafts]");
+if (fixed) {
+  const addresses = new Map(Object.entries(JSON.parse(fixed.dataset.drafts)));
+  for (const form of document.querySelectorAll("form")) {
+    const url = new URL(form.getAttribute("action") || location.href, location.href).pathname;
+    if (form.getAttribute("method") !== "post" || !addresses.has(url) || form === own) continue;
+    const line = fixed.content.firstElementChild.cloneNode(true);
+    form.append(line);
+    begin(form, fixed.dataset.to + location.search, line.querySelector("[data-draft-said]"), addresses.get(url));
+    if (url === fixed.dataset.open) form.closest("details")?.setAttribute("open", "");
+  }
+}
+
+if (dialog) {
+  const { lost } = (own ?? fixed.content).querySelector("[data-draft-said]").dataset;
+  const [name, second] = dialog.querySelectorAll("form");
+  const ask = (more) => {
+    const step = Boolean(more.step);
+    name.hidden = step;
+    second.hidden = !step;
+    if (step) {
+      second.elements.step.value = more.step;
+      const key = second.querySelector("[data-passkey]");
+      key.hidden = !more.passkey;
+      if (more.passkey) {
+        key.dataset.options = more.passkey;
+        offer(key);
       }
-      const problem = dialog.querySelector("[role=alert][data-problem]");
-      problem.textContent = more.problem ?? "";
-      problem.hidden = !more.problem;
-      dialog.querySelector("form:not([hidden]) input:not([type=hidden])")?.focus();
-    };
-    for (const one of [name, second]) {
-      one.addEventListener("submit", async (event) => {
-        event.preventDefault();
-        let answer = null, more = {};
-        try {
-          answer = await fetch(one.action, { method: "POST", body: new URLSearchParams(new FormData(one)) });
-          more = await answer.json();
-        } catch { more = { problem: said.dataset.lost, step: one === second ? second.elements.step.value : "" }; }
-        if (answer?.status !== 200) {
-          ask(more);
-          return;
-        }
-        for (const box of document.querySelectorAll('input[name="token"]')) box.value = more.token;
-        for (const box of dialog.querySelectorAll('input:not([type="hidden"], [readonly])')) box.value = "";
-        ask({});
-        dialog.close();
-        keep();
-      });
+      second.querySelector("[data-code]").hidden = !(more.codes || more.recovery);
     }
+    const problem = dialog.querySelector("[role=alert][data-problem]");
+    problem.textContent = more.problem ?? "";
+    problem.hidden = !more.problem;
+    dialog.querySelector("form:not([hidden]) input:not([type=hidden])")?.focus();
+  };
+  for (const one of [name, second]) {
+    one.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      let answer = null, more = {};
+      try {
+        answer = await fetch(one.action, { method: "POST", body: new URLSearchParams(new FormData(one)) });
+        more = await answer.json();
+      } catch { more = { problem: lost, step: one === second ? second.elements.step.value : "" }; }
+      if (answer?.status !== 200) {
+        ask(more);
+        return;
+      }
+      for (const box of document.querySelectorAll('input[name="token"]')) box.value = more.token;
+      for (const box of dialog.querySelectorAll('input:not([type="hidden"], [readonly])')) box.value = "";
+      ask({});
+      dialog.close();
+      for (const keep of every) keep();
+    });
   }
 }
