@@ -1,4 +1,4 @@
-"""One's own account: where one's work is, language, theme, reminders, password and e-mail address."""
+"""One's own account: where one's work is, language, appearance, reminders, password and e-mail address."""
 
 from __future__ import annotations
 
@@ -88,6 +88,7 @@ def _mine(problem: Impossible | None = None, form: PasswordForm | None = None, e
         email=email or EmailForm(),
         problem=problem,
         themes=administer.THEMES,
+        densities=administer.DENSITIES,
         reminding=reminding,
         choices={code: Message(label) for code, label in choices.CHOICES.items()},
         roles={code: Message(name) for code, name in ROLES.items()},
@@ -96,9 +97,10 @@ def _mine(problem: Impossible | None = None, form: PasswordForm | None = None, e
 
 @page(blueprint, "/account/theme", SELF, methods=["POST"])
 def choose_theme() -> Response:
+    """The appearance of one's pages: the theme, and how close together things stand."""
     try:
         with guard.write() as tx:
-            administer.set_preferences(tx, g.session.actor.id, theme=request.form.get("theme", ""))
+            administer.set_preferences(tx, g.session.actor.id, theme=request.form.get("theme"), density=request.form.get("density"))
     except Impossible:
         return redirect(url_for("account.mine"), 303)
     return redirect(url_for("account.mine", done="changed"), 303)
