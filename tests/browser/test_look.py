@@ -16,7 +16,7 @@ from tests.browser.program import Program, form_address, subject_address
 
 FORM = form_address("R-01-001", "M6", "VITALS")
 BUSIEST = (
-    f"{LIST}/day",
+    f"{LIST}/today",
     f"{LIST}/subjects",
     subject_address("R-01-001"),
     FORM,
@@ -25,7 +25,7 @@ BUSIEST = (
     f"{LIST}/queries?state=all",
     f"{LIST}/calendar",
     f"{LIST}/dashboard",
-    f"{LIST}/reports",
+    subject_address("R-01-001") + "/eligibility",
 )
 """The ten pages that a site has open most."""
 

@@ -1,4 +1,4 @@
-"""A list in which nothing stands says what will stand there and what brings it, or what to choose instead: nobody wonders whether it is broken."""
+"""A list in which nothing stands says what will stand there and what brings it, or what to choose instead."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ LISTS = {
         "/locks",
     ),
     "mona": ("/subjects", "/monitoring", "/monitoring?state=closed", "/reports"),
-    "ivan": ("/delegation", "/laboratories", "/reports"),
+    "ivan": ("/signing", "/delegation", "/laboratories", "/reports"),
     "dana": ("/queries", "/queries?state=closed", "/access/reviews", "/reports", "/access?day=1&month=1&year=2020"),
     "lara": ("/cells", "/inventory"),
     "adam": ("//admin/mails", "//admin/backups", "//admin/jobs", "//people?state=inactive"),
 }
-"""Who reads which lists of a study that has sites and people, and nothing else; an address of the whole installation begins with two strokes."""
+"""Who reads which lists of a study that has sites and people, and nothing else; two strokes begin an address outside of the study."""
 
 
 @pytest.mark.parametrize("name", LISTS)

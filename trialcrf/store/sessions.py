@@ -95,9 +95,9 @@ def tighten(tx: Transaction, study: str, limits: SessionLimits) -> None:
 _LIVING = (
     select(
         session.c.id, session.c.csrf, session.c.seen_at, session.c.created_at, session.c.idle_minutes, session.c.absolute_hours,
-        session.c.proved_at, session.c.browser, account.c.shortcuts, account.c.density, account.c.id.label("account_id"), account.c.username,
-        account.c.name, account.c.organisation, account.c.language, account.c.theme, account.c.demo, grant.c.role, grant.c.study, grant.c.site,
-        grant.c.trained_on,
+        session.c.proved_at, session.c.browser, account.c.shortcuts, account.c.density, account.c.id.label("account_id"),
+        account.c.username, account.c.name, account.c.organisation, account.c.language, account.c.theme, account.c.demo,
+        grant.c.role, grant.c.study, grant.c.site, grant.c.trained_on,
     )
     .select_from(
         session.join(account, account.c.id == session.c.account_id).outerjoin(grant, (grant.c.account_id == account.c.id) & grant.c.active)

@@ -38,7 +38,10 @@ class Crumb:
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """The frame of a page. `theme` is auto, light or dark, `density` comfortable or compact; `languages` are code -> its own name. No `person`: nobody is signed in."""
+    """The frame of a page. `theme` is auto, light or dark, `density` comfortable or compact; `languages` are code -> its own name.
+
+    No `person`: nobody is signed in.
+    """
 
     language: str = "en"
     theme: str = "auto"

@@ -44,11 +44,11 @@ def studies() -> str:
     for published in found:
         study = published.study
         if may(actor, "day.read", study.oid):
-            links.append((study.title, study.oid, url_for("today.day", study=study.oid)))
+            links.append((study.title, study.protocol, url_for("today.day", study=study.oid)))
         elif may(actor, "subject.list", study.oid):
-            links.append((study.title, study.oid, url_for("subjects.matrix", study=study.oid)))
+            links.append((study.title, study.protocol, url_for("subjects.matrix", study=study.oid)))
         elif may(actor, "cell.read", study.oid) and study.cells is not None:
-            links.append((study.title, study.oid, url_for("batches.listed", study=study.oid)))
+            links.append((study.title, study.protocol, url_for("batches.listed", study=study.oid)))
     return render_template("account/studies.html", shell=shell(), links=links)
 
 
@@ -77,6 +77,7 @@ def _mine(problem: Impossible | None = None, form: PasswordForm | None = None, e
     with guard.read() as tx:
         reminding = choose.reminding(tx, g.session.actor)
         found = accounts.by_id(tx, g.session.actor.id)
+        known = {one.study.oid: one.study.protocol for one in definitions.all_of(tx)}
         held = len(factors.all_of(tx, g.session.actor.id))
     return render_template(
         "account/mine.html",
@@ -90,6 +91,7 @@ def _mine(problem: Impossible | None = None, form: PasswordForm | None = None, e
         themes=administer.THEMES,
         densities=administer.DENSITIES,
         reminding=reminding,
+        known=known,
         choices={code: Message(label) for code, label in choices.CHOICES.items()},
         roles={code: Message(name) for code, name in ROLES.items()},
     )
