@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 from pathlib import Path
 
@@ -47,27 +48,26 @@ def heights(person: Person, selector: str) -> list[float]:
 
 
 def test_compact_pages_show_more_and_keep_what_is_pressed_large_enough(at_browser: AtBrowser, program: Program) -> None:
-    ivan = at_browser("ivan", fresh=True)
-    ivan.open(f"{LIST}/queries?state=all")
-    rows = sum(heights(ivan, ".queries tbody tr"))
-    ivan.open(FORM)
-    form = sum(heights(ivan, "#entry"))
-    ivan.open("/account")
-    ivan.page.locator('input[name="density"][value="compact"]').check()
-    ivan.press(ivan.page.get_by_role("button", name="Change the appearance"))
-    ivan.open(f"{LIST}/queries?state=all")
-    assert ivan.page.locator("html").get_attribute("data-density") == "compact"
-    assert sum(heights(ivan, ".queries tbody tr")) < rows * 0.9
-    ivan.open(FORM)
-    assert sum(heights(ivan, "#entry")) < form * 0.8
+    ivan = at_browser("ivan")
+    address = f"{LIST}/queries?state=all"
     pressed = "#entry :is(.btn, select, input:not([type=hidden], [type=radio], [type=checkbox]), .set label):visible, .side a, .top .btn"
-    assert min(heights(ivan, pressed)) >= 24
-    fingers = at_browser("ivan", storage_state=ivan.context.storage_state(), has_touch=True, is_mobile=True, own=True)
-    fingers.open(FORM)
-    assert min(heights(fingers, pressed)) >= 44
-    ivan.open("/account")
-    ivan.page.locator('input[name="density"][value="comfortable"]').check()
-    ivan.press(ivan.page.get_by_role("button", name="Change the appearance"))
+    found = {}
+    for density in ("compact", "comfortable"):
+        ivan.open("/account")
+        ivan.page.locator(f'input[name="density"][value="{density}"]').check()
+        ivan.press(ivan.page.get_by_role("button", name="Change the appearance"))
+        assert ivan.page.locator("html").get_attribute("data-density") == density
+        ivan.open(address)
+        rows = sum(heights(ivan, ".queries tbody tr"))
+        ivan.open(FORM)
+        found[density] = rows, sum(heights(ivan, "#entry"))
+        assert min(heights(ivan, pressed)) >= 24
+        if density == "compact":
+            fingers = at_browser("ivan", own=True, has_touch=True, is_mobile=True)
+            fingers.open(FORM)
+            assert min(heights(fingers, pressed)) >= 44
+    assert found["compact"][0] < found["comfortable"][0] * 0.9
+    assert found["compact"][1] < found["comfortable"][1] * 0.85
 
 
 def printed(person: Person, path: Path) -> tuple[str, int, bool]:
@@ -85,7 +85,7 @@ def test_paper_says_what_was_answered_by_whom_it_is_and_when_and_nothing_that_is
     cora = at_browser("cora")
     cora.open(FORM)
     cora.page.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
-    question = cora.reads("#entry .item .lab >> nth=0")
+    question = cora.reads("#entry .item .lab >> nth=0").partition(" (")[0]
     value = cora.page.locator("#entry input.num").first.input_value()
     said, sheets, across = printed(cora, tmp_path / "form.pdf")
     assert not across
@@ -94,8 +94,7 @@ def test_paper_says_what_was_answered_by_whom_it_is_and_when_and_nothing_that_is
     assert value in said
     assert said.count("R-01-001") >= sheets, "whose sheet it is stands on each"
     assert said.count("as it stood on") == sheets
-    assert f"1 / {sheets}" in said
-    assert f"{sheets} / {sheets}" in said
+    assert len(re.findall(rf"\b\d ?/ ?{sheets}\b(?!/)", said)) >= sheets, "and which of how many it is"
     for pressed in ("Save", "Sign out", "My day", "Keyboard shortcuts", "missing?", "Find"):
         assert pressed not in said, f"{pressed} is for the screen"
     subprocess.run(["pdftoppm", "-r", "20", "-gray", "-singlefile", tmp_path / "form.pdf", tmp_path / "form"], check=True)
@@ -130,17 +129,22 @@ def test_nothing_moves_by_itself_while_a_page_comes_or_somebody_types(at_browser
         cora.page.evaluate("document.querySelector('form[data-entry]').dataset.kept = 'yes'")
 
 
-def test_what_takes_longer_says_that_it_works_and_what_is_drawn_comes_by_itself(at_browser: AtBrowser, program: Program) -> None:
+def test_what_takes_longer_says_that_it_works(at_browser: AtBrowser, program: Program) -> None:
     cora = at_browser("cora")
-
     held: list[Route] = []
     cora.open(f"{LIST}/results/01")
-    cora.page.route("**/results/01", held.append)
+    cora.page.route("**/results/01", lambda route: held.append(route))
     cora.page.set_input_files("#file", Path(__file__).parents[1] / "data/laboratory/hopital-latin1.csv")
-    button = cora.page.locator('main button[value="look"]')
-    button.evaluate("(one) => setTimeout(() => one.click(), 0)")
-    cora.page.locator('button[aria-busy="true"]').wait_for()
-    assert cora.reads("#working") == "Working: one moment."
+    # While a page is on its way a browser is not asked: what stood then is remembered for the next one.
+    cora.page.evaluate("""() => {
+      const busy = () => !!document.querySelector('main button[value="look"][aria-busy="true"]');
+      const told = () => [busy(), document.querySelector("#working").textContent];
+      for (const after of [300, 1500]) setTimeout(() => sessionStorage.setItem("told" + after, JSON.stringify(told())), after);
+      setTimeout(() => document.querySelector('main button[value="look"]').click(), 0);
+    }""")
+    cora.page.wait_for_timeout(2000)
     held[0].continue_()
     cora.page.locator("#lines").wait_for()
+    asked = "[300, 1500].map((after) => JSON.parse(sessionStorage.getItem('told' + after)))"
+    assert cora.page.evaluate(asked) == [[False, ""], [True, "Working: one moment."]], "nothing flickers where it is quick"
     assert cora.reads("#working") == ""
