@@ -128,15 +128,21 @@ def test_the_trail_says_that_a_password_changed_and_never_which(each_house):
         assert all(past.new is None for past in told)
 
 
-def test_language_and_theme_are_ones_own(each_house):
+def test_language_theme_and_density_are_ones_own(each_house):
     cora = each_house.client("cora")
     assert 'lang="fr"' in cora.get("/account").text
     cora.post("/language", {"language": "en", "next": "/account"})
-    cora.post("/account/theme", {"theme": "dark"})
-    page = cora.get("/account").text
-    assert '<html lang="en" data-bs-theme="dark">' in page
-    assert cora.post("/account/theme", {"theme": "<script>"}).status_code == 303
-    assert 'data-bs-theme="dark"' in cora.get("/account").text
+    assert 'data-bs-theme="auto" data-density="comfortable"' in cora.get("/account").text
+    cora.post("/account/theme", {"theme": "dark", "density": "compact"})
+    chosen = '<html lang="en" data-bs-theme="dark" data-density="compact"'
+    assert chosen in cora.get("/account").text
+    for wrong in ({"theme": "<script>"}, {"density": "<script>"}, {"theme": "light", "density": "tiny"}):
+        assert cora.post("/account/theme", wrong).status_code == 303
+    assert chosen in cora.get("/account").text
+    assert 'data-density="comfortable"' in each_house.client("ivan").get("/account").text, "each person's own"
+    with each_house.world.read() as tx:
+        told = [past.new for past in audit.history(tx.connection, "account", str(each_house.account("cora"))) if past.place == "density"]
+    assert told == ["compact"] or told == ['"compact"']
 
 
 @pytest.mark.parametrize("address", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"])

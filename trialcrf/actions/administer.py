@@ -23,6 +23,7 @@ from trialcrf.store.transaction import Transaction
 INVITATION_LASTS = timedelta(days=7)
 LANGUAGES = ("fr", "en")
 THEMES = ("auto", "light", "dark")
+DENSITIES = ("comfortable", "compact")
 SHORTCUTS = ("single", "next")
 """What one may want of the keys: single ones act outside fields and in scores; Enter goes to the next field."""
 
@@ -212,16 +213,27 @@ def resolve_mail(tx: Transaction, mail_id: int, arrived: bool, by: int | None = 
 
 
 def set_preferences(
-    tx: Transaction, account_id: int, language: str | None = None, theme: str | None = None, shortcuts: Collection[str] | None = None
+    tx: Transaction,
+    account_id: int,
+    language: str | None = None,
+    theme: str | None = None,
+    shortcuts: Collection[str] | None = None,
+    density: str | None = None,
 ) -> None:
-    """One's own language, theme, and which of SHORTCUTS one wants. Raises Impossible."""
-    if (language is not None and language not in LANGUAGES) or (theme is not None and theme not in THEMES):
+    """One's own language, theme, density, and which of SHORTCUTS one wants. Raises Impossible."""
+    offered = ((language, LANGUAGES), (theme, THEMES), (density, DENSITIES))
+    if any(value is not None and value not in choices for value, choices in offered):
         raise Impossible(Message(N_("Choose one of the languages offered.")), "language")
     found = accounts.by_id(tx, account_id)
     assert found is not None
     # Choosing what is chosen already is no change, and leaves no record.
     keys = None if shortcuts is None else " ".join(one for one in SHORTCUTS if one in shortcuts)
-    asked = (("language", language, found.language), ("theme", theme, found.theme), ("shortcuts", keys, found.shortcuts))
+    asked = (
+        ("language", language, found.language),
+        ("theme", theme, found.theme),
+        ("density", density, found.density),
+        ("shortcuts", keys, found.shortcuts),
+    )
     values = {name: value for name, value, before in asked if value not in (None, before)}
     if values:
         accounts.set_values(tx, account_id, "preference", **values)

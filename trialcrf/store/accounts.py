@@ -33,6 +33,7 @@ class Account:
     password_set_at: datetime | None
     created_at: datetime
     shortcuts: str
+    density: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ _COLUMNS = (
     account.c.password_set_at,
     account.c.created_at,
     account.c.shortcuts,
+    account.c.density,
 )
 
 

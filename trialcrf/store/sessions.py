@@ -36,6 +36,7 @@ class Session:
     browser: str = ""
     idle_minutes: int = 30
     shortcuts: str = "single"
+    density: str = "comfortable"
 
     def due(self, now: datetime) -> bool:
         """Whether its being used is to be written down again."""
@@ -94,9 +95,9 @@ def tighten(tx: Transaction, study: str, limits: SessionLimits) -> None:
 _LIVING = (
     select(
         session.c.id, session.c.csrf, session.c.seen_at, session.c.created_at, session.c.idle_minutes, session.c.absolute_hours,
-        session.c.proved_at, session.c.browser, account.c.shortcuts, account.c.id.label("account_id"), account.c.username, account.c.name,
-        account.c.organisation, account.c.language, account.c.theme, account.c.demo, grant.c.role, grant.c.study, grant.c.site,
-        grant.c.trained_on,
+        session.c.proved_at, session.c.browser, account.c.shortcuts, account.c.density, account.c.id.label("account_id"),
+        account.c.username, account.c.name, account.c.organisation, account.c.language, account.c.theme, account.c.demo,
+        grant.c.role, grant.c.study, grant.c.site, grant.c.trained_on,
     )
     .select_from(
         session.join(account, account.c.id == session.c.account_id).outerjoin(grant, (grant.c.account_id == account.c.id) & grant.c.active)
@@ -123,8 +124,9 @@ def find(tx: Transaction, token_hash: str, now: datetime) -> Session | None:
     grants = tuple(given for given, trained_on in held if in_force(tx, given, trained_on, now))
     who = Actor(one.account_id, one.username, one.name, one.organisation, grants)
     return Session(
-        one.id, one.csrf, one.seen_at, who, one.language, one.theme, one.demo, one.proved_at, one.browser, one.idle_minutes, one.shortcuts
-    )
+        one.id, one.csrf, one.seen_at, who, one.language, one.theme, one.demo, one.proved_at, one.browser, one.idle_minutes, one.shortcuts,
+        one.density,
+    )  # fmt: skip
 
 
 def _lasts(seen_at: datetime, created_at: datetime, idle_minutes: int, absolute_hours: int, now: datetime) -> bool:

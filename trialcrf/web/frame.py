@@ -119,8 +119,10 @@ def shell(alone: bool = False, counted: bool = True) -> Shell:
     return Shell(
         language=g.language.code,
         theme=session.theme,
+        density=session.density,
         token=session.csrf,
         save_token=secrets.token_urlsafe(16),
+        stood=_stood(place),
         here=here,
         home_url=url_for("account.home"),
         study=study.oid if study else "",
@@ -166,6 +168,11 @@ def _at(study: Study | None) -> tuple[Crumb, ...]:
     if area in OF_ACCOUNT and request.path != mine and request.endpoint != "account.studies":
         return (Crumb(Message(N_("My account")), mine),)
     return (Crumb(Message(N_("Home")), url_for("account.home")),)
+
+
+def _stood(place: guard.Place) -> Message:
+    """Of which moment a printed page tells, by the clocks of its site."""
+    return Message(N_("as it stood on %(at)s"), {"at": g.language.moment(g.now, place.site.zone if place.site else None)})
 
 
 def _archive() -> Message | None:

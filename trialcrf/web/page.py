@@ -38,13 +38,18 @@ class Crumb:
 
 @dataclass(frozen=True, slots=True)
 class Shell:
-    """The frame of a page. `theme` is auto, light or dark; `languages` are code -> its own name. No `person`: nobody is signed in."""
+    """The frame of a page. `theme` is auto, light or dark, `density` comfortable or compact; `languages` are code -> its own name.
+
+    No `person`: nobody is signed in.
+    """
 
     language: str = "en"
     theme: str = "auto"
+    density: str = "comfortable"
     languages: Mapping[str, str] = field(default_factory=lambda: {"fr": "Français", "en": "English"})
     token: str = ""
     save_token: str = ""  # made anew for every page that is drawn: a page that is sent twice is saved once
+    stood: Message | None = None  # when the page was drawn, for whoever prints it
     here: str = "/"
     home_url: str = "/"
     study: str = ""

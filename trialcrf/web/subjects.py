@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from flask import Blueprint, abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -265,7 +265,7 @@ def _says(study: Study, which: Subject, recorded: Recorded | None) -> tuple[Saya
         return tuple(_told(study, which, alias, values[alias]) for alias in which_bag)
     said: list[Sayable | str] = [values[alias] for alias in ("AETERM",) if alias in values]
     said += [study.meaning(alias, values[alias]) for alias in ("AETOXGR", "AESEV") if alias in values]
-    said += [values[alias] for alias in ("AESTDAT", "EXSTDAT") if alias in values]
+    said += [_day(values[alias]) for alias in ("AESTDAT", "EXSTDAT") if alias in values]
     if values.get("AESER") == "Y":
         said.append(Message(N_("serious")))
     said += [study.meaning("DSDECOD", values["DSDECOD"])] if "DSDECOD" in values else []
@@ -274,6 +274,11 @@ def _says(study: Study, which: Subject, recorded: Recorded | None) -> tuple[Saya
 
 OF_BAGS = ("CTMVBAG", "CTCHKBAG", "CTMVKIND", "CTRELDEC", "CTINCKND", "CTINCBAG", "CTMVDTC", "CTCHKDTC", "CTRELDTC", "CTINCDTC")
 """What a form of the chain of cells is told by in a line, in this order."""
+
+
+def _day(text: str) -> Sayable | str:
+    """A recorded day as it is read; of one that is known in part, what is known."""
+    return Message("%(day)s", {"day": date.fromisoformat(text)}) if len(text) == len("2026-01-31") else text
 
 
 def _told(study: Study, which: Subject, alias: str, text: str) -> Sayable | str:

@@ -15,6 +15,7 @@ account = Table(
     Column("language", String(5), nullable=False, server_default="fr"),
     Column("theme", String(10), nullable=False, server_default="auto"),
     Column("shortcuts", String(40), nullable=False, server_default="single"),
+    Column("density", String(20), nullable=False, server_default="comfortable"),
     Column("active", Boolean, nullable=False, server_default=true()),
     Column("demo", Boolean, nullable=False, server_default=false()),
     Column("password_hash", String(200)),

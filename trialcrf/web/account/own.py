@@ -1,4 +1,4 @@
-"""One's own account: where one's work is, language, theme, reminders, password and e-mail address."""
+"""One's own account: where one's work is, language, appearance, reminders, password and e-mail address."""
 
 from __future__ import annotations
 
@@ -44,11 +44,11 @@ def studies() -> str:
     for published in found:
         study = published.study
         if may(actor, "day.read", study.oid):
-            links.append((study.title, study.oid, url_for("today.day", study=study.oid)))
+            links.append((study.title, study.protocol, url_for("today.day", study=study.oid)))
         elif may(actor, "subject.list", study.oid):
-            links.append((study.title, study.oid, url_for("subjects.matrix", study=study.oid)))
+            links.append((study.title, study.protocol, url_for("subjects.matrix", study=study.oid)))
         elif may(actor, "cell.read", study.oid) and study.cells is not None:
-            links.append((study.title, study.oid, url_for("batches.listed", study=study.oid)))
+            links.append((study.title, study.protocol, url_for("batches.listed", study=study.oid)))
     return render_template("account/studies.html", shell=shell(), links=links)
 
 
@@ -77,6 +77,7 @@ def _mine(problem: Impossible | None = None, form: PasswordForm | None = None, e
     with guard.read() as tx:
         reminding = choose.reminding(tx, g.session.actor)
         found = accounts.by_id(tx, g.session.actor.id)
+        known = {one.study.oid: one.study.protocol for one in definitions.all_of(tx)}
         held = len(factors.all_of(tx, g.session.actor.id))
     return render_template(
         "account/mine.html",
@@ -88,7 +89,9 @@ def _mine(problem: Impossible | None = None, form: PasswordForm | None = None, e
         email=email or EmailForm(),
         problem=problem,
         themes=administer.THEMES,
+        densities=administer.DENSITIES,
         reminding=reminding,
+        known=known,
         choices={code: Message(label) for code, label in choices.CHOICES.items()},
         roles={code: Message(name) for code, name in ROLES.items()},
     )
@@ -96,9 +99,10 @@ def _mine(problem: Impossible | None = None, form: PasswordForm | None = None, e
 
 @page(blueprint, "/account/theme", SELF, methods=["POST"])
 def choose_theme() -> Response:
+    """The appearance of one's pages: the theme, and how close together things stand."""
     try:
         with guard.write() as tx:
-            administer.set_preferences(tx, g.session.actor.id, theme=request.form.get("theme", ""))
+            administer.set_preferences(tx, g.session.actor.id, theme=request.form.get("theme"), density=request.form.get("density"))
     except Impossible:
         return redirect(url_for("account.mine"), 303)
     return redirect(url_for("account.mine", done="changed"), 303)

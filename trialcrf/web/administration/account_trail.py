@@ -58,6 +58,7 @@ _PLACES: Mapping[str, str] = {
     "organisation": N_("Organisation"),
     "language": N_("Language"),
     "theme": N_("Theme"),
+    "density": N_("Density"),
     "shortcuts": N_("Keyboard"),
     "trained_on": N_("Trained on"),
 }

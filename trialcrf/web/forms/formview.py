@@ -251,7 +251,7 @@ class _Drawing:
         return tuple(found)
 
     def options(self, item: ItemDef) -> Sequence[tuple[str, Sayable | str]]:
-        if item.type is DataType.BOOLEAN:
+        if item.type is DataType.BOOLEAN or (item.derive is not None and item.derive.kind == "boolean"):
             return (("Y", Message(N_("Yes"))), ("N", Message(N_("No"))))
         if item.type is DataType.REFERENCE:
             return self.around.references.get(item.oid, ())

@@ -305,7 +305,7 @@ def value_for_reading(form_def: FormDef, place: Place | None, value: str | None)
         return (answer.text,)
     if item.codelist:
         return tuple(label if (label := item.codelist.label_of(code)) else code for code in answer.text.split("|"))
-    if item.type == "boolean":
+    if item.type == "boolean" or (item.derive is not None and item.derive.kind == "boolean"):
         return (Message(N_("Yes") if answer.text == "Y" else N_("No")),)
     parts = raw_of(item, answer, g.language.code, g.place.site.zone if g.place.site else None).parts
     day = "/".join(parts[name] for name in ("d", "m", "y") if parts.get(name))

@@ -40,6 +40,8 @@ LATEST = 9999
 """The most days overdue that can be asked for: four digits, as many as the box takes."""
 
 ORDERS = {"key": N_("subject"), "overdue": N_("longest overdue first"), "next": N_("next window first"), "enrolled": N_("newest first")}
+NO_SUBJECT = N_("No subject is enrolled yet: enrol the first one above.")
+NO_SUBJECT_TO_READ = N_("No subject is enrolled yet. The sites enrol them; each is a line here, with every visit.")
 CHIPS = (State.OVERDUE, State.DUE, State.DUE_SOON, State.MISSED)
 
 Planned = tuple[Subject, SubjectRecord, tuple[Visit, ...]]
@@ -100,7 +102,7 @@ def matrix(study: str) -> str | AnyResponse:
         rows=[_row(definition, study, plan, standing, of_visits) for plan in plans],
         pages=_pages(number, total),
         acts=acts,
-        note=Message(N_("No subject is enrolled yet: enrol the first one above.")) if not filtered and len(acts) > 1 else "",
+        note="" if filtered else Message(NO_SUBJECT if len(acts) > 1 else NO_SUBJECT_TO_READ),
     )
 
 

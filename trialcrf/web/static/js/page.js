@@ -28,3 +28,28 @@ document.addEventListener("submit", (event) => {
   setTimeout(() => { sent = null; }, 2000);
 });
 window.addEventListener("pageshow", () => { sent = null; });
+
+// What takes longer than a moment says so: at the button that was pressed, and to whoever hears the page. Without script the browser does.
+const SOON = 700, FILE = 6000; // milliseconds
+const working = document.querySelector("#working");
+let pressed = null, soon = 0;
+
+const rest = () => {
+  clearTimeout(soon);
+  pressed?.removeAttribute("aria-busy");
+  working?.replaceChildren();
+  pressed = null;
+};
+window.addEventListener("submit", (event) => {
+  // Asked last of all: what another script keeps on the page goes nowhere.
+  if (event.defaultPrevented || event.target.method === "dialog" || event.target.target || !working) return;
+  rest();
+  pressed = event.submitter;
+  soon = setTimeout(() => {
+    pressed?.setAttribute("aria-busy", "true");
+    const file = event.target.hasAttribute("data-file");
+    working.textContent = file ? working.dataset.file : working.dataset.said;
+    if (file) soon = setTimeout(rest, FILE); // The browser saves it, and the page stays.
+  }, SOON);
+});
+window.addEventListener("pageshow", rest);
