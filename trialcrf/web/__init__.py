@@ -26,6 +26,7 @@ from trialcrf.web import (
     amendments,
     archived,
     casebook_files,
+    compressing,
     dashboard,
     downloads,
     eligibility,
@@ -239,6 +240,7 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     door = guard if settings.archive is None else archived
     app.before_request(record.begin)
     app.after_request(record.end)  # Of these the first is the last that is asked.
+    app.after_request(compressing.shrink)
     app.before_request(door.open_door)
     if settings.archive is None:
         app.before_request(refusing.look)

@@ -122,7 +122,7 @@ def day(study: str) -> str:
                 others = _tasks(tx, definition, places)
         elif may(g.session.actor, "case.read", study):
             others = [_serious(tx, definition, places)]
-        numbers = [] if lists else [(one, _numbers(tx, definition, one)) for one in every]
+        numbers = [] if lists else _numbers(tx, definition, every)
         hold = stopping.notice(tx)
         worked_on = [] if show else recent(tx, definition)
     chips = [Chip(Message(N_("Every site")), url_for("today.day", study=study, show=show or None), not wanted)] if len(every) > 1 else []
@@ -146,9 +146,10 @@ def day(study: str) -> str:
     )
 
 
-def _numbers(tx: Transaction, study: Study, place: Site) -> list[int]:
-    """How many visits of a site are on each list, for who may see no subject."""
-    return [visits.count(tx, Asked([place], g.now, study.due_soon, state)) for state, _ in LISTS.values()]
+def _numbers(tx: Transaction, study: Study, places: Sequence[Site]) -> list[tuple[Site, list[int]]]:
+    """How many visits of each site are on each list, for who may see no subject."""
+    found = [visits.by_site(tx, Asked(places, g.now, study.due_soon, state)) for state, _ in LISTS.values()]
+    return [(one, [numbers.get(one.id, 0) for numbers in found]) for one in places]
 
 
 def _visits(tx: Transaction, study: Study, places: Sequence[Site], names: Sequence[str], whole: bool) -> list[VisitList]:
@@ -303,9 +304,11 @@ def _queries(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
 def _unsaved(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
     """What the person typed and did not save, wherever it was typed: it opens where it is offered."""
     held = {one.address: one for one in reversed(drafts.of_person(tx, g.session.actor.id, [one.id for one in places]))}
+    newest = sorted(held.values(), key=lambda each: each.kept_at, reverse=True)[:SHOWN]
+    people = subjects.by_ids(tx, {one.subject_id for one in newest if one.subject_id})
     tasks = []
-    for one in sorted(held.values(), key=lambda each: each.kept_at, reverse=True)[:SHOWN]:
-        key, which = drafting.form_of(one), subjects.by_id(tx, one.subject_id) if one.subject_id else None
+    for one in newest:
+        key, which = drafting.form_of(one), people.get(one.subject_id or 0)
         if key and which and key.event_oid in study.event and key.form_oid in study.form:
             label = Message("%(subject)s · %(visit)s", {"subject": which.key, "visit": study.event[key.event_oid].label})
             tasks.append(Task(form_url(which, key), label, study.form[key.form_oid].label, one.kept_at))
