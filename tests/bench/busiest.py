@@ -55,16 +55,17 @@ Get = Callable[[str], tuple[int, str]]
 """Asks for an address as a browser does: the bytes that came, and what they say."""
 
 _FILE = re.compile(r'(?:href|src)="(/static/[^"#]+)')
+_SEVERAL = re.compile(r"\(\?(?:, \?)+\)")
 _IMPORTED = re.compile(r'^import .*?"(\.{1,2}/[^"]+)";', re.M)
 
 
 @contextmanager
 def statements(engine: Engine) -> Iterator[list[str]]:
-    """What is asked of the database meanwhile, in its order."""
+    """What is asked of the database meanwhile, in its order; however many things it is asked about, it is the same statement."""
     asked: list[str] = []
 
     def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
-        asked.append(statement)
+        asked.append(_SEVERAL.sub("(?)", statement))
 
     event.listen(engine, "before_cursor_execute", note)
     try:

@@ -34,7 +34,8 @@ def multiply(url: str, times: int) -> None:
             visit: {"subject_id": f"subject_id {of_person}"},
             query: {"id": f"id {of_query}", "subject_id": f"subject_id {of_person}", "form_id": f"form_id {of_form}"},
         }  # fmt: skip
-        first = {subject: ("id", "subject"), form: ("id", "form"), fact: ("form_id", "form"), visit: ("subject_id", "subject"), query: ("id", "query")}
+        first = {subject: ("id", "subject"), form: ("id", "form"), query: ("id", "query")}
+        first |= {fact: ("form_id", "form"), visit: ("subject_id", "subject")}
         for table, changed in told.items():
             columns = [column.name for column in table.columns]
             values = ", ".join(changed.get(column, column) for column in columns)

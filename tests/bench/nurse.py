@@ -220,12 +220,12 @@ class _Typist:
         return said
 
     def _go_to(self, key: str) -> None:
-        """Enter leads from box to box; from where it leads nowhere, Alt+J to what is empty."""
+        """Enter leads from box to box; from where it does not (a long text takes it as a new line), Alt+J to what is empty."""
         for _ in range(60):
             at = self._at()
             if at == key:
                 return
-            self.press("Enter" if at else "Alt+j")
+            self.press("Enter" if at and self.page.evaluate("document.activeElement.type") != "textarea" else "Alt+j")
         raise RuntimeError(f"no key leads to {key}")
 
     def _answer(self, key: str, raw: Raw) -> None:

@@ -67,6 +67,25 @@ def test_only_the_site_is_counted_where_something_was_recorded(world):
     assert asked_about == [["01", "02"], ["02"]]
 
 
+def test_what_is_made_of_several_sites_stands_until_something_is_recorded_at_one_of_them(world):
+    made: list[int] = []
+
+    def make() -> int:
+        made.append(len(made))
+        return made[-1]
+
+    def of(*codes: str) -> int:
+        with world.read() as tx:
+            places = [one for one in sites.all_of(tx, world.study) if one.code in codes]
+            return tallies.together(tx, places, "of another test", make)
+
+    for site in ("01", "02"):
+        world.enrol("recipient", site, **CONSENT)
+    assert (of("01", "02"), of("01", "02"), of("01")) == (0, 0, 1)
+    world.enrol("recipient", "02", **CONSENT)
+    assert (of("01", "02"), of("01")) == (2, 1)
+
+
 def test_what_is_being_written_is_counted_each_time_and_another_database_has_numbers_of_its_own(world, databases):
     world.enrol("recipient", "01", **CONSENT)
     with world.read() as tx:

@@ -16,6 +16,8 @@ from trialcrf.store.models import form, query, subject, visit
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
 
+NONE: list[Any] = []
+
 
 @dataclass(frozen=True, slots=True)
 class Enrolled:
@@ -56,7 +58,7 @@ def enrolled(tx: Transaction, places: Sequence[Site], subject_types: Collection[
         return _by_site(tx, asked)
 
     found: dict[tuple[date, str], int] = {}
-    for one, held in zip(places, tallies.of_sites(tx, places, "enrolled", count, []), strict=True):
+    for one, held in zip(places, tallies.of_sites(tx, places, "enrolled", count, NONE), strict=True):
         for on, kind, number in held:
             if kind in subject_types:
                 found[on, one.code] = found.get((on, one.code), 0) + number
@@ -81,7 +83,7 @@ def filled(tx: Transaction, places: Sequence[Site]) -> list[Filled]:
         return _by_site(tx, select(*mine, func.count(), func.sum(each.c.complete)).group_by(*mine))
 
     found: dict[tuple[str, str], tuple[int, int]] = {}
-    for held in tallies.of_sites(tx, places, "filled", count, []):
+    for held in tallies.of_sites(tx, places, "filled", count, NONE):
         for event, form_oid, begun, complete in held:
             before = found.get((event, form_oid), (0, 0))
             found[event, form_oid] = (before[0] + begun, before[1] + int(complete))
@@ -101,7 +103,7 @@ def waiting(tx: Transaction, places: Sequence[Site], but: Collection[str] = ()) 
         )
         return _by_site(tx, asked)
 
-    for one, held in zip(places, tallies.of_sites(tx, places, "waiting", count, []), strict=True):
+    for one, held in zip(places, tallies.of_sites(tx, places, "waiting", count, NONE), strict=True):
         for kind, event, form_oid, state, opened_at in held:
             if kind not in but:
                 yield Waiting(one.code, event, form_oid, QueryState(state), opened_at)
@@ -116,7 +118,7 @@ def queries(tx: Transaction, places: Sequence[Site]) -> Iterator[tuple[str, str 
         living = (subject.c.error == "", or_(query.c.form_id.is_(None), form.c.error == ""))
         return _by_site(tx, select(*mine, func.count()).select_from(joined).where(_at(query.c.site_id, some), *living).group_by(*mine))
 
-    for one, held in zip(places, tallies.of_sites(tx, places, "queries", count, []), strict=True):
+    for one, held in zip(places, tallies.of_sites(tx, places, "queries", count, NONE), strict=True):
         for form_oid, event, state, number in held:
             yield one.code, form_oid, event, QueryState(state), number
 

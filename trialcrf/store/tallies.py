@@ -34,7 +34,7 @@ def of_sites(
     if tx.said is None:
         found = dict(count(places))
         return [found.get(one.id, none) for one in places]
-    heads = tx.once(chain_head.name, lambda: {chain: head for chain, _, head in audit.chains(tx.connection)})
+    heads = _heads(tx)
     keys = {one.id: (what, one.id, heads.get(one.chain), heads.get(one.study_oid)) for one in places}
     with _LOCK:
         held = {id_: _KEPT[key] for id_, key in keys.items() if key in _KEPT}
@@ -43,9 +43,31 @@ def of_sites(
         counted = count(lacking)
         fresh = {one.id: counted.get(one.id, none) for one in lacking}
         held |= fresh
-        with _LOCK:
-            # Where nothing was ever recorded there is no head to go by.
-            _KEPT.update({keys[id_]: told for id_, told in fresh.items() if None not in keys[id_][2:]})
-            while len(_KEPT) > MOST:
-                _KEPT.popitem(last=False)
+        # Where nothing was ever recorded there is no head to go by.
+        _keep({keys[id_]: told for id_, told in fresh.items() if None not in keys[id_][2:]})
     return [held[one.id] for one in places]
+
+
+def together(tx: Transaction, places: Sequence[Site], what: Hashable, make: Callable[[], T]) -> T:
+    """What is made of all these sites at once, kept as long as nothing is recorded at any of them."""
+    heads = _heads(tx) if tx.said is not None else {}
+    key = (what, *((one.id, heads.get(one.chain), heads.get(one.study_oid)) for one in places))
+    with _LOCK:
+        if key in _KEPT:
+            kept: T = _KEPT[key]
+            return kept
+    made = make()
+    if all(one.chain in heads and one.study_oid in heads for one in places):
+        _keep({key: made})
+    return made
+
+
+def _heads(tx: Transaction) -> dict[str, str]:
+    return tx.once(chain_head.name, lambda: {chain: head for chain, _, head in audit.chains(tx.connection)})
+
+
+def _keep(new: Mapping[Hashable, Any]) -> None:
+    with _LOCK:
+        _KEPT.update(new)
+        while len(_KEPT) > MOST:
+            _KEPT.popitem(last=False)
