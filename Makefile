@@ -41,8 +41,9 @@ lint: dev ## Style (ruff) and who may import whom (import-linter)
 types: dev ## Types (mypy; strict on core and actions)
 	@$(BIN)/mypy
 
-bench: dev ## Measure against the aims; writes bench.json
-	@$(BIN)/python -m tests.bench
+bench: ## Measure against the aims; writes bench.json (PARTS="pages nurse" measures these)
+	@.ci/setup bench
+	@$(BIN)/python -m tests.bench $(PARTS)
 
 sabotage: dev ## Change the program line by line: of each requirement a test must notice (IDS="1 20" tries these, JOBS=2 two at a time)
 	@$(BIN)/python -m tests.sabotage $(IDS)

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 
 from config import ROOT
-from tests.bench import amending, importing, load, registry, saving, trail
+from tests.bench import amending, importing, lighthouse, load, nurse, pages, registry, saving, trail
 from tests.bench.figures import Figure, plain, table, write
 
 Part = Callable[[Path, Callable[[str], None]], list[Figure]]
@@ -25,6 +25,9 @@ PARTS: dict[str, Part] = {
     "registry": registry.measure,
     "trail": trail.measure,
     "amendment": amending.measure,
+    "pages": pages.measure,
+    "nurse": nurse.measure,
+    "lighthouse": lighthouse.measure,
 }
 
 

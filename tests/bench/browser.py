@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import select
 import socket
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
 from urllib.parse import urlencode
 
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.I)
+_LOCATION = re.compile(rb"\r\nlocation: *([^\r]+)", re.I)
 _COOKIE = re.compile(rb"\r\nset-cookie: *(trialcrf=[^;\r]+)", re.I)
 
 
@@ -23,7 +25,14 @@ class Answer:
 
     @property
     def text(self) -> str:
-        return self.body.decode(errors="replace")
+        whole = gzip.decompress(self.body) if b"\r\ncontent-encoding: gzip" in self.head.lower() else self.body
+        return whole.decode(errors="replace")
+
+    @property
+    def location(self) -> str:
+        """Where the answer leads; empty where it leads nowhere."""
+        found = _LOCATION.search(self.head)
+        return found[1].decode() if found else ""
 
 
 class Browser:
@@ -62,14 +71,25 @@ class Browser:
             raise RuntimeError("no page shows the token of the session")
         self.token = unescape(found[1])
 
+    @property
+    def cookie(self) -> str:
+        """That of the session, for another program that looks at the same pages."""
+        return self._cookie.decode().partition(": ")[2].strip()
+
     def get(self, path: str) -> Answer:
         return self._ask(f"GET {path} HTTP/1.1\r\n", {}, b"")
+
+    @staticmethod
+    def form(sent: Sequence[tuple[str, str]]) -> bytes:
+        """These fields as the body of a post."""
+        return urlencode(sent).encode()
 
     def post(self, path: str, body: bytes) -> Answer:
         return self._ask(f"POST {path} HTTP/1.1\r\n", {"Content-Type": "application/x-www-form-urlencoded"}, body)
 
     def _ask(self, line: str, more: Mapping[str, str], body: bytes) -> Answer:
-        told = {"Host": f"{self._host}:{self._port}", "Accept-Language": "fr", "Sec-Fetch-Site": "same-origin", **more}
+        told = {"Host": f"{self._host}:{self._port}", "Accept-Language": "fr", "Sec-Fetch-Site": "same-origin"}
+        told |= {"Accept-Encoding": "gzip", **more}
         if body:
             told["Content-Length"] = str(len(body))
         head = line + "".join(f"{name}: {value}\r\n" for name, value in told.items())

@@ -105,29 +105,29 @@ def measure(folder: Path, tell: Callable[[str], None], many: int = MANY) -> list
     ]
 
 
-def fill(url: str, wanted: int) -> tuple[simulate.Simulated, float]:
+def fill(url: str, wanted: int, at_sites: int = SITES, now: datetime = NOW) -> tuple[simulate.Simulated, float]:
     """Simulate so many subjects, and make the accounts that look at them. Returns what was made, and the seconds it took."""
     engine = open_engine(url)
 
     @contextmanager
     def begin() -> Iterator[Transaction]:
-        with writing(engine, NOW, Who.system("bench")) as tx:
+        with writing(engine, now, Who.system("bench")) as tx:
             yield tx
 
     with begin() as tx:
         published, _ = publish.publish(tx, replace(load(read_study(STUDIES / STUDY)), sign_in=SigningIn()))
     began = time.perf_counter()
-    made = simulate.simulate(begin, published, wanted, 1, NOW, SITES, in_bulk=True)
+    made = simulate.simulate(begin, published, wanted, 1, now, at_sites, in_bulk=True)
     seconds = time.perf_counter() - began
     with begin() as tx:
         # The trial is written within minutes, its serious events happened over years: the list of the day shows those of a week.
         tx.work(text("UPDATE outbox SET created_at = replace(created_at, substr(created_at, 1, 4), '2025') WHERE id % 250 > 0"))
         account = administer.create_account(tx, NAME, NAME.title(), f"{NAME}@example.org", "Sponsor", "fr")
         sign_in.set_password(tx, account, NAME, PASSWORD)
-        administer.give_role(tx, account, "data_manager", STUDY, "", NOW.date())
+        administer.give_role(tx, account, "data_manager", STUDY, "", now.date())
         for role in REMINDED:
             reminded = administer.create_account(tx, role, role, f"{role}@example.org", "Hospital", "fr")
-            administer.give_role(tx, reminded, role, STUDY, "", NOW.date())
+            administer.give_role(tx, reminded, role, STUDY, "", now.date())
     engine.dispose()
     return made, seconds
 

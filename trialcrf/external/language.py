@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime, time, tzinfo
 from decimal import ROUND_HALF_UP, Context, Decimal
-from functools import cache
+from functools import cache, lru_cache
 from io import BytesIO
 from pathlib import Path
 
@@ -101,7 +101,7 @@ class Language:
 
     def day(self, on: date) -> str:
         """A day with its month in letters, so that no reader can swap day and month: `5 janv. 2026`, `5 Jan 2026`."""
-        return self._marked(self._ordinal(format_date(on, _DAY, locale=self._locale)))
+        return self._marked(self._ordinal(_day(on, self._locale)))
 
     def _ordinal(self, day: str) -> str:
         """French writes the first of a month as an ordinal, `1er janv. 2026`, and every other day as a number."""
@@ -159,6 +159,12 @@ class Language:
     def _percent_pattern(self, decimals: int) -> str:
         pattern: str = self._locale.percent_formats[None].pattern
         return pattern.replace("#,##0", "#,##0." + "0" * decimals) if decimals else pattern
+
+
+@lru_cache(maxsize=5000)
+def _day(on: date, locale: Locale) -> str:
+    """A list writes the same few days hundreds of times."""
+    return format_date(on, _DAY, locale=locale)
 
 
 class _Written(Mapping[str, str]):

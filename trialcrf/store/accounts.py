@@ -177,15 +177,15 @@ def actor(tx: Transaction, one: Account, now: datetime | None = None) -> Actor:
     )
 
 
-def holders(tx: Transaction, roles: Iterable[str], study: str, site: str) -> list[Account]:
-    """The active accounts that hold one of these roles in the study, at this site or at all of them, by username; whoever is not trained
-    as the study asks is not among them."""
+def holders(tx: Transaction, roles: Iterable[str], study: str, *sites: str) -> list[Account]:
+    """The active accounts that hold one of these roles in the study, at one of these sites or at all of them, by username; whoever is not
+    trained as the study asks is not among them."""
     wanted = sorted(roles)
     gated = [role for role in wanted if asks_training(tx, role, study)]
     where = (
         grant.c.role.in_(wanted),
         grant.c.study == study,
-        or_(grant.c.site == "", grant.c.site == site),
+        grant.c.site.in_(("", *sites)),
         or_(grant.c.trained_on.is_not(None), grant.c.role.not_in(gated)),
         grant.c.active,
         account.c.active,

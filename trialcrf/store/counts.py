@@ -1,18 +1,22 @@
-"""Counts over all subjects of some sites, each in one statement, whatever the size of the trial: what dashboards are drawn from."""
+"""Counts over all subjects of some sites: what dashboards are drawn from. A site is counted anew once something was recorded there."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 
 from trialcrf.core.schedule import State
 from trialcrf.core.workflow import UNSETTLED, QueryState
-from trialcrf.store.models import form, query, site, subject, visit
+from trialcrf.store import tallies
+from trialcrf.store.models import form, query, subject, visit
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
+
+NONE: list[Any] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,44 +50,85 @@ class Waiting:
 
 
 def enrolled(tx: Transaction, places: Sequence[Site], subject_types: Collection[str]) -> list[Enrolled]:
-    """By site and day, those in error left out."""
-    asked = (
-        select(site.c.code, subject.c.enrolled_on, func.count())
-        .select_from(subject.join(site, site.c.id == subject.c.site_id))
-        .where(_at(subject.c.site_id, places), subject.c.error == "", subject.c.subject_type.in_(sorted(subject_types)))
-        .group_by(site.c.code, subject.c.enrolled_on)
-        .order_by(subject.c.enrolled_on, site.c.code)
-    )
-    return [Enrolled(*row) for row in tx.read(asked)]
+    """By day and site, those in error left out."""
+
+    def count(some: Sequence[Site]) -> dict[int, list[tuple[date, str, int]]]:
+        mine = (subject.c.site_id, subject.c.enrolled_on, subject.c.subject_type)
+        asked = select(*mine, func.count()).where(_at(subject.c.site_id, some), subject.c.error == "").group_by(*mine)
+        return _by_site(tx, asked)
+
+    found: dict[tuple[date, str], int] = {}
+    for one, held in zip(places, tallies.of_sites(tx, places, "enrolled", count, NONE), strict=True):
+        for on, kind, number in held:
+            if kind in subject_types:
+                found[on, one.code] = found.get((on, one.code), 0) + number
+    return [Enrolled(code, on, number) for (on, code), number in sorted(found.items())]
 
 
 def filled(tx: Transaction, places: Sequence[Site]) -> list[Filled]:
     """The living forms of the visits that took place: a form that repeats at a visit counts once, complete where one of it is."""
-    whole = func.max(case((form.c.complete.is_(True), 1), else_=0)).label("complete")
-    held = visit.join(form, and_(form.c.subject_id == visit.c.subject_id, form.c.event_oid == visit.c.event_oid))
-    each = (
-        select(form.c.event_oid, form.c.form_oid, form.c.subject_id, whole)
-        .select_from(held.join(subject, subject.c.id == visit.c.subject_id))
-        .where(_at(visit.c.site_id, places), visit.c.course.in_([State.DONE.value, State.DONE_OUT.value]))
-        .where(form.c.error == "", subject.c.error == "")
-        .group_by(form.c.event_oid, form.c.form_oid, form.c.subject_id)
-        .subquery()
-    )
-    asked = select(each.c.event_oid, each.c.form_oid, func.count(), func.sum(each.c.complete)).group_by(each.c.event_oid, each.c.form_oid)
-    return [Filled(row[0], row[1], int(row[2]), int(row[3])) for row in tx.read(asked)]
+
+    def count(some: Sequence[Site]) -> dict[int, list[tuple[str, str, int, int]]]:
+        whole = func.max(case((form.c.complete.is_(True), 1), else_=0)).label("complete")
+        held = visit.join(form, and_(form.c.subject_id == visit.c.subject_id, form.c.event_oid == visit.c.event_oid))
+        each = (
+            select(visit.c.site_id, form.c.event_oid, form.c.form_oid, form.c.subject_id, whole)
+            .select_from(held.join(subject, subject.c.id == visit.c.subject_id))
+            .where(_at(visit.c.site_id, some), visit.c.course.in_([State.DONE.value, State.DONE_OUT.value]))
+            .where(form.c.error == "", subject.c.error == "")
+            .group_by(visit.c.site_id, form.c.event_oid, form.c.form_oid, form.c.subject_id)
+            .subquery()
+        )
+        mine = (each.c.site_id, each.c.event_oid, each.c.form_oid)
+        return _by_site(tx, select(*mine, func.count(), func.sum(each.c.complete)).group_by(*mine))
+
+    found: dict[tuple[str, str], tuple[int, int]] = {}
+    for held in tallies.of_sites(tx, places, "filled", count, NONE):
+        for event, form_oid, begun, complete in held:
+            before = found.get((event, form_oid), (0, 0))
+            found[event, form_oid] = (before[0] + begun, before[1] + int(complete))
+    return [Filled(*which, *numbers) for which, numbers in found.items()]
 
 
 def waiting(tx: Transaction, places: Sequence[Site], but: Collection[str] = ()) -> Iterator[Waiting]:
     """The queries that are not settled, of no subject of the kinds `but`; those of forms and subjects in error are none."""
-    joined = query.join(subject, subject.c.id == query.c.subject_id).join(site, site.c.id == subject.c.site_id)
-    asked = (
-        select(site.c.code, query.c.event_oid, form.c.form_oid, query.c.state, query.c.opened_at)
-        .select_from(joined.outerjoin(form, form.c.id == query.c.form_id))
-        .where(_at(subject.c.site_id, places), subject.c.error == "", subject.c.subject_type.not_in(sorted(but)))
-        .where(query.c.state.in_([state.value for state in UNSETTLED]), or_(query.c.form_id.is_(None), form.c.error == ""))
-    )
-    for row in tx.read(asked):
-        yield Waiting(row.code, row.event_oid, row.form_oid, QueryState(row.state), row.opened_at)
+
+    def count(some: Sequence[Site]) -> dict[int, list[tuple[str, str, str | None, str, datetime]]]:
+        joined = query.join(subject, subject.c.id == query.c.subject_id).outerjoin(form, form.c.id == query.c.form_id)
+        asked = (
+            select(query.c.site_id, subject.c.subject_type, query.c.event_oid, form.c.form_oid, query.c.state, query.c.opened_at)
+            .select_from(joined)
+            .where(_at(query.c.site_id, some), subject.c.error == "", query.c.state.in_([state.value for state in UNSETTLED]))
+            .where(or_(query.c.form_id.is_(None), form.c.error == ""))
+        )
+        return _by_site(tx, asked)
+
+    for one, held in zip(places, tallies.of_sites(tx, places, "waiting", count, NONE), strict=True):
+        for kind, event, form_oid, state, opened_at in held:
+            if kind not in but:
+                yield Waiting(one.code, event, form_oid, QueryState(state), opened_at)
+
+
+def queries(tx: Transaction, places: Sequence[Site]) -> Iterator[tuple[str, str | None, str, QueryState, int]]:
+    """(site, form or None, event, state, number) of all queries; those of forms and subjects in error are none."""
+
+    def count(some: Sequence[Site]) -> dict[int, list[tuple[str | None, str, str, int]]]:
+        mine = (query.c.site_id, form.c.form_oid, query.c.event_oid, query.c.state)
+        joined = query.outerjoin(form, form.c.id == query.c.form_id).join(subject, subject.c.id == query.c.subject_id)
+        living = (subject.c.error == "", or_(query.c.form_id.is_(None), form.c.error == ""))
+        return _by_site(tx, select(*mine, func.count()).select_from(joined).where(_at(query.c.site_id, some), *living).group_by(*mine))
+
+    for one, held in zip(places, tallies.of_sites(tx, places, "queries", count, NONE), strict=True):
+        for form_oid, event, state, number in held:
+            yield one.code, form_oid, event, QueryState(state), number
+
+
+def _by_site(tx: Transaction, asked: Select[Any]) -> dict[int, list[Any]]:
+    """The rows by their first column, a site's number, without it."""
+    found: dict[int, list[Any]] = {}
+    for site_id, *told in tx.read(asked):
+        found.setdefault(site_id, []).append(tuple(told))
+    return found
 
 
 def _at(column: ColumnElement[int], places: Sequence[Site]) -> ColumnElement[bool]:

@@ -15,7 +15,7 @@ from trialcrf.core.definition.amendment import InForce, seen, whole
 from trialcrf.core.definition.canonical import canonical, from_canonical
 from trialcrf.core.definition.model import Study
 from trialcrf.store.audit import Entry
-from trialcrf.store.models import definition, site_release, study
+from trialcrf.store.models import definition, site, site_release, study
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
@@ -70,7 +70,7 @@ def current(tx: Transaction, oid: str) -> Published | None:
 
 def read(tx: Transaction, definition_id: int) -> Published:
     """A version by its id: the one that a form was filled under."""
-    return _made(tx, tx.read(_BY_ID, {"definition_id": definition_id}).one())
+    return tx.once((definition.name, definition_id), lambda: _made(tx, tx.read(_BY_ID, {"definition_id": definition_id}).one()))
 
 
 def version_at(tx: Transaction, oid: str, moment: object) -> Published | None:
@@ -136,31 +136,41 @@ class Effect:
 _WHOLE: dict[tuple[str, ...], Study] = {}
 _SEEN: dict[tuple[tuple[str, bool], ...], tuple[Study, Mapping[str, int]]] = {}
 
-_AT_SITE = (
+_AT_SITES = (
     select(
-        definition.c.id, definition.c.study_id, definition.c.version, definition.c.hash, definition.c.published_at,
-        site_release.c.effective_on, site_release.c.in_force,
+        site.c.id.label("site_id"), definition.c.id, definition.c.study_id, definition.c.version, definition.c.hash,
+        definition.c.published_at, site_release.c.effective_on, site_release.c.in_force,
     )
-    .outerjoin(site_release, (site_release.c.definition_id == definition.c.id) & (site_release.c.site_id == bindparam("site_id")))
-    .where(definition.c.study_id == bindparam("study_id"))
-    .order_by(definition.c.version)
+    .select_from(site.join(definition, definition.c.study_id == site.c.study_id))
+    .outerjoin(site_release, (site_release.c.definition_id == definition.c.id) & (site_release.c.site_id == site.c.id))
+    .where(site.c.id.in_(bindparam("site_ids", expanding=True)))
+    .order_by(site.c.id, definition.c.version)
 )  # fmt: skip
 
 
 def in_force(tx: Transaction, where: Site) -> list[Effect]:
     """The versions that took effect at a site, oldest first: a version with an amendment from the day of its approval there, any other
     with the one before it; none once the approval of an earlier one is missing. Empty: nothing is released to the site."""
-    found: list[Effect] = []
-    for row in tx.read(_AT_SITE, {"site_id": where.id, "study_id": where.study_id}):
-        published = _made(tx, row)
+    return in_force_at(tx, [where])[where.id]
+
+
+def in_force_at(tx: Transaction, places: Iterable[Site]) -> dict[int, list[Effect]]:
+    """The same of several sites, by the id of each."""
+    at = {one.id: one for one in places}
+    found: dict[int, list[Effect]] = {id_: [] for id_ in at}
+    missing: set[int] = set()
+    for row in tx.read(_AT_SITES, {"site_ids": sorted(at)}):
+        held, published = found[row.site_id], _made(tx, row)
         amendment = published.study.amendment
-        if amendment is not None and amendment.approval:
-            if not row.in_force:
-                break
-            found.append(Effect(published, row.effective_on))
+        if row.site_id in missing:
+            continue
+        if amendment is None or not amendment.approval:
+            since = at[row.site_id].today(row.published_at)
+            held.append(Effect(published, max(since, held[-1].since) if held else since))
+        elif row.in_force:
+            held.append(Effect(published, row.effective_on))
         else:
-            since = where.today(row.published_at)
-            found.append(Effect(published, max(since, found[-1].since) if found else since))
+            missing.add(row.site_id)
     return found
 
 
@@ -176,11 +186,8 @@ def for_subject(tx: Transaction, which: Subject) -> Published:
 
 
 def for_each(tx: Transaction, people: Sequence[Subject]) -> list[Published]:
-    """The same for lists, one for each subject: a site is looked up once."""
-    held: dict[int, list[Effect]] = {}
-    for one in people:
-        if one.site.id not in held:
-            held[one.site.id] = in_force(tx, one.site)
+    """The same for lists, one for each subject: their sites are looked up together."""
+    held = in_force_at(tx, {one.site.id: one.site for one in people}.values())
     return [of_casebook(held[one.site.id], one.enrolled_on) for one in people]
 
 

@@ -77,12 +77,10 @@ def of_form(tx: Transaction, account_id: int, address: str) -> list[Draft]:
     return [_read(row) for row in tx.read(select(draft).where(*_at(account_id, address), _STANDS).order_by(draft.c.kept_at.desc()))]
 
 
-def of_person(tx: Transaction, account_id: int, site_ids: Sequence[int] | None = None) -> list[Draft]:
-    """Everything that one person left unsaved at these sites (None: anywhere), newest first."""
-    mine = [draft.c.account_id == account_id, _STANDS]
-    if site_ids is not None:
-        mine.append(draft.c.site_id.in_(site_ids))
-    return [_read(row) for row in tx.read(select(draft).where(*mine).order_by(draft.c.kept_at.desc()))]
+def of_person(tx: Transaction, account_id: int) -> list[Draft]:
+    """Everything that one person left unsaved, newest first."""
+    mine = select(draft).where(draft.c.account_id == account_id, _STANDS)
+    return [_read(row) for row in tx.read(mine.order_by(draft.c.kept_at.desc()))]
 
 
 def take(tx: Transaction, account_id: int, address: str, pages: Sequence[str]) -> list[Draft]:

@@ -93,6 +93,16 @@ def by_id(tx: Transaction, form_id: int) -> StoredForm | None:
     return _made(row) if row else None
 
 
+def by_ids(tx: Transaction, form_ids: Collection[int]) -> dict[int, StoredForm]:
+    """These forms by their ids, those in error too."""
+    found: dict[int, StoredForm] = {}
+    ids = sorted(form_ids)
+    for start in range(0, len(ids), 500):
+        rows = tx.read(select(*_COLUMNS).where(form.c.id.in_(ids[start : start + 500])))
+        found |= {row.id: _made(row) for row in rows}
+    return found
+
+
 _ALL = select(*_COLUMNS).where(form.c.subject_id.in_(bindparam("ids", expanding=True)), form.c.error == "").order_by(form.c.id)
 _ALL_OF_THESE = _ALL.where(form.c.form_oid.in_(bindparam("form_oids", expanding=True)))
 

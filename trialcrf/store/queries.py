@@ -15,6 +15,8 @@ from trialcrf.core.document import FormKey, Place
 from trialcrf.core.entry import Decision, StandingQuery
 from trialcrf.core.wording import N_, Message, Sayable, from_plain, to_plain
 from trialcrf.core.workflow import UNSETTLED, NotPossible, QueryState, moved, not_now
+from trialcrf.store import counts as store_counts
+from trialcrf.store import sites as store_sites
 from trialcrf.store.audit import Entry, Who
 from trialcrf.store.models import audit_record, form, query, site, study, subject
 from trialcrf.store.subjects import Subject
@@ -148,16 +150,15 @@ def all_of(
 
     `sites=None` is every site; the forms named in `only_at` count at the sites named there and nowhere else.
     """
-    statement = chosen(_select(), study_oid, sites, states, only_at, narrower)
-    return [_made(row) for row in tx.read(statement.order_by(query.c.opened_at, query.c.id).offset(offset).limit(limit))]
+    # Which are shown is found without what they say, which is long.
+    first = chosen(select(query.c.id).select_from(JOINED), study_oid, sites, states, only_at, narrower)
+    shown = first.order_by(query.c.opened_at, query.c.id).offset(offset).limit(limit).subquery()
+    rows = tx.read(_select().where(query.c.id.in_(select(shown.c.id))).order_by(query.c.opened_at, query.c.id))
+    return [_made(row) for row in rows]
 
 
 def count(
-    tx: Transaction,
-    study_oid: str,
-    sites: Collection[str] | None,
-    states: Iterable[QueryState],
-    only_at: OnlyAt = MappingProxyType({}),
+    tx: Transaction, study_oid: str, sites: Collection[str] | None, states: Iterable[QueryState], only_at: OnlyAt = MappingProxyType({})
 ) -> int:
     return sum(counts(tx, study_oid, sites, states, only_at).values())
 
@@ -171,17 +172,20 @@ def counts(
     narrower: Narrower = Narrower(),
 ) -> dict[QueryState, int]:
     """How many queries there are in each of these states, by one reading of them."""
-    asked = chosen(select(query.c.state, func.count().label("number")).select_from(JOINED), study_oid, sites, states, only_at, narrower)
-    return {QueryState(row.state): row.number for row in tx.read(asked.group_by(query.c.state))}
+    wanted = set(states)
+    if narrower != Narrower():
+        asked = chosen(select(query.c.state, func.count().label("number")).select_from(JOINED), study_oid, sites, wanted, only_at, narrower)
+        return {QueryState(row.state): row.number for row in tx.read(asked.group_by(query.c.state))}
+    places = [one for one in store_sites.all_of(tx, study_oid) if sites is None or one.code in sites]
+    found: dict[QueryState, int] = {}
+    for code, form_oid, event_oid, state, number in store_counts.queries(tx, places):
+        if state in wanted and code in only_at.get(form_oid or f"{event_oid}/", (code,)):
+            found[state] = found.get(state, 0) + number
+    return found
 
 
 def chosen(
-    statement: Select[Any],
-    study_oid: str,
-    sites: Collection[str] | None,
-    states: Iterable[QueryState],
-    only_at: OnlyAt,
-    narrower: Narrower,
+    statement: Select[Any], study_oid: str, sites: Collection[str] | None, states: Iterable[QueryState], only_at: OnlyAt, narrower: Narrower
 ) -> Select[Any]:
     """The statement over JOINED, for these queries alone; those of forms and subjects in error are left out."""
     wanted = [state.value for state in states]

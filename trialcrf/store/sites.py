@@ -8,7 +8,7 @@ from functools import cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from trialcrf.store.audit import SYSTEM_CHAIN, Entry
 from trialcrf.store.models import site, study
@@ -49,9 +49,12 @@ def _made(row: Any) -> Site:
     return Site(*row)
 
 
+_OF_STUDY = select(*_COLUMNS).join(study, study.c.id == site.c.study_id).where(study.c.oid == bindparam("study_oid")).order_by(site.c.code)
+
+
 def all_of(tx: Transaction, study_oid: str) -> list[Site]:
-    rows = tx.read(select(*_COLUMNS).join(study, study.c.id == site.c.study_id).where(study.c.oid == study_oid).order_by(site.c.code))
-    return [_made(row) for row in rows]
+    """By code. A page and its navigation ask several times."""
+    return [*tx.once((site.name, study_oid), lambda: [_made(row) for row in tx.read(_OF_STUDY, {"study_oid": study_oid})])]
 
 
 def known_at(tx: Transaction, study_oid: str, moment: datetime) -> list[Site]:

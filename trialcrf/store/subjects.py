@@ -6,16 +6,20 @@ import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from heapq import nsmallest
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, case, false, func, or_, select, update
+from sqlalchemy import ColumnElement, Select, and_, bindparam, false, func, or_, select, update
 
 from trialcrf.core.facts import Recorded, SubjectRecord
-from trialcrf.store import unique_codes
+from trialcrf.store import sites as store_sites
+from trialcrf.store import tallies, unique_codes
 from trialcrf.store.audit import Entry
 from trialcrf.store.models import fact, form, site, study, subject
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
+
+NONE: list[Any] = []
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +95,16 @@ def by_id(tx: Transaction, subject_id: int) -> Subject | None:
     return made(row) if row else None
 
 
+def by_ids(tx: Transaction, ids: Collection[int]) -> dict[int, Subject]:
+    """These subjects by their ids, those marked in error too."""
+    wanted = sorted(ids)
+    found: dict[int, Subject] = {}
+    for start in range(0, len(wanted), 500):
+        rows = tx.read(_select().where(subject.c.id.in_(wanted[start : start + 500])))
+        found |= {row.id: made(row) for row in rows}
+    return found
+
+
 def by_token(tx: Transaction, at_site: Site, once: str) -> Subject | None:
     """The subject that a page with this token enrolled at the site."""
     row = tx.read(_select().where(subject.c.site_id == at_site.id, subject.c.once == once)).first() if once else None
@@ -147,31 +161,35 @@ def _known(known: Known) -> ColumnElement[bool]:
     return and_(subject.c.error == "", or_(*each, false()))
 
 
-def _compact() -> ColumnElement[str]:
-    """A key without what parts it, as `core.search.compact` makes one of what was typed."""
-    key: ColumnElement[str] = func.upper(subject.c.key)
-    for mark in "-_/. ":
-        key = func.replace(key, mark, "")
-    return key
-
-
 def like(tx: Transaction, study_oid: str, part: str, known: Known, limit: int) -> list[tuple[int, Subject]]:
     """The known subjects whose key holds `part` (letters and digits in capitals), each with how far it is from it: 0 it is the key, 1 its
     number, 2 the key begins with it, 3 ends with it, 4 holds it. The nearest first, then by key."""
-    key = _compact()
     number = int(part) if part.isdecimal() and len(part) < 9 else -1
-    holds = key.contains(part, autoescape=True)
-    away = case(
-        (key == part, 0),
-        (subject.c.number == number, 1),
-        (key.startswith(part, autoescape=True), 2),
-        (key.endswith(part, autoescape=True), 3),
-        else_=4,
-    ).label("away")
-    asked = (
-        select(*COLUMNS, away).select_from(JOINED).where(study.c.oid == study_oid, _known(known), or_(holds, subject.c.number == number))
-    )
-    return [(row.away, made(row)) for row in tx.read(asked.order_by(away, subject.c.key).limit(limit))]
+    places = store_sites.all_of(tx, study_oid)
+    found = []
+    for place, keys in zip(places, tallies.of_sites(tx, places, "keys", lambda some: _keys(tx, some), NONE), strict=True):
+        kinds = {kind for kind, at in known.items() if at is None or place.code in at}
+        for said, own, key, kind, id_ in keys:
+            if (own == number or part in said) and kind in kinds:
+                away = 0 if said == part else 1 if own == number else 2 if said.startswith(part) else 3 if said.endswith(part) else 4
+                found.append((away, key, id_))
+    nearest = nsmallest(limit, found)
+    people = by_ids(tx, [id_ for _, _, id_ in nearest])
+    return [(away, people[id_]) for away, _, id_ in nearest]
+
+
+def _keys(tx: Transaction, places: Collection[Site]) -> dict[int, list[tuple[str, int, str, str, int]]]:
+    """(key as `core.search.compact` makes it, number, key, kind, id) of the living subjects of each site."""
+    mine = (subject.c.site_id, subject.c.number, subject.c.key, subject.c.subject_type, subject.c.id)
+    found: dict[int, list[tuple[str, int, str, str, int]]] = {}
+    for row in tx.read(select(*mine).where(subject.c.site_id.in_([one.id for one in places]), subject.c.error == "")):
+        said = row.key.upper().translate(_PARTS)
+        found.setdefault(row.site_id, []).append((said, row.number, row.key, row.subject_type, row.id))
+    return found
+
+
+_PARTS = str.maketrans("", "", "-_/. ")
+"""What parts a key."""
 
 
 def named(tx: Transaction, study_oid: str, keys: Collection[str], known: Known) -> dict[str, Subject]:

@@ -6,10 +6,10 @@ The rows know no day. A state is asked for as a span of days (`core.schedule.spa
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, false, func, insert, or_, select
 
@@ -18,13 +18,15 @@ from trialcrf.core.definition.model import Study
 from trialcrf.core.facts import SubjectRecord
 from trialcrf.core.schedule import LEFT, OPEN, STATES, WAITING, Span, Standing, State, Visit
 from trialcrf.core.wording import Message
-from trialcrf.store import definitions, subjects
+from trialcrf.store import definitions, subjects, tallies
 from trialcrf.store.audit import Entry, Who, history
 from trialcrf.store.models import fact, form, subject, visit
 from trialcrf.store.models import site as site_table
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
+
+T = TypeVar("T")
 
 AT_ONCE = 200
 """Subjects whose records are held in memory together."""
@@ -63,13 +65,50 @@ class Asked:
 
 def count(tx: Transaction, asked: Asked) -> int:
     """How many visits there are."""
-    return int(tx.read(_where(select(func.count()).select_from(_JOINED), asked)).scalar_one())
+    return sum(number for _, _, number in _counted(tx, asked))
 
 
 def by_event(tx: Transaction, asked: Asked) -> dict[str, int]:
     """How many visits there are of each event that has any."""
-    statement = _where(select(visit.c.event_oid, func.count()).select_from(_JOINED), asked)
-    return {row[0]: int(row[1]) for row in tx.read(statement.group_by(visit.c.event_oid))}
+    found: dict[str, int] = {}
+    for _, event, number in _counted(tx, asked):
+        found[event] = found.get(event, 0) + number
+    return found
+
+
+def by_site(tx: Transaction, asked: Asked) -> dict[int, int]:
+    """How many visits there are at each site that has any, by its id."""
+    found: dict[int, int] = {}
+    for site_id, _, number in _counted(tx, asked):
+        found[site_id] = found.get(site_id, 0) + number
+    return found
+
+
+def _counted(tx: Transaction, asked: Asked) -> Iterator[tuple[int, str, int]]:
+    """(site, event, number) of the visits."""
+
+    def count_at(places: Sequence[Site]) -> dict[int, list[tuple[str, int]]]:
+        # Whose site it is is known already: of the subject only the error is looked at.
+        joined = visit.join(subject, subject.c.id == visit.c.subject_id)
+        counted = select(visit.c.site_id, visit.c.event_oid, func.count().label("number")).select_from(joined)
+        found: dict[int, list[tuple[str, int]]] = {}
+        for row in tx.read(_where(counted, replace(asked, places=places)).group_by(visit.c.site_id, visit.c.event_oid)):
+            found.setdefault(row.site_id, []).append((row.event_oid, row.number))
+        return found
+
+    nothing: list[tuple[str, int]] = []
+    for one, held in _known(tx, visit.name, asked, count_at, nothing):
+        yield from ((one.id, event, number) for event, number in held)
+
+
+def _known(
+    tx: Transaction, name: str, asked: Asked, count_at: Callable[[Sequence[Site]], Mapping[int, T]], none: T
+) -> Iterator[tuple[Site, T]]:
+    """What was found of a site stands until something is recorded there, or the day is over."""
+    wanted = (asked.soon, asked.state, asked.subject_type, asked.late_by, asked.cohort, asked.containing)
+    for today, places in _by_day(asked).items():
+        what = (name, today, *wanted, tuple(asked.windows or ()), asked.windows is None)
+        yield from zip(places, tallies.of_sites(tx, places, what, count_at, none), strict=True)
 
 
 def all_of(tx: Transaction, asked: Asked, offset: int = 0, limit: int | None = None) -> list[Line]:
@@ -156,7 +195,11 @@ def subjects_matching(tx: Transaction, asked: Asked, order: str = "key", offset:
 
 
 def count_subjects(tx: Transaction, asked: Asked) -> int:
-    return int(tx.read(_people(select(func.count()).select_from(subjects.JOINED), asked)).scalar_one())
+    def count_at(places: Sequence[Site]) -> dict[int, int]:
+        counted = select(site_table.c.id, func.count().label("number")).select_from(subjects.JOINED).group_by(site_table.c.id)
+        return {row.id: row.number for row in tx.read(_people(counted, replace(asked, places=places)))}
+
+    return sum(number for _, number in _known(tx, subject.name, asked, count_at, 0))
 
 
 def replan(tx: Transaction, which: Subject, reason: str = "") -> None:
@@ -312,9 +355,13 @@ def _in_state(asked: Asked) -> ColumnElement[bool]:
 
 def _days(asked: Asked) -> dict[date, list[int]]:
     """The sites by the day that it is there now: two or three days at most, however many sites."""
-    found: dict[date, list[int]] = {}
+    return {day: [one.id for one in places] for day, places in _by_day(asked).items()}
+
+
+def _by_day(asked: Asked) -> dict[date, list[Site]]:
+    found: dict[date, list[Site]] = {}
     for place in asked.places:
-        found.setdefault(place.today(asked.now), []).append(place.id)
+        found.setdefault(place.today(asked.now), []).append(place)
     return found
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from typing import Any
 
-from flask import Flask, Response, g, make_response, render_template, request
+from flask import Flask, Response, g, make_response, render_template, request, url_for
 from jinja2 import StrictUndefined
 from werkzeug.exceptions import HTTPException
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -26,6 +26,7 @@ from trialcrf.web import (
     amendments,
     archived,
     casebook_files,
+    compressing,
     dashboard,
     downloads,
     eligibility,
@@ -242,6 +243,7 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
     door = guard if settings.archive is None else archived
     app.before_request(record.begin)
     app.after_request(record.end)  # Of these the first is the last that is asked.
+    app.after_request(compressing.shrink)
     app.before_request(door.open_door)
     if settings.archive is None:
         app.before_request(refusing.look)
@@ -300,9 +302,17 @@ def _prepare_templates(app: Flask) -> None:
     app.jinja_env.filters.update(percent=lambda n, of: _language().percent(n, of), clock=_clock)
     app.jinja_env.filters.update(full_day=lambda on: _language().full_day(on), weekday=lambda on: _language().weekday(on))
     app.jinja_env.globals.update(
-        passkey_origin=Here.of(app.config["BASE_URL"]).origin, nonce=headers.nonce, get_flashed_messages=done_notices
+        passkey_origin=Here.of(app.config["BASE_URL"]).origin, nonce=headers.nonce, get_flashed_messages=done_notices, sprite=_sprite
     )
     app.jinja_env.globals.update(unsaved_here=fixed_drafts.drafted, moment_at=lambda at, site: _language().moment(at, site.zone))
+
+
+def _sprite() -> str:
+    """The address of the pictures of states: a list asks for it hundreds of times."""
+    if "sprite" not in g:
+        g.sprite = url_for("static", filename="states.svg")
+    found: str = g.sprite
+    return found
 
 
 def _language() -> Language:

@@ -15,7 +15,7 @@ from trialcrf.core.definition.model import Study
 from trialcrf.core.packs.figure import Figure
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import pictures
-from trialcrf.store import sites, subjects
+from trialcrf.store import counts, sites
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
@@ -68,7 +68,9 @@ def shown(study: str) -> str:
     there = [plate for plate in plates if plate in found]
     looked = pictures.look([found[plate] for plate in there], g.language.code, begin="drawn" in request.args)
     drawn = [None if one is None else Markup(one) for one in looked]
-    again = url_for("dashboard.shown", study=study, site=request.args.get("site"), drawn="1")
+    # Only a site that there is: the page asks there by itself, so whoever led a person here has no word in it.
+    site = next((one.code for one in choice if one.code == request.args.get("site")), None)
+    again = url_for("dashboard.shown", study=study, site=site, drawn="1")
     return render_template(
         "dashboard/shown.html",
         shell=shell(),
@@ -95,7 +97,8 @@ def _view(tx: Transaction, study: Study) -> tuple[gathering.View, list[Site], bo
     if any(one.code == wanted for one in choice):
         conduct, clinical = ([one for one in some if one.code == wanted] for some in (conduct, clinical))
     population = study.safety.population if study.safety else None
-    large = subjects.count(tx, study.oid, [one.code for one in clinical], population, but=study.products) > MOST
+    kinds = [population] if population else [one.oid for one in study.people]
+    large = sum(one.subjects for one in counts.enrolled(tx, clinical, kinds)) > MOST
     whole = len(conduct) == len(every)
     return gathering.View(conduct, [] if large and len(clinical) > 1 else clinical, whole), choice, large
 

@@ -112,9 +112,11 @@ def set_due(tx: Transaction, site: Site, query: Query, day: date | None, text: s
     queries.set_due(tx, query, site.chain, day, plain(text, LONGEST_REMARK, "text"))
 
 
-def answerers(tx: Transaction, site: Site, access: str = "form") -> list[Account]:
-    """Who may be named to answer at a site: whoever answers queries there and may read such a form."""
-    return accounts.holders(tx, VERBS["query.answer"] & VERBS[f"{access}.read"], site.study_oid, site.code)
+def answerers(tx: Transaction, *places: Site, access: str = "form") -> list[Account]:
+    """Who may be named to answer at one of these sites of a study: whoever answers queries there and may read such a form."""
+    if not places:
+        return []
+    return accounts.holders(tx, VERBS["query.answer"] & VERBS[f"{access}.read"], places[0].study_oid, *(one.code for one in places))
 
 
 def place_at(form: FormDef, document: Document, text: str) -> Place:
@@ -153,7 +155,7 @@ def _reason(text: str, missing: Message) -> str:
 
 
 def _name(tx: Transaction, site: Site, username: str, access: str) -> None:
-    if username and all(one.username != username for one in answerers(tx, site, access)):
+    if username and all(one.username != username for one in answerers(tx, site, access=access)):
         raise Impossible(Message(N_("This person does not answer queries at this site.")), "assignee")
 
 

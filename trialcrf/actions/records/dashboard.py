@@ -24,7 +24,7 @@ from trialcrf.core.safety.participant import read_participant, type_label
 from trialcrf.core.schedule import State
 from trialcrf.core.sight import known, seen_at
 from trialcrf.core.wording import N_, Message, Sayable
-from trialcrf.store import counts, definitions, forms, subjects, visits
+from trialcrf.store import counts, definitions, forms, subjects, tallies, visits
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.visits import Asked
@@ -50,7 +50,11 @@ def figures(tx: Transaction, study: Study, plates: Collection[Plate], view: View
     """The figures that are wanted. Clinical ones only of sites of `view.clinical`, and none in a study without settings of safety."""
     made = {plate: draw(tx, study, view, eyes, now) for plate, draw in _CONDUCT.items() if plate in plates}
     if CLINICAL & set(plates) and study.safety is not None and view.clinical:
-        made |= {plate: one for plate, one in _clinical(tx, study, study.safety, view.clinical, eyes, now).items() if plate in plates}
+        settings, places = study.safety, view.clinical
+        # Every form of every patient is read for them: done once, until something is recorded at one of the sites.
+        what = ("clinical", *((one.today(now), frozenset(eyes(one))) for one in places))
+        found = tallies.together(tx, places, what, lambda: _clinical(tx, study, settings, places, eyes, now))
+        made |= {plate: one for plate, one in found.items() if plate in plates}
     return made
 
 

@@ -16,6 +16,7 @@ from trialcrf.core.wording import N_
 from trialcrf.store import cases, definitions, forms, replay, subjects
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
+from trialcrf.store.forms import StoredForm
 from trialcrf.store.replay import Stood
 from trialcrf.store.sites import zone_of
 from trialcrf.store.subjects import Subject
@@ -136,22 +137,22 @@ class Change:
 
 def followed(tx: Transaction, published: Published, held: Sequence[Case], now: datetime, upto: Checkpoint | None = None) -> list[Followed]:
     """These cases with their events and clocks, in their order; within the checkpoint if there is one."""
-    histories = replay.form_histories(tx, {one.form_id for one in held}, upto)
-    people: dict[str, Subject] = {}
-    made = []
-    for case in held:
-        if case.subject not in people:
-            found = subjects.find(tx, case.study_oid, case.subject)
-            assert found is not None
-            people[case.subject] = found
-        made.append(_followed(tx, published, case, people[case.subject], histories[case.form_id], now))
-    return made
+    ids = {one.form_id for one in held}
+    histories, stored = replay.form_histories(tx, ids, upto), forms.by_ids(tx, ids)
+    people = subjects.by_ids(tx, {one.subject_id for one in stored.values()})
+    asked = {id_: definitions.read(tx, id_).study for id_ in {one.definition_id for one in stored.values()}}
+
+    def made(case: Case) -> Followed:
+        form = stored[case.form_id]
+        return _followed(published, case, people[form.subject_id], form, asked[form.definition_id], histories[case.form_id], now)
+
+    return [made(case) for case in held]
 
 
-def _followed(tx: Transaction, published: Published, case: Case, subject: Subject, stood: Sequence[Stood], now: datetime) -> Followed:
-    stored = forms.by_id(tx, case.form_id)
-    assert stored is not None
-    study, settings = definitions.read(tx, stored.definition_id).study, published.study.safety
+def _followed(
+    published: Published, case: Case, subject: Subject, stored: StoredForm, study: Study, stood: Sequence[Stood], now: datetime
+) -> Followed:
+    settings = published.study.safety
     form = study.form[stored.key.form_oid]
     history = [(one.at, facts_of(subject.subject_type, told_by(form, one.document, case.row), settings)) for one in stood]
     zone = zone_of(settings.sponsor.zone) if settings and settings.sponsor else UTC

@@ -210,7 +210,7 @@ def _page(about: About, what: str = "", typed: Any = None, problem: Impossible |
             entries = thread_of(tx, about.study, about.form, which, about.stored.id, about.place)
         else:
             entries = thread_of_visit(tx, about.study, which, key)
-        people = review.answerers(tx, which.site, about.access) if guard.may_here("query.review") else []
+        people = review.answerers(tx, which.site, access=about.access) if guard.may_here("query.review") else []
     asks = typed if what == "ask" else AskForm()
     asks.assignee.choices = named(people)
     address = url_for("threads.visit", study=oid, subject=which.key, event=key.event_oid, repeat=key.event_repeat)
@@ -291,7 +291,7 @@ def panel(tx: Transaction, opened: Opened, which: Subject, key: FormKey, chosen:
     form_def, stored, oid = opened.form, opened.stored, which.site.study_oid
     about = About(key, opened.published.study, form_def, stored, chosen or Place(""))
     asks = AskForm()
-    asks.assignee.choices = named(review.answerers(tx, which.site, form_def.access) if guard.may_here("query.review") else [])
+    asks.assignee.choices = named(review.answerers(tx, which.site, access=form_def.access) if guard.may_here("query.review") else [])
     writes = not stored.error and not which.error
     waiting = [one for one in held if one.by_person and one.state in UNSETTLED and chosen in (None, one.place)]
     return Panel(

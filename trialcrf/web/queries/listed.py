@@ -147,4 +147,4 @@ def _who() -> Sequence[tuple[str, Sayable | str]]:
 
 def _people(tx: Transaction, codes: Sequence[str], known: Mapping[str, Site]) -> dict[str, str]:
     """Who may be named at any of these sites, by user name."""
-    return {one.username: f"{one.name} ({one.username})" for code in codes for one in review.answerers(tx, known[code])}
+    return {one.username: f"{one.name} ({one.username})" for one in review.answerers(tx, *(known[code] for code in codes))}

@@ -149,7 +149,7 @@ def _page(
         query, study, oid = found.query, found.study, g.place.published.study.oid
         line = line_of(query, study, found.site)
         thread = of_query(tx, study, found.form, found.subject, query)
-        people = review.answerers(tx, found.site, access_of(query, study)) if guard.may_here("query.review") else []
+        people = review.answerers(tx, found.site, access=access_of(query, study)) if guard.may_here("query.review") else []
     answers = answered or AnswerForm()
     answers.code.choices = {"": "", **{code.code: g.language.say(code.label) for code in study.confirmations.items}}
     recorded = found.stored.document.at(query.place) if found.stored else None

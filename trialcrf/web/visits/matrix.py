@@ -209,9 +209,10 @@ def _row(
 ) -> MatrixRow:
     one, record, planned = plan
     eyes = eyes_of(g.session.actor, oid, one.site.code)
+    readable = {form_oid for form_oid, form in study.form.items() if form.access in eyes}
     of_event = {
         visit.event.oid: _cell(
-            study, one, visit, standing.get((one.id, visit.event.oid), []), of_visits.get((one.id, visit.event.oid, 1), 0), eyes
+            study, one, visit, standing.get((one.id, visit.event.oid), []), of_visits.get((one.id, visit.event.oid, 1), 0), eyes, readable
         )
         for visit in planned
     }
@@ -236,9 +237,16 @@ _WORDS = {**STATES, State.DONE_OUT: N_("done"), State.NOT_PLANNABLE: N_("not pla
 """The words of a narrow cell: what is left out stands in its second line."""
 
 
-def _cell(study: Study, one: Subject, visit: Visit, standing: Sequence[Standing], of_visit: int, eyes: Collection[str]) -> Cell:
-    """A cell counts what the reader may open: `eyes` are the kinds of forms that they read at the subject's site."""
-    readable = {oid for oid, form in study.form.items() if form.access in eyes}
+def _cell(
+    study: Study,
+    one: Subject,
+    visit: Visit,
+    standing: Sequence[Standing],
+    of_visit: int,
+    eyes: Collection[str],
+    readable: Collection[str],
+) -> Cell:
+    """A cell counts what the reader may open: `eyes` are the kinds of forms that they read at the site, `readable` those forms."""
     needed = {ref.form_oid for ref in visit.event.forms if ref.mandatory and ref.form_oid in readable}
     complete = {form.key.form_oid for form in standing if form.complete} & needed
     return Cell(

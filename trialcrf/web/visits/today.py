@@ -126,7 +126,7 @@ def day(study: str) -> str:
         # Whoever enters nothing is told of it only where there is something.
         if not show and (typed.total or enters):
             others.insert(len(others) - int(bool(lists) and enters), typed)
-        numbers = [] if lists else [(one, _numbers(tx, definition, one)) for one in every]
+        numbers = [] if lists else _numbers(tx, definition, every)
         hold = stopping.notice(tx)
         worked_on = [] if show else recent(tx, definition)
     chips = [Chip(Message(N_("Every site")), url_for("today.day", study=study, show=show or None), not wanted)] if len(every) > 1 else []
@@ -150,9 +150,10 @@ def day(study: str) -> str:
     )
 
 
-def _numbers(tx: Transaction, study: Study, place: Site) -> list[int]:
-    """How many visits of a site are on each list, for who may see no subject."""
-    return [visits.count(tx, Asked([place], g.now, study.due_soon, state)) for state, _ in LISTS.values()]
+def _numbers(tx: Transaction, study: Study, places: Sequence[Site]) -> list[tuple[Site, list[int]]]:
+    """How many visits of each site are on each list, for who may see no subject."""
+    found = [visits.by_site(tx, Asked(places, g.now, study.due_soon, state)) for state, _ in LISTS.values()]
+    return [(one, [numbers.get(one.id, 0) for numbers in found]) for one in places]
 
 
 def _visits(tx: Transaction, study: Study, places: Sequence[Site], names: Sequence[str], whole: bool) -> list[VisitList]:
@@ -308,9 +309,11 @@ def _unsaved(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
     at, within = {one.id: one for one in places}, f"/studies/{study.oid}/"
     mine = [one for one in drafts.of_person(tx, g.session.actor.id) if one.address.startswith(within)]
     held = {one.address: one for one in reversed(mine) if one.site_id in at or one.version == drafts.OF_STUDY}
+    newest = sorted(held.values(), key=lambda each: each.kept_at, reverse=True)[:SHOWN]
+    people = subjects.by_ids(tx, {one.subject_id for one in newest if one.subject_id})
     tasks = []
-    for one in sorted(held.values(), key=lambda each: each.kept_at, reverse=True)[:SHOWN]:
-        key, which = drafting.form_of(one), subjects.by_id(tx, one.subject_id) if one.subject_id else None
+    for one in newest:
+        key, which = drafting.form_of(one), people.get(one.subject_id or 0)
         fixed, kind = fixed_drafts.line_of(one), drafting.enrols(one)
         if fixed:
             where = Message(N_("Site %(site)s"), {"site": at[one.site_id].code}) if one.version != drafts.OF_STUDY else study.title
