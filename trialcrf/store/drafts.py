@@ -40,12 +40,15 @@ class Draft:
     kept_at: datetime
 
 
-def keep(tx: Transaction, new: Draft) -> bool:
-    """Keep what a page holds now; False where the page sent something newer before, or has too many others beside it."""
-    key = {"account_id": new.account_id, "address": new.address, "page": new.page}
+def full(tx: Transaction, new: Draft) -> bool:
+    """Whether there are too many other pages beside this one."""
     others = select(func.count()).select_from(draft).where(*_at(new.account_id, new.address), draft.c.page != new.page)
-    if int(tx.read(others).scalar_one()) >= MOST_AT_A_FORM:
-        return False
+    return int(tx.read(others).scalar_one()) >= MOST_AT_A_FORM
+
+
+def keep(tx: Transaction, new: Draft) -> bool:
+    """Keep what a page holds now; False where the page sent something newer before."""
+    key = {"account_id": new.account_id, "address": new.address, "page": new.page}
     dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
     said = {"version": new.version, "fields": json.dumps(new.fields), "turn": new.turn, "kept_at": new.kept_at}
     made = dialect.insert(draft).values(**key, **said, site_id=new.site_id, subject_id=new.subject_id, begun_at=new.begun_at)

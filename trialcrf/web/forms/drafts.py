@@ -52,7 +52,10 @@ class Offer:
 
 @page(blueprint, RULE, "casebook.open", methods=["POST"])
 def keep(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> tuple[str, int]:
-    """Keep what the page holds now. Nothing is judged, and nobody else sees it."""
+    """Keep what the page holds now. Nothing is judged, and nobody else sees it.
+
+    What cannot be kept is never answered as if it were: 409 where the page was saved and led on, 422 where there are too many.
+    """
     key = FormKey(event, form, repeat, n)
     _writable(key)
     which: Subject = g.place.subject
@@ -62,9 +65,12 @@ def keep(study: str, subject: str, event: str, repeat: int, form: str, n: int) -
     with guard.write(Who.nobody()) as tx:
         before = drafts.take(tx, kept.account_id, kept.address, grew_from())
         begun = min([kept.begun_at, *(one.begun_at for one in before)])
-        # What was sent before the save and comes after it is no draft any more.
-        if not save_tokens.led_on(tx, kept.page, kept.account_id):
-            drafts.keep(tx, replace(kept, begun_at=begun))
+        # What was sent before the save and comes after it is no draft any more; a page that stands all the same says that it is another.
+        if save_tokens.led_on(tx, kept.page, kept.account_id):
+            return "", 409
+        if drafts.full(tx, kept):
+            abort(422)
+        drafts.keep(tx, replace(kept, begun_at=begun))
     return "", 204
 
 

@@ -1,21 +1,29 @@
-// What is typed is kept on the server within seconds, and the page says since when. Nothing of it is kept in the browser.
+// Each key is kept on the server at once, and the page says since when. Nothing of it is kept in the browser.
 import { offer } from "./passkey.js";
 
 const form = document.querySelector("form[data-draft]");
 
-const PAUSE = 1200, AGAIN = 4000, LATEST = 5000;
-const KEPT = 204, ENDED = 401, ANOTHER = 400;
+// Milliseconds: between two sendings (a scanner types forty letters in that time), after one that failed, that an answer may take, and
+// without a key until the page speaks: whoever types looks at paper, and a dialog would swallow what they type.
+const SPACE = 100, AGAIN = 4000, PATIENCE = 6000, REST = 2000;
+const KEPT = 204, ENDED = 401, ANOTHER = 400, SAVED = 409;
 
 if (form) {
   const said = document.querySelector("[data-draft-said]");
   const dialog = document.querySelector("dialog[data-again]");
   let page = form.elements.save_token.value;
-  let turn = 0, first = 0, waiting = 0, since = 0, typed = 0, kept = 0, sending = null, passing = false;
+  let turn = 0, first = 0, waiting = 0, speaking = 0, began = 0, pressed = 0, typed = 0, kept = 0, sending = null, failing = false, passing = false;
 
   const say = (what, at = "") => {
+    const words = said.dataset[what].replace("{at}", at);
+    const news = said.dataset.state !== what;
     said.dataset.state = what;
-    said.textContent = said.dataset[what].replace("{at}", at);
+    clearTimeout(speaking);
+    // What goes well is told when the typing rests: a screen reader would tell it at each key.
+    if (news) said.textContent = words;
+    else speaking = setTimeout(() => { said.textContent = words; }, REST);
   };
+  const another = () => [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
   const clock = () => new Date().toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const held = () => {
     const body = new URLSearchParams(new FormData(form));
@@ -29,7 +37,6 @@ if (form) {
   // Answers whether everything typed so far is kept.
   const keep = async (leaving = false) => {
     clearTimeout(waiting);
-    waiting = since = 0;
     if (kept === typed) return true;
     if (sending && !leaving) {
       await sending;
@@ -37,21 +44,33 @@ if (form) {
     }
     const upTo = typed;
     let answer = null;
-    // A page that is left sends with `keepalive`, which takes 64 kB: more than any form of a visit holds.
-    sending = fetch(form.dataset.draft, { method: "POST", body: held(), keepalive: leaving, redirect: "manual" }).then((one) => { answer = one; }, () => {});
-    await sending;
-    sending = null;
-    if (answer?.status === KEPT) {
+    began = Date.now();
+    // A page that is left sends with `keepalive`, which takes 64 kB: more than any form of a visit holds. A network that takes everything
+    // and answers nothing is as good as none.
+    const asked = { method: "POST", body: held(), keepalive: leaving, redirect: "manual", signal: AbortSignal.timeout(PATIENCE) };
+    const mine = fetch(form.dataset.draft, asked).then((one) => { answer = one; }, () => {});
+    sending = mine;
+    await mine;
+    if (sending === mine) sending = null;
+    failing = answer?.status !== KEPT;
+    if (!failing) {
       kept = Math.max(kept, upTo);
       form.dataset.kept = kept === typed ? "yes" : "no";
       say("kept", clock());
+      if (kept !== typed) soon();
       return kept === typed;
+    }
+    if (answer?.status === SAVED) {
+      // This page was saved and stands here all the same: what is typed in it now is another draft.
+      page = another();
+      return keep();
     }
     if (answer?.status === ENDED || answer?.status === ANOTHER) {
       say("ended");
-      if (!leaving && !dialog.open) dialog.showModal();
+      if (!leaving) over();
     } else if (answer && answer.status >= 400 && answer.status < 500) {
       say("refused");
+      failing = false; // The next key is tried again.
       return false;
     } else {
       say("lost");
@@ -62,42 +81,71 @@ if (form) {
 
   const plan = (pause) => {
     clearTimeout(waiting);
-    // Whoever types without a pause is kept up with all the same.
-    waiting = setTimeout(keep, Math.max(0, Math.min(pause, since ? LATEST - (Date.now() - since) : pause)));
-    since ||= Date.now();
+    waiting = setTimeout(keep, pause);
+  };
+  // One sending at a time: what is typed meanwhile goes with the next, so that a slow server is asked less often.
+  const soon = () => {
+    if (sending || failing) return;
+    const rest = SPACE - (Date.now() - began);
+    if (rest > 0) plan(rest);
+    else keep();
   };
 
   form.addEventListener("input", () => {
     first ||= Date.now();
     typed += 1;
     form.dataset.kept = "no";
-    plan(PAUSE);
+    soon();
   });
-  form.addEventListener("focusout", () => { if (kept !== typed) plan(0); });
+  form.addEventListener("focusout", () => { if (kept !== typed) soon(); });
+  document.addEventListener("keydown", () => { pressed = Date.now(); }, true);
   document.addEventListener("visibilitychange", () => { if (document.hidden) keep(true); });
+  // The one comes before the next page is asked for, the other when it has come.
+  window.addEventListener("beforeunload", () => { if (!passing) keep(true); });
   window.addEventListener("pagehide", () => { if (!passing) keep(true); });
   window.addEventListener("online", () => keep());
   // A page that comes back from the browser's memory was saved, perhaps: what is typed in it now is another draft.
   window.addEventListener("pageshow", (event) => {
-    if (event.persisted) page = [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+    if (event.persisted) page = another();
     passing = false;
   });
 
-  // Before a save leaves the page, everything that was typed is kept: whatever happens then, it is there.
+  // Before a save, or another button, leaves the page, everything that was typed is kept: whatever happens then, it is there.
   document.addEventListener("submit", async (event) => {
-    if (event.target !== form || passing) return;
+    const leaves = event.target, by = event.submitter;
+    if (passing || leaves.method === "dialog" || dialog?.contains(leaves)) return;
     form.elements.typed_for.value = first ? String(Date.now() - first) : "";
     if (kept === typed) return;
     event.preventDefault();
     event.stopPropagation();
-    const by = event.submitter;
     if (await keep() || said.dataset.state === "refused") {
       passing = true;
-      form.requestSubmit(by);
+      leaves.requestSubmit(by);
+      // Where the save never comes to an end, the person presses again.
+      setTimeout(() => { passing = false; }, PATIENCE);
     } else {
       said.focus();
+      if (said.dataset.state === "ended") over(true);
     }
   }, true);
+
+  // A link too: the page that it leads to may be this one again, and offers what is kept when it is drawn.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest("a[href]");
+    if (!link || kept === typed || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    if (link.target || link.hasAttribute("download") || (link.hash && link.href.split("#")[0] === location.href.split("#")[0])) return;
+    event.preventDefault();
+    await keep();
+    location.assign(link.href);
+  });
+
+  // Asks to sign in as soon as the hands rest, or at once where a save waits for it.
+  const over = (now = false) => {
+    if (!dialog || dialog.open || said.dataset.state !== "ended") return;
+    const rest = REST - (Date.now() - pressed);
+    if (now || rest <= 0) dialog.showModal();
+    else setTimeout(over, rest);
+  };
 
   if (dialog) {
     const [name, second] = dialog.querySelectorAll("form");
