@@ -139,9 +139,11 @@ class AtVisit:
         patience = 2
         count = 0
         while until is None or count < until:
-            before = self.page.evaluate(_FOCUS)["name"]
-            self.press("Alt+j", leads=True)
             now = self.page.evaluate(_FOCUS)
+            before = now["name"]
+            if not now["score"] or before in self.done:  # A digit in a line of a score leads to the next line by itself.
+                self.press("Alt+j", leads=True)
+                now = self.page.evaluate(_FOCUS)
             if now["name"] in self.done or (now["name"] == before and before in self.done) or not now["name"]:
                 # Questions that an answer brought come a moment later.
                 patience -= 1
