@@ -24,8 +24,9 @@ def desk(program: Program, chromium: Browser) -> Iterator[Desk]:
 
 @pytest.mark.parametrize("fault", [name for name in FAULTS if name != PLANTED])
 def test_no_character_is_lost_and_none_is_typed_twice(desk: Desk, fault: str) -> None:
+    """But for the last key before the browser was killed: see decision 0031, "What remains"."""
     tallies = list(try_fault(desk, fault))
-    assert [one.line() for one in tallies if one.lost or one.twice or one.stored != one.typed] == []
+    assert [one.line() for one in tallies if not one.held or one.stored != one.typed] == []
     assert all(one.typed > 60 for one in tallies)
 
 

@@ -16,11 +16,13 @@ from trialcrf.store import accounts
 from trialcrf.store.subjects import Subject
 
 NURSES = {"flore": "Flore, infirmière de recherche", "fanny": "Fanny, infirmière de recherche"}
-PACE = 0.06
-"""Seconds between two keys: a hundred and ninety words a minute, faster than anybody types a form."""
+PACE = 0.1
+"""Seconds between two keys: a hundred and twenty words a minute."""
 BOXES = {"i.WT": "72,5", "i.HT": "171,5", "i.PULSE": "88"}
 MISSING, REMARK = "i.SATURATION.missing", "i.SATURATION.note"
 NOTE = "Capteur défaillant, doigts froids « violacés » : 2 essais, 1 heure d’écart"
+ON_ITS_WAY = 0.5
+"""Seconds that a key may be on its way through the browser that is killed: no machine that is not overloaded takes as long."""
 HALF = 24
 """After so many letters of the note the fault comes."""
 
@@ -44,6 +46,13 @@ class Tally:
     twice: int
     lost: int
     told: str = ""
+    oldest: float = 0.0
+    """Seconds before the fault at which the oldest key was pressed that is gone."""
+
+    @property
+    def held(self) -> bool:
+        """Nothing is gone but what a killed browser had not handed over yet."""
+        return self.lost == 0 or 0 < self.oldest < ON_ITS_WAY
 
     def line(self) -> str:
         return f"{self.fault:38}{self.typed:8}{self.stored:8}{self.twice:8}{self.lost:8}  {self.told}".rstrip()
@@ -190,7 +199,7 @@ class Nurse:
 
     # Counting.
 
-    def tally(self, fault: str, program: Program, subject: Subject, told: str = "") -> Tally:
+    def tally(self, fault: str, program: Program, subject: Subject, told: str = "", oldest: float = 0.0) -> Tally:
         """What is stored of this subject's vital signs, letter by letter, beside what she typed."""
         found = program.stored(subject, "SCR", "VITALS")
         answers = found.document.items if found else {}
@@ -204,7 +213,7 @@ class Nurse:
             else:
                 typed += len(text)
                 stored += alike(here, text if part else text.replace(",", "."))
-        return Tally(fault, typed, stored, self.twice, typed - stored + self.twice, told)
+        return Tally(fault, typed, stored, self.twice, typed - stored + self.twice, told, oldest)
 
 
 def alike(one: str, other: str) -> int:

@@ -6,13 +6,14 @@ const form = document.querySelector("form[data-draft]");
 // Milliseconds: between two sendings (a scanner types forty letters in that time), after one that failed, that an answer may take, and
 // without a key until the page speaks: whoever types looks at paper, and a dialog would swallow what they type.
 const SPACE = 100, AGAIN = 4000, PATIENCE = 6000, REST = 2000;
+const MOST = 3; // sendings on their way: a slow server is not asked more often by whoever types fast.
 const KEPT = 204, ENDED = 401, ANOTHER = 400, SAVED = 409;
 
 if (form) {
   const said = document.querySelector("[data-draft-said]");
   const dialog = document.querySelector("dialog[data-again]");
   let page = form.elements.save_token.value;
-  let turn = 0, first = 0, waiting = 0, speaking = 0, began = 0, pressed = 0, typed = 0, kept = 0, sending = null, failing = false, passing = false;
+  let turn = 0, first = 0, waiting = 0, speaking = 0, began = 0, pressed = 0, typed = 0, sent = 0, kept = 0, flying = 0, sessions = 0, sending = null, failing = false, passing = false;
 
   const say = (what, at = "") => {
     const words = said.dataset[what].replace("{at}", at);
@@ -35,14 +36,17 @@ if (form) {
   };
 
   // Answers whether everything typed so far is kept.
-  const keep = async (leaving = false) => {
+  const keep = async (now = false, leaving = false) => {
     clearTimeout(waiting);
-    if (kept === typed) return true;
-    if (sending && !leaving) {
+    if (kept === typed) {
+      failing = false;
+      return true;
+    }
+    if (sending && !now) {
       await sending;
       return keep();
     }
-    const upTo = typed;
+    const upTo = sent = typed, under = page, session = sessions;
     let answer = null;
     began = Date.now();
     // A page that is left sends with `keepalive`, which takes 64 kB: more than any form of a visit holds. A network that takes everything
@@ -50,8 +54,11 @@ if (form) {
     const asked = { method: "POST", body: held(), keepalive: leaving, redirect: "manual", signal: AbortSignal.timeout(PATIENCE) };
     const mine = fetch(form.dataset.draft, asked).then((one) => { answer = one; }, () => {});
     sending = mine;
+    flying += 1;
     await mine;
+    flying -= 1;
     if (sending === mine) sending = null;
+    if (answer?.status !== KEPT && kept >= upTo) return kept === typed; // A newer one was kept.
     failing = answer?.status !== KEPT;
     if (!failing) {
       kept = Math.max(kept, upTo);
@@ -62,9 +69,11 @@ if (form) {
     }
     if (answer?.status === SAVED) {
       // This page was saved and stands here all the same: what is typed in it now is another draft.
-      page = another();
+      if (page === under) page = another();
       return keep();
     }
+    // An answer to what was sent before somebody signed in again says nothing of this session.
+    if ((answer?.status === ENDED || answer?.status === ANOTHER) && session !== sessions) return keep();
     if (answer?.status === ENDED || answer?.status === ANOTHER) {
       say("ended");
       if (!leaving) over();
@@ -79,16 +88,15 @@ if (form) {
     return false;
   };
 
-  const plan = (pause) => {
+  const plan = (pause, then = () => keep()) => {
     clearTimeout(waiting);
-    waiting = setTimeout(keep, pause);
+    waiting = setTimeout(then, pause);
   };
-  // One sending at a time: what is typed meanwhile goes with the next, so that a slow server is asked less often.
   const soon = () => {
-    if (sending || failing) return;
+    if (failing || flying >= MOST || (flying && sent === typed)) return;
     const rest = SPACE - (Date.now() - began);
-    if (rest > 0) plan(rest);
-    else keep();
+    if (rest > 0) plan(rest, soon);
+    else keep(true);
   };
 
   form.addEventListener("input", () => {
@@ -99,10 +107,10 @@ if (form) {
   });
   form.addEventListener("focusout", () => { if (kept !== typed) soon(); });
   document.addEventListener("keydown", () => { pressed = Date.now(); }, true);
-  document.addEventListener("visibilitychange", () => { if (document.hidden) keep(true); });
+  document.addEventListener("visibilitychange", () => { if (document.hidden) keep(true, true); });
   // The one comes before the next page is asked for, the other when it has come.
-  window.addEventListener("beforeunload", () => { if (!passing) keep(true); });
-  window.addEventListener("pagehide", () => { if (!passing) keep(true); });
+  window.addEventListener("beforeunload", () => { if (!passing) keep(true, true); });
+  window.addEventListener("pagehide", () => { if (!passing) keep(true, true); });
   window.addEventListener("online", () => keep());
   // A page that comes back from the browser's memory was saved, perhaps: what is typed in it now is another draft.
   window.addEventListener("pageshow", (event) => {
@@ -183,6 +191,7 @@ if (form) {
         for (const box of document.querySelectorAll('input[name="token"]')) box.value = more.token;
         for (const box of dialog.querySelectorAll('input:not([type="hidden"], [readonly])')) box.value = "";
         ask({});
+        sessions += 1;
         dialog.close();
         keep();
       });
