@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.message import EmailMessage
@@ -40,6 +41,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def family_of(pid: int) -> list[int]:
+    """A process and all that it started, the eldest first."""
+    found = [pid]
+    for one in found:
+        with suppress(OSError):
+            for task in Path(f"/proc/{one}/task").iterdir():
+                found.extend(int(child) for child in (task / "children").read_text().split())
+    return found
+
+
 class Program:
     """`trialcrf run` in a folder of its own. What a test only needs to be there is recorded through the actions, in its database."""
 
@@ -55,13 +66,14 @@ class Program:
         return {**kept, "TRIALCRF_DATA": str(self.data), "PORT": str(self.port), "TRIALCRF_DEMO": "1", "LC_ALL": "C.UTF-8"}
 
     def start(self) -> None:
-        """Start and wait for the line `ready`. Raises RuntimeError with what was printed where it does not come."""
-        with self._output.open("wb") as output:
+        """Start, again too, and wait for the line `ready`. Raises RuntimeError with what was printed where it does not come."""
+        before = len(self.said) if self._output.exists() else 0
+        with self._output.open("ab") as output:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "trialcrf.cli", "run"], cwd=ROOT, env=self.environment, stdout=output, stderr=subprocess.STDOUT
             )
         end = time.monotonic() + PATIENCE
-        while f"ready http://127.0.0.1:{self.port}" not in self.said:
+        while f"ready http://127.0.0.1:{self.port}" not in self.said[before:]:
             if self._process.poll() is not None or time.monotonic() > end:
                 self.stop()
                 raise RuntimeError(f"the program did not start:\n{self.said}")
@@ -80,6 +92,15 @@ class Program:
         if "engine" in self.__dict__:
             self.engine.dispose()
         return code
+
+    def kill(self) -> None:
+        """As the power goes: every process of it at one moment, with no word to anybody."""
+        assert self._process is not None
+        family = family_of(self._process.pid)
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(timeout=60)
 
     def command(self, *arguments: str) -> str:
         """Run another command of the program beside it, as an operator does; what it printed."""

@@ -91,6 +91,31 @@ def test_a_session_that_ends_is_begun_again_over_the_page_and_nothing_is_typed_t
     assert program.value(subject, "SCR", "VITALS", "WT") == "72.5"
 
 
+def test_what_is_typed_after_a_save_was_sent_is_not_shown_as_if_it_were_taken(at_browser: AtBrowser, program: Program) -> None:
+    subject = program.recipient()
+    cora = at_browser("cora")
+    begin(cora, form_address(subject.key, "SCR", "VITALS"))
+    expect(cora.page.locator("form[data-draft]")).to_have_attribute("data-kept", "yes")
+    # The save is on its way and its answer does not come.
+    cora.page.evaluate("document.addEventListener('submit', (event) => event.preventDefault())")
+    cora.page.keyboard.press("Control+s")
+    cora.page.keyboard.type("9")
+    assert cora.value("HT") == "171"
+    cora.page.keyboard.press("Escape")
+    cora.page.keyboard.type(",5")
+    assert cora.value("HT") == "171,5"
+    # Saved all the same, and the page stands: what is typed in it now is another draft.
+    cora.page.evaluate(
+        "fetch(location.pathname, {method: 'POST', body: new URLSearchParams(new FormData(document.querySelector('#entry')))})"
+    )
+    while program.value(subject, "SCR", "VITALS", "HT") != "171.5":
+        cora.page.wait_for_timeout(50)
+    cora.box("PULSE").press_sequentially("72")
+    expect(cora.page.locator("form[data-draft]")).to_have_attribute("data-kept", "yes")
+    (fields,) = program.ask("SELECT fields FROM draft WHERE subject_id = :id", id=subject.id)
+    assert '["i.PULSE", "72"]' in str(fields[0])
+
+
 def test_two_tabs_of_one_form_keep_two_drafts_and_a_change_of_language_loses_none(at_browser: AtBrowser, program: Program) -> None:
     subject = program.recipient()
     address = form_address(subject.key, "SCR", "VITALS")

@@ -80,7 +80,8 @@ def test_a_skin_score_is_entered_by_digits_each_going_on_to_the_next_site(at_bro
     for digit in "33222211111000000":
         cora.page.keyboard.press(digit)
     with cora.page.expect_navigation():
-        cora.page.keyboard.press("Control+s")
+        cora.page.keyboard.press("Control+Enter")
+    assert "/SCR/1/LUNG/1" in cora.path(), "saved, and on to the next form"
     assert program.value(subject, "SCR", "SKIN", "SKIN_TOTAL") == "19"
     assert program.value(subject, "SCR", "SKIN", "SKIN_FOOT_L") == "0"
 

@@ -90,7 +90,7 @@ def test_a_sending_that_comes_after_the_save_is_no_draft_any_more(each_house):
     enrol(cora)
     page = page_of(cora)
     cora.post(VITALS, {**weight("62"), "save_token": page, "version": "0"})
-    assert keep(cora, "6", page=page, turn=9).status_code == 204
+    assert keep(cora, "6", page=page, turn=9).status_code == 409, "what is not kept is not answered as if it were"
     assert rows(each_house) == []
 
 
@@ -199,6 +199,17 @@ def test_what_nobody_comes_back_for_ends_and_the_trail_tells_it(each_house):
         assert drafting.expire(tx, later) == 1
     assert rows(each_house) == []
     assert [op for op, _ in told(each_house, "draft")] == ["expire"]
+
+
+def test_one_page_too_many_at_a_form_is_told_that_it_is_not_kept(house):
+    cora = house.client("cora")
+    enrol(cora)
+    for number in range(drafts.MOST_AT_A_FORM):
+        assert keep(cora, "62", page=f"page {number}").status_code == 204
+    assert keep(cora, "63", page="one more").status_code == 422
+    assert keep(cora, "63", page="page 3", turn=2).status_code == 204, "the others go on"
+    assert keep(cora, "64", page="one more", grew_from="page 3").status_code == 204
+    assert len(rows(house)) == drafts.MOST_AT_A_FORM
 
 
 def test_a_page_that_does_not_say_what_it_is_keeps_nothing(each_house):

@@ -55,12 +55,15 @@ class Draft:
     kept_at: datetime
 
 
-def keep(tx: Transaction, new: Draft) -> bool:
-    """Keep what a page holds now; False where the page sent something newer before, or has too many others beside it."""
-    key = {"account_id": new.account_id, "address": new.address, "page": new.page}
+def full(tx: Transaction, new: Draft) -> bool:
+    """Whether there are too many other pages beside this one."""
     others = select(func.count()).select_from(draft).where(*_at(new.account_id, new.address), draft.c.page != new.page, _STANDS)
-    if int(tx.read(others).scalar_one()) >= MOST_AT_A_FORM:
-        return False
+    return int(tx.read(others).scalar_one()) >= MOST_AT_A_FORM
+
+
+def keep(tx: Transaction, new: Draft) -> bool:
+    """Keep what a page holds now; False where the page sent something newer before."""
+    key = {"account_id": new.account_id, "address": new.address, "page": new.page}
     said = {"version": new.version, "fields": json.dumps(new.fields), "turn": new.turn, "kept_at": new.kept_at}
     # The first keystroke stays the first, whatever the page says of it later.
     settled = _new(tx, new).on_conflict_do_update(index_elements=list(key), set_=said, where=draft.c.turn < new.turn)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from flask import g, request
+from flask import abort, g, request
 
 from trialcrf.actions import drafting
 from trialcrf.core.wording import Sayable
@@ -56,13 +56,19 @@ class TakenBack:
 
 
 def keep_sent(kept: Draft, saved: Callable[[Transaction], bool]) -> tuple[str, int]:
-    """Keep it in place of those that its page grew from, unless the page was saved."""
+    """Keep it in place of those that its page grew from.
+
+    What cannot be kept is never answered as if it were: 409 where the page was saved and led on, 422 where there are too many.
+    """
     with guard.write(Who.nobody()) as tx:
         before = drafts.take(tx, kept.account_id, kept.address, grew_from())
         begun = min([kept.begun_at, *(one.begun_at for one in before)])
-        # What was sent before the save and comes after it is no draft any more.
-        if not saved(tx):
-            drafts.keep(tx, replace(kept, begun_at=begun))
+        # What was sent before the save and comes after it is no draft any more; a page that stands all the same says that it is another.
+        if saved(tx):
+            return "", 409
+        if drafts.full(tx, kept):
+            abort(422)
+        drafts.keep(tx, replace(kept, begun_at=begun))
     return "", 204
 
 

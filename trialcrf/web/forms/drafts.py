@@ -50,7 +50,10 @@ class Desk:
 
 @page(blueprint, RULE, "casebook.open", methods=["POST"])
 def keep(study: str, subject: str, event: str, repeat: int, form: str, n: int) -> tuple[str, int]:
-    """Keep what the page holds now. Nothing is judged, and nobody else sees it."""
+    """Keep what the page holds now. Nothing is judged, and nobody else sees it.
+
+    What cannot be kept is never answered as if it were: 409 where the page was saved and led on, 422 where there are too many.
+    """
     key = FormKey(event, form, repeat, n)
     return keep_at(desk_of(_writable(key).form, g.place.subject, key))
 

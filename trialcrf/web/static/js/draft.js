@@ -1,22 +1,42 @@
-// What is typed is kept on the server within seconds, and the page says since when. Nothing of it is kept in the browser.
+// Each key is kept on the server at once, and the page says since when. Nothing of it is kept in the browser.
 import { offer } from "./passkey.js";
 
-const PAUSE = 1200, AGAIN = 4000, LATEST = 5000;
-const KEPT = 204, ENDED = 401, ANOTHER = 400;
+// Milliseconds: between two sendings (a scanner types forty letters in that time; at a fixed page each costs the server what the page
+// reads), after one that failed, that an answer may take, and without a key until the page speaks: whoever types looks at paper, and a
+// dialog would swallow what they type.
+const SPACE = 100, CALM = 1000, AGAIN = 4000, PATIENCE = 6000, REST = 2000;
+const MOST = 3; // sendings on their way: a slow server is not asked more often by whoever types fast.
+const KEPT = 204, ENDED = 401, ANOTHER = 400, SAVED = 409;
 
 const dialog = document.querySelector("dialog[data-again]");
 const every = [];
+let pressed = 0, sessions = 0, passing = false;
+
+const another = () => [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
+const clock = () => new Date().toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
+
+// Asks to sign in as soon as the hands rest, or at once where a save waits for it.
+const over = (now = false) => {
+  if (!dialog || dialog.open || !every.some((one) => one.said.dataset.state === "ended")) return;
+  const rest = REST - (Date.now() - pressed);
+  if (now || rest <= 0) dialog.showModal();
+  else setTimeout(over, rest);
+};
 
 // `to` is where what the form holds is kept, `said` what tells of it; `address` names it among the forms of a fixed page.
-const begin = (form, to, said, address = "") => {
+const begin = (form, to, said, space = SPACE, address = "") => {
   let page = form.elements.namedItem("save_token").value;
-  let turn = 0, first = 0, waiting = 0, since = 0, typed = 0, kept = 0, sending = null, passing = false;
+  let turn = 0, first = 0, waiting = 0, speaking = 0, began = 0, typed = 0, sent = 0, kept = 0, flying = 0, sending = null, failing = false;
 
   const say = (what, at = "") => {
+    const words = said.dataset[what].replace("{at}", at);
+    const news = said.dataset.state !== what;
     said.dataset.state = what;
-    said.textContent = said.dataset[what].replace("{at}", at);
+    clearTimeout(speaking);
+    // What goes well is told when the typing rests: a screen reader would tell it at each key.
+    if (news) said.textContent = words;
+    else speaking = setTimeout(() => { said.textContent = words; }, REST);
   };
-  const clock = () => new Date().toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", second: "2-digit" });
   const held = () => {
     const body = new URLSearchParams(new FormData(form));
     // What must never be kept is not even sent.
@@ -29,31 +49,50 @@ const begin = (form, to, said, address = "") => {
   };
 
   // Answers whether everything typed so far is kept.
-  const keep = async (leaving = false) => {
+  const keep = async (now = false, leaving = false) => {
     clearTimeout(waiting);
-    waiting = since = 0;
-    if (kept === typed) return true;
-    if (sending && !leaving) {
+    if (kept === typed) {
+      failing = false;
+      return true;
+    }
+    if (sending && !now) {
       await sending;
       return keep();
     }
-    const upTo = typed;
+    const upTo = sent = typed, under = page, session = sessions;
     let answer = null;
-    // A page that is left sends with `keepalive`, which takes 64 kB: more than any form of a visit holds.
-    sending = fetch(to, { method: "POST", body: held(), keepalive: leaving, redirect: "manual" }).then((one) => { answer = one; }, () => {});
-    await sending;
-    sending = null;
-    if (answer?.status === KEPT) {
+    began = Date.now();
+    // A page that is left sends with `keepalive`, which takes 64 kB: more than any form of a visit holds. A network that takes everything
+    // and answers nothing is as good as none.
+    const asked = { method: "POST", body: held(), keepalive: leaving, redirect: "manual", signal: AbortSignal.timeout(PATIENCE) };
+    const mine = fetch(to, asked).then((one) => { answer = one; }, () => {});
+    sending = mine;
+    flying += 1;
+    await mine;
+    flying -= 1;
+    if (sending === mine) sending = null;
+    if (answer?.status !== KEPT && kept >= upTo) return kept === typed; // A newer one was kept.
+    failing = answer?.status !== KEPT;
+    if (!failing) {
       kept = Math.max(kept, upTo);
       form.dataset.kept = kept === typed ? "yes" : "no";
       say("kept", clock());
+      if (kept !== typed) soon();
       return kept === typed;
     }
+    if (answer?.status === SAVED) {
+      // This page was saved and stands here all the same: what is typed in it now is another draft.
+      if (page === under) page = another();
+      return keep();
+    }
+    // An answer to what was sent before somebody signed in again says nothing of this session.
+    if ((answer?.status === ENDED || answer?.status === ANOTHER) && session !== sessions) return keep();
     if (answer?.status === ENDED || answer?.status === ANOTHER) {
       say("ended");
-      if (!leaving && !dialog.open) dialog.showModal();
+      if (!leaving) over();
     } else if (answer && answer.status >= 400 && answer.status < 500) {
       say("refused");
+      failing = false; // The next key is tried again.
       return false;
     } else {
       say("lost");
@@ -62,11 +101,15 @@ const begin = (form, to, said, address = "") => {
     return false;
   };
 
-  const plan = (pause) => {
+  const plan = (pause, then = () => keep()) => {
     clearTimeout(waiting);
-    // Whoever types without a pause is kept up with all the same.
-    waiting = setTimeout(keep, Math.max(0, Math.min(pause, since ? LATEST - (Date.now() - since) : pause)));
-    since ||= Date.now();
+    waiting = setTimeout(then, pause);
+  };
+  const soon = () => {
+    if (failing || flying >= MOST || (flying && sent === typed)) return;
+    const rest = space - (Date.now() - began);
+    if (rest > 0) plan(rest, soon);
+    else keep(true);
   };
 
   form.addEventListener("input", (event) => {
@@ -74,37 +117,68 @@ const begin = (form, to, said, address = "") => {
     first ||= Date.now();
     typed += 1;
     form.dataset.kept = "no";
-    plan(PAUSE);
+    soon();
   });
-  form.addEventListener("focusout", () => { if (kept !== typed) plan(0); });
-  document.addEventListener("visibilitychange", () => { if (document.hidden) keep(true); });
-  window.addEventListener("pagehide", () => { if (!passing) keep(true); });
-  window.addEventListener("online", () => keep());
-  // A page that comes back from the browser's memory was saved, perhaps: what is typed in it now is another draft.
-  window.addEventListener("pageshow", (event) => {
-    if (event.persisted) page = [...crypto.getRandomValues(new Uint8Array(16))].map((one) => one.toString(16).padStart(2, "0")).join("");
-    passing = false;
+  form.addEventListener("focusout", () => { if (kept !== typed) soon(); });
+
+  every.push({
+    said,
+    keep,
+    whole: () => kept === typed,
+    anew: () => { page = another(); },
+    // How long ago the first key was pressed: the moment that the save records beside its own.
+    stamp: () => {
+      const ago = form.elements.namedItem("typed_for");
+      if (ago) ago.value = first ? String(Date.now() - first) : "";
+    },
   });
-
-  // Before a save leaves the page, everything that was typed is kept: whatever happens then, it is there.
-  document.addEventListener("submit", async (event) => {
-    if (event.target !== form || passing) return;
-    const ago = form.elements.namedItem("typed_for");
-    if (ago) ago.value = first ? String(Date.now() - first) : "";
-    if (kept === typed) return;
-    event.preventDefault();
-    event.stopPropagation();
-    const by = event.submitter;
-    if (await keep() || said.dataset.state === "refused") {
-      passing = true;
-      form.requestSubmit(by);
-    } else {
-      said.focus();
-    }
-  }, true);
-
-  every.push(keep);
 };
+
+const left = () => every.filter((one) => !one.whole());
+const leave = () => { for (const one of left()) one.keep(true, true); };
+document.addEventListener("keydown", () => { pressed = Date.now(); }, true);
+document.addEventListener("visibilitychange", () => { if (document.hidden) leave(); });
+// The one comes before the next page is asked for, the other when it has come.
+window.addEventListener("beforeunload", () => { if (!passing) leave(); });
+window.addEventListener("pagehide", () => { if (!passing) leave(); });
+window.addEventListener("online", () => { for (const one of every) one.keep(); });
+window.addEventListener("pageshow", (event) => {
+  // A page that comes back from the browser's memory was saved, perhaps: what is typed in it now is another draft.
+  if (event.persisted) for (const one of every) one.anew();
+  passing = false;
+});
+
+// Before a save, or another button, leaves the page, everything that was typed is kept: whatever happens then, it is there.
+document.addEventListener("submit", async (event) => {
+  const leaves = event.target, by = event.submitter;
+  if (passing || leaves.method === "dialog" || dialog?.contains(leaves)) return;
+  for (const one of every) one.stamp();
+  const unkept = left();
+  if (!unkept.length) return;
+  event.preventDefault();
+  event.stopPropagation();
+  await Promise.all(unkept.map((one) => one.keep()));
+  const stays = unkept.find((one) => !one.whole() && one.said.dataset.state !== "refused");
+  if (stays) {
+    stays.said.focus();
+    over(true);
+    return;
+  }
+  passing = true;
+  leaves.requestSubmit(by);
+  // Where the save never comes to an end, the person presses again.
+  setTimeout(() => { passing = false; }, PATIENCE);
+}, true);
+
+// A link too: the page that it leads to may be this one again, and offers what is kept when it is drawn.
+document.addEventListener("click", async (event) => {
+  const link = event.target.closest("a[href]");
+  if (!link || !left().length || event.defaultPrevented || event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+  if (link.target || link.hasAttribute("download") || (link.hash && link.href.split("#")[0] === location.href.split("#")[0])) return;
+  event.preventDefault();
+  await Promise.all(left().map((one) => one.keep()));
+  location.assign(link.href);
+});
 
 const own = document.querySelector("form[data-draft]");
 if (own) begin(own, own.dataset.draft, own.querySelector("[data-draft-said]"));
@@ -118,7 +192,7 @@ if (fixed) {
     if (form.getAttribute("method") !== "post" || !addresses.has(url) || form === own) continue;
     const line = fixed.content.firstElementChild.cloneNode(true);
     form.append(line);
-    begin(form, fixed.dataset.to + location.search, line.querySelector("[data-draft-said]"), addresses.get(url));
+    begin(form, fixed.dataset.to + location.search, line.querySelector("[data-draft-said]"), CALM, addresses.get(url));
     if (url === fixed.dataset.open) form.closest("details")?.setAttribute("open", "");
   }
 }
@@ -160,8 +234,9 @@ if (dialog) {
       for (const box of document.querySelectorAll('input[name="token"]')) box.value = more.token;
       for (const box of dialog.querySelectorAll('input:not([type="hidden"], [readonly])')) box.value = "";
       ask({});
+      sessions += 1;
       dialog.close();
-      for (const keep of every) keep();
+      for (const one of every) one.keep();
     });
   }
 }

@@ -3,14 +3,27 @@ const form = document.querySelector("form[data-entry]");
 
 if (form) {
   let changed = form.dataset.unsaved === "yes";
-  let leaving = false;
+  let leaving = false, giving = 0;
 
   form.addEventListener("input", () => { changed = true; });
   form.addEventListener("submit", (event) => {
     // A second press would save the same page twice; the button stays enabled, because a disabled one would not send its name.
     if (leaving) event.preventDefault();
     leaving = true;
+    // Where the answer never comes the person may press again: the same page is saved once.
+    clearTimeout(giving);
+    giving = setTimeout(() => { leaving = false; }, 10000);
   });
+  // The page was sent as it stood: what is typed now would seem to be taken, and would be lost.
+  const changes = (event) => event.key.length === 1 || /^(Arrow|Backspace|Delete)/.test(event.key);
+  for (const kind of ["beforeinput", "keydown", "mousedown"]) {
+    form.addEventListener(kind, (event) => {
+      if (!leaving || (kind === "keydown" && (event.ctrlKey || event.altKey || event.metaKey || !changes(event)))) return;
+      event.preventDefault();
+      event.stopPropagation();
+    }, true);
+  }
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape") leaving = false; });
   window.addEventListener("pageshow", () => { leaving = false; });
   window.addEventListener("beforeunload", (event) => {
     // What is kept on the server is there on return (draft.js): nobody is asked about it.
@@ -21,6 +34,11 @@ if (form) {
     if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key.toLowerCase() === "s") {
       event.preventDefault();
       form.requestSubmit(form.querySelector("[data-save]"));
+    }
+    // And on to the next form of the visit, where there is one.
+    if ((event.ctrlKey || event.metaKey) && !event.altKey && event.key === "Enter" && !document.querySelector("dialog[open]")) {
+      event.preventDefault();
+      form.requestSubmit(form.querySelector("[data-next]") ?? form.querySelector("[data-save]"));
     }
   });
 
@@ -56,11 +74,11 @@ if (form) {
       return box.type !== "radio" || box.checked || (box === group[0] && !group.some((one) => one.checked));
     };
     form.addEventListener("keydown", (event) => {
-      if (event.key !== "Enter" || !event.target.matches("input, select") || event.target.getAttribute("aria-expanded") === "true") return;
+      if (event.key !== "Enter" || event.ctrlKey || event.metaKey || !event.target.matches("input, select") || event.target.getAttribute("aria-expanded") === "true") return;
       const boxes = [...form.querySelectorAll(".item :is(input:not([type=hidden]):not(.note), select:not(.miss), textarea)")].filter(asked);
       const after = (box) => event.target.compareDocumentPosition(box) & Node.DOCUMENT_POSITION_FOLLOWING;
       event.preventDefault();
-      (boxes.find((box) => after(box) && box.name !== event.target.name) ?? form.querySelector("[data-save]")).focus();
+      (boxes.find((box) => after(box) && box.name !== event.target.name) ?? form.querySelector("[data-next]") ?? form.querySelector("[data-save]")).focus();
     });
   }
 }
