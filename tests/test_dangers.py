@@ -91,7 +91,7 @@ LOOKED_UP = {
     "list.children[number]", "terms[number]", "lines[lines.indexOf", "order[order.indexOf",  # places in a list
     "credential.response[name]", "response[name]", "navigator.credentials[place.dataset.passkey]",  # names that stand in our own files
     "atOnce in place.dataset", "scan in field.dataset", "said.dataset[what]", "said.dataset[kind]", "begun in form.dataset",
-    "digits in form.dataset", "keys in document.body.dataset", ".group[id]", "dialog[open]",  # the last two are selectors
+    "digits in form.dataset", "keys in document.body.dataset", ".group[id]", "dialog[open]", "a[href]",  # the last three are selectors
 }  # fmt: skip
 """Everything that our scripts look up by a name in brackets or by `in`. What comes from outside is looked up in a Map."""
 
@@ -143,7 +143,8 @@ def forms() -> list[type[Form]]:
 def test_nothing_hinders_pasting() -> None:
     for path in sorted((ROOT / "trialcrf" / "web" / "static" / "js").rglob("*.js")):
         hears = re.findall(r"onpaste|[\"'](?:paste|beforeinput|copy|cut|drop|contextmenu)[\"']", path.read_text(encoding="utf-8"))
-        assert hears == [], path.name
+        # entry.js takes nothing at all, typed or pasted, between the sending of a page and the answer: it would be lost.
+        assert hears == (['"beforeinput"'] if path.name == "entry.js" else []), path.name
     for path in sorted((ROOT / "templates").rglob("*.html")):
         assert "onpaste" not in path.read_text(encoding="utf-8"), path.name
 
