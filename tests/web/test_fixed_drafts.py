@@ -104,7 +104,7 @@ def test_what_comes_after_its_save_is_no_draft_and_what_stands_in_another_box_of
     dana, at = house.client("dana"), f"{LIST}/{query}"
     page = page_of(dana, at)
     dana.post(f"{at}/arrange", {"assignee": "cora", "text": "Elle l’a vue", "seen": seen(dana, query), "save_token": page})
-    assert keep(dana, f"{at}#arrange", page, 8, text="Elle").status_code == 204
+    assert keep(dana, f"{at}#arrange", page, 8, text="Elle").status_code == 409
     assert keep(dana, f"{at}#review", page, 9, text="À revoir").status_code == 204
     assert [one["text"] for one in kept(house)] == ["À revoir"]
 
