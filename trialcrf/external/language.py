@@ -85,6 +85,8 @@ class Language:
         `decimals` None keeps the decimals that the value has, zeros included; otherwise halves are rounded away from zero,
         as statistical packages do and as a reader checking by hand expects.
         """
+        if isinstance(value, int) and not decimals:
+            return f"{value:,d}".translate(self._signs)  # Most numbers: a table of a large trial has thousands of them.
         exact = value if isinstance(value, Decimal) else Decimal(str(value))
         if not exact.is_finite():
             return str(value)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
@@ -40,13 +41,14 @@ class Filled:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """A query that is not settled; without a form it is about the whole visit."""
+    """So many queries that are not settled, opened on this day at the site; without a form they are about the whole visit."""
 
     site: str
     event_oid: str
     form_oid: str | None
     state: QueryState
-    opened_at: datetime
+    opened_on: date
+    number: int
 
 
 def enrolled(tx: Transaction, places: Sequence[Site], subject_types: Collection[str]) -> list[Enrolled]:
@@ -93,7 +95,7 @@ def filled(tx: Transaction, places: Sequence[Site]) -> list[Filled]:
 def waiting(tx: Transaction, places: Sequence[Site], but: Collection[str] = ()) -> Iterator[Waiting]:
     """The queries that are not settled, of no subject of the kinds `but`; those of forms and subjects in error are none."""
 
-    def count(some: Sequence[Site]) -> dict[int, list[tuple[str, str, str | None, str, datetime]]]:
+    def count(some: Sequence[Site]) -> dict[int, Counter[tuple[str, str, str | None, str, date]]]:
         joined = query.join(subject, subject.c.id == query.c.subject_id).outerjoin(form, form.c.id == query.c.form_id)
         asked = (
             select(query.c.site_id, subject.c.subject_type, query.c.event_oid, form.c.form_oid, query.c.state, query.c.opened_at)
@@ -101,12 +103,14 @@ def waiting(tx: Transaction, places: Sequence[Site], but: Collection[str] = ()) 
             .where(_at(query.c.site_id, some), subject.c.error == "", query.c.state.in_([state.value for state in UNSETTLED]))
             .where(or_(query.c.form_id.is_(None), form.c.error == ""))
         )
-        return _by_site(tx, asked)
+        day = {one.id: one.today for one in some}
+        return {id_: Counter((*told, day[id_](at)) for *told, at in held) for id_, held in _by_site(tx, asked).items()}
 
-    for one, held in zip(places, tallies.of_sites(tx, places, "waiting", count, NONE), strict=True):
-        for kind, event, form_oid, state, opened_at in held:
+    none: Counter[tuple[str, str, str | None, str, date]] = Counter()
+    for one, held in zip(places, tallies.of_sites(tx, places, "waiting", count, none), strict=True):
+        for (kind, event, form_oid, state, on), number in held.items():
             if kind not in but:
-                yield Waiting(one.code, event, form_oid, QueryState(state), opened_at)
+                yield Waiting(one.code, event, form_oid, QueryState(state), on, number)
 
 
 def queries(tx: Transaction, places: Sequence[Site]) -> Iterator[tuple[str, str | None, str, QueryState, int]]:

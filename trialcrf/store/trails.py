@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,9 +10,11 @@ from typing import Any
 from sqlalchemy import Select, Subquery, and_, bindparam, func, literal, select, tuple_, union_all
 
 from trialcrf.core.chain import Leaf
+from trialcrf.store import tallies
 from trialcrf.store.audit import ERASED, Past
 from trialcrf.store.models.base import moment_of, moment_text
 from trialcrf.store.models.trail import audit_record, audit_value
+from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
 
 Row = Sequence[Any]
@@ -124,21 +126,36 @@ LATEST = 400
 """Records of a person in a chain that are looked at for the subjects of the last days: a save makes a few dozen."""
 
 
-def worked_on(tx: Transaction, chains: Collection[str], actor: str, since: datetime, limit: int) -> list[str]:
-    """The keys of the subjects about whom this person recorded something since then, the latest first. The cost does not grow with the
-    trail: of each chain the person's last LATEST records are looked at."""
-    each = [select(part.c.subject, part.c.at) for part in (_latest(chain, actor, since) for chain in sorted(chains))]
-    if not each:
-        return []
-    found = union_all(*each).subquery()
-    asked = select(found.c.subject).group_by(found.c.subject).order_by(func.max(found.c.at).desc(), found.c.subject)
-    return list(tx.read(asked.limit(limit)).scalars())
+def worked_on(tx: Transaction, places: Sequence[Site], actor: str, since: datetime, limit: int) -> list[str]:
+    """The keys of the subjects about whom this person recorded something at these sites since the day of that moment, the latest first.
+
+    The cost does not grow with the trial: of each site the person's last LATEST records are looked at, once until something is recorded
+    there.
+    """
+    midnight = since.replace(hour=0, minute=0, second=0, microsecond=0)
+
+    def look(some: Sequence[Site]) -> dict[int, list[tuple[str, str]]]:
+        each = [select(literal(one.id).label("site"), part.c.subject, part.c.at) for one, part in _latest(some, actor, midnight)]
+        found = union_all(*each).subquery()
+        asked = select(found.c.site, func.max(found.c.at), found.c.subject).group_by(found.c.site, found.c.subject)
+        told: dict[int, list[tuple[str, str]]] = {}
+        for site_id, at, subject in tx.read(asked):
+            told.setdefault(site_id, []).append((at, subject))
+        return told
+
+    none: list[tuple[str, str]] = []
+    held = [one for told in tallies.of_sites(tx, places, ("worked_on", actor, midnight), look, none) for one in told]
+    newest: dict[str, str] = {}
+    for at, subject in held:
+        newest[subject] = max(at, newest.get(subject, ""))
+    return sorted(sorted(newest), key=lambda subject: newest[subject], reverse=True)[:limit]
 
 
-def _latest(chain: str, actor: str, since: datetime) -> Subquery:
-    own = (audit_record.c.chain == chain, audit_record.c.actor == actor, audit_record.c.at >= moment_text(since))
-    asked = select(audit_record.c.subject, audit_record.c.at).where(*own, audit_record.c.subject != "")
-    return asked.order_by(audit_record.c.at.desc(), audit_record.c.seq.desc()).limit(LATEST).subquery()
+def _latest(places: Sequence[Site], actor: str, since: datetime) -> Iterator[tuple[Site, Subquery]]:
+    for one in places:
+        own = (audit_record.c.chain == one.chain, audit_record.c.actor == actor, audit_record.c.at >= moment_text(since))
+        asked = select(audit_record.c.subject, audit_record.c.at).where(*own, audit_record.c.subject != "")
+        yield one, asked.order_by(audit_record.c.at.desc(), audit_record.c.seq.desc()).limit(LATEST).subquery()
 
 
 def _round(tx: Transaction, sought: Sought, after: Position | None, each: int) -> tuple[list[Any], Position | None]:

@@ -100,12 +100,11 @@ def _completeness(tx: Transaction, study: Study, view: View, eyes: Eyes, now: da
 
 def _queries(tx: Transaction, study: Study, view: View, eyes: Eyes, now: datetime) -> Figure:
     held: dict[str, list[SeenQuery]] = {one.code: [] for one in view.conduct}
-    place = {one.code: one for one in view.conduct}
     open_to = {one.code: eyes(one) for one in view.conduct}
     for one in counts.waiting(tx, view.conduct, study.products):
         if known(study, one.event_oid, one.form_oid, open_to[one.site]):
-            held[one.site].append(SeenQuery(one.state, place[one.site].today(one.opened_at)))
-    today = {code: one.today(now) for code, one in place.items()}
+            held[one.site] += [SeenQuery(one.state, one.opened_on)] * one.number
+    today = {one.code: one.today(now) for one in view.conduct}
     whole = together(quality(code, "", [Seen("", queries=mine)], today[code], today[code]) for code, mine in held.items())
     return figures_conduct.query_ages(whole.opened, whole.answered)
 

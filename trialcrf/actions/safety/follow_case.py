@@ -13,12 +13,12 @@ from trialcrf.core.document import Answer, Document, FormKey
 from trialcrf.core.safety.case import Case, CaseState, Facts, Kind, facts_of
 from trialcrf.core.safety.clock import Deadline, History, deadlines, nearest
 from trialcrf.core.wording import N_
-from trialcrf.store import cases, definitions, forms, replay, subjects
+from trialcrf.store import cases, definitions, forms, replay, subjects, tallies
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
 from trialcrf.store.forms import StoredForm
 from trialcrf.store.replay import Stood
-from trialcrf.store.sites import zone_of
+from trialcrf.store.sites import Site, zone_of
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
@@ -138,8 +138,9 @@ class Change:
 def followed(tx: Transaction, published: Published, held: Sequence[Case], now: datetime, upto: Checkpoint | None = None) -> list[Followed]:
     """These cases with their events and clocks, in their order; within the checkpoint if there is one."""
     ids = {one.form_id for one in held}
-    histories, stored = replay.form_histories(tx, ids, upto), forms.by_ids(tx, ids)
+    stored = forms.by_ids(tx, ids)
     people = subjects.by_ids(tx, {one.subject_id for one in stored.values()})
+    histories = replay.form_histories(tx, ids, upto) if upto else _histories(tx, {id_: people[stored[id_].subject_id].site for id_ in ids})
     asked = {id_: definitions.read(tx, id_).study for id_ in {one.definition_id for one in stored.values()}}
 
     def made(case: Case) -> Followed:
@@ -147,6 +148,21 @@ def followed(tx: Transaction, published: Published, held: Sequence[Case], now: d
         return _followed(published, case, people[form.subject_id], form, asked[form.definition_id], histories[case.form_id], now)
 
     return [made(case) for case in held]
+
+
+def _histories(tx: Transaction, asked: Mapping[int, Site]) -> Mapping[int, Sequence[Stood]]:
+    """How these forms stood after each of their saves: replayed once, until something is recorded at the site."""
+
+    def look(some: Sequence[Site]) -> dict[int, dict[int, list[Stood]]]:
+        found: dict[int, dict[int, list[Stood]]] = {one.id: {} for one in some}
+        for id_, stood in replay.form_histories(tx, [id_ for id_, site in asked.items() if site.id in found]).items():
+            found[asked[id_].id][id_] = stood
+        return found
+
+    none: dict[int, list[Stood]] = {}
+    places = list({site.id: site for site in asked.values()}.values())
+    held = tallies.of_sites(tx, places, ("histories", frozenset(asked)), look, none)
+    return {id_: stood for told in held for id_, stood in told.items()}
 
 
 def _followed(

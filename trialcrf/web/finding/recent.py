@@ -23,7 +23,7 @@ def recent(tx: Transaction, study: Study) -> list[Hit]:
     # Of a few more than are shown some may be in error, or of another site than the person's today.
     at = [places for places in known.values() if places is not None]
     every = len(at) < len(known)
-    chains = [one.chain for one in sites.all_of(tx, study.oid) if every or any(one.code in places for places in at)]
-    keys = trails.worked_on(tx, chains, g.session.actor.username, g.now - SINCE, 2 * SHOWN)
+    where = [one for one in sites.all_of(tx, study.oid) if every or any(one.code in places for places in at)]
+    keys = trails.worked_on(tx, where, g.session.actor.username, g.now - SINCE, 2 * SHOWN)
     found = subjects.named(tx, study.oid, keys, known)
     return [hit_of(study, found[key]) for key in keys if key in found][:SHOWN]
