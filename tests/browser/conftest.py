@@ -11,8 +11,9 @@ import pytest
 from playwright.sync_api import Browser, StorageState, sync_playwright
 
 from tests.actions.world import TRAINED
+from tests.browser.judging import Judges
 from tests.browser.person import PASSWORD, Person
-from tests.browser.program import STUDY, Program
+from tests.browser.program import STUDY, Program, free_port
 from trialcrf.actions import administer, demo, publish, sign_in
 from trialcrf.core.definition.signing_in import SigningIn
 from trialcrf.store import accounts
@@ -65,11 +66,24 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
+def debugging() -> int:
+    """The port of 127.0.0.1 at which the browser is steered by the judges of pages, beside the tests."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def judges(debugging: int, chromium: Browser) -> Iterator[Judges]:
+    judging = Judges(f"http://127.0.0.1:{debugging}")
+    yield judging
+    judging.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium(debugging: int) -> Iterator[Browser]:
     if not CHROMIUM.exists():
         pytest.fail("Chromium is missing: run `make dev`, or install the Debian package chromium", pytrace=False)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, f"--remote-debugging-port={debugging}"])
         yield browser
         browser.close()
 
