@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.browser.person import Person
 
 _STOP = """wanted => {
+  document.getAnimations().forEach((motion) => motion.finish());
   const one = document.activeElement;
   const style = getComputedStyle(one), box = one.getClientRects()[0] ?? one.getBoundingClientRect();
   const ring = (style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2) || style.boxShadow !== "none";

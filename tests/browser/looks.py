@@ -139,6 +139,7 @@ OBSCURED = (
   for (const one of reached) {
     one.focus();
     if (document.activeElement !== one) continue;
+    document.getAnimations().forEach((motion) => motion.finish());
     const box = one.getClientRects()[0];
     const spots = [[.5, .5], [.1, .2], [.9, .2], [.1, .8], [.9, .8]];
     const seen = spots.some(([x, y]) => {

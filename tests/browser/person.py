@@ -57,6 +57,7 @@ class Person:
 
     page: Page
     keeps_page = False
+    _brings_axe = False
 
     def __init__(self, context: BrowserContext, program: Program, name: str, url: str = "", script: bool = True) -> None:
         self.context, self.program, self.name, self.url = context, program, name, url or program.url
@@ -69,7 +70,8 @@ class Person:
     def new_page(self) -> None:
         """Look at a page that nobody has touched."""
         self.page = self.context.new_page()
-        self.page.set_default_timeout(15_000)
+        self._brings_axe = False
+        self.page.set_default_timeout(60_000)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
 
@@ -170,6 +172,13 @@ class Person:
             "copy.querySelectorAll('[aria-hidden=true]').forEach(one => one.remove()); return copy.textContent; }"
         )
         return " ".join(told.split())
+
+    def bring_axe(self) -> None:
+        """Have axe-core on every page from the next one on. The browser then compiles it once for all: brought to each page as it stands,
+        it is compiled anew, which takes as long as its rules do."""
+        if not self._brings_axe:
+            self.page.add_init_script(AXE_SCRIPT)
+            self._brings_axe = True
 
     def violations(self) -> list[str]:
         """What axe-core finds, a line each, in the page as it is shown now."""

@@ -72,18 +72,19 @@ def test_nothing_moves_for_whoever_asked_for_that(at_browser: AtBrowser) -> None
 @pytest.mark.parametrize("palette", ["dark", "light"])
 def test_drawings_are_read_in_colours_of_ones_own(at_browser: AtBrowser, program: Program, palette: str) -> None:
     """Whatever theme was chosen in the program: a palette of one's own stands above it."""
-    cora, lara = at_browser("cora"), at_browser("lara")
+    cora, quin = at_browser("cora"), at_browser("quin")
     batch = a_batch(program)
     for person, addresses in (
         (
             cora,
             (form_address("R-01-001", "M6", "SKIN"), subject_address("R-01-001") + "/timeline", f"{LIST}/dashboard", f"{LIST}/stopping"),
         ),
-        (lara, (f"{LIST}/trace?key={batch}",)),
+        (quin, (f"{LIST}/trace?key={batch}",)),
     ):
         person.page.emulate_media(forced_colors="active", color_scheme=palette)  # type: ignore[arg-type]
         for address in addresses:
             person.open(address)
+            person.page.locator("svg text:visible").first.wait_for()
             for theme in ("dark", "light"):
                 person.page.evaluate("theme => { document.documentElement.dataset.bsTheme = theme; }", theme)
                 assert person.page.evaluate(READABLE) == [], (address, theme)
@@ -91,7 +92,7 @@ def test_drawings_are_read_in_colours_of_ones_own(at_browser: AtBrowser, program
 
 LOST = "one => one.removeAttribute('{}')"
 STATES = (
-    (form_address("R-01-001", "M12", "VITALS"), "nav.side a[aria-current]", LOST.format("aria-current")),
+    (f"{LIST}/subjects", "nav.side a[aria-current]", LOST.format("aria-current")),
     (form_address("R-01-001", "M12", "VITALS"), ".steps a[aria-current]", LOST.format("aria-current")),
     (form_address("R-01-001", "M12", "VITALS"), ".tongue[aria-pressed=true]", LOST.format("aria-pressed")),
     (form_address("R-01-001", "M12", "VITALS"), ".btn.main", "one => one.classList.remove('main')"),
@@ -118,7 +119,7 @@ def test_without_colours_every_state_still_shows(at_browser: AtBrowser) -> None:
     for address, selector, change in STATES:
         if cora.path() != address:
             cora.open(address)
-        one = cora.page.locator(selector).first
+        one = cora.page.locator(selector).first.element_handle()
         before = one.screenshot()
         one.evaluate(change)
         cora.page.mouse.move(0, 0)

@@ -60,8 +60,8 @@ def test_a_nurse_signs_in_by_code_changes_the_language_and_records_an_event(at_b
     keys.press("Escape")
     hands.on("[data-keys-open]")
 
-    kim.open(kim.path())
-    hands.skip().to('[name="i.AE_WORDS"]').type("Zona")
+    kim.page.reload()
+    hands.to('[name="i.AE_WORDS"]').type("Zona")
     hands.to('[name="i.AE_CLASS"]')
     keys.type("Infections")
     hands.to('[name="i.AE_GRADE"]')
@@ -92,7 +92,7 @@ def test_a_query_is_raised_answered_and_accepted_and_a_visit_is_verified(at_brow
     monitor, nurse = Hands(mona), Hands(cora)
 
     mona.open(form_address(subject.key, "SCR", "VITALS") + "/thread?at=WT")
-    monitor.skip().to("#ask-text").type("Which scales?").to("form[action$='/ask'] button").press()
+    monitor.skip().to("#ask-text").type("Which scales?").to("form:has(#ask-text) button").press()
     monitor.on(DONE)
     query = program.ask("SELECT max(id) FROM query WHERE subject_id = :id AND check_oid = ''", id=subject.id)[0][0]
 

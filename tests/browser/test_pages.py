@@ -51,6 +51,7 @@ def sent(person: Person, open_: Callable[[], object]) -> str:
 def test_a_page_is_accessible_well_built_and_quiet(at_browser: AtBrowser, program: Program, judges: Judges, known: Known) -> None:
     # What is only opened leaves nothing on the page.
     reader = at_browser(known.name, same_page=known.then is None)
+    reader.bring_axe()
     assert judges.source(sent(reader, lambda: known.open(reader, program))) == []
     assert reader.page.evaluate(STRUCTURE) == []
     reader.page.evaluate(_SHORTENED)
