@@ -19,6 +19,8 @@ class Judges:
     """Answers what is wrong with a page, a line each; raises RuntimeError where a judge could not look."""
 
     def __init__(self, endpoint: str) -> None:
+        if not INSTALLED.exists():
+            raise RuntimeError("the judges of pages are missing: run `make dev`")
         environment = {**os.environ, "NODE_PATH": str(INSTALLED)}
         self._process = subprocess.Popen(
             [NODE, HERE / "judges.cjs", endpoint], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
@@ -46,6 +48,7 @@ class Judges:
         return found
 
     def stop(self) -> None:
-        assert self._process.stdin
+        assert self._process.stdin and self._process.stdout
         self._process.stdin.close()
         self._process.wait(timeout=30)
+        self._process.stdout.close()

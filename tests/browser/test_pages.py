@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 
 import pytest
 from playwright.sync_api import Response
@@ -14,6 +15,8 @@ from tests.browser.looks import REFLOWED, SPACED, STRUCTURE
 from tests.browser.pages import NO_PAGES, PAGES, Known
 from tests.browser.person import Person
 from tests.browser.program import Program, form_address
+from trialcrf.actions import administer, demo
+from trialcrf.store import accounts
 from trialcrf.web import create_app
 
 LARGER, USUAL = {"width": 320, "height": 256}, {"width": 1366, "height": 900}
@@ -33,6 +36,32 @@ def test_every_page_of_the_program_is_in_the_list(program: Program) -> None:
     assert drawn == {one.endpoint for one in PAGES if one.endpoint != "error"} | set(NO_PAGES)
 
 
+@pytest.fixture(scope="module")
+def language(request: pytest.FixtureRequest, program: Program) -> Iterator[str]:
+    """What everybody reads now; English again afterwards, as in the other tests."""
+
+    def have_all_read(chosen: str) -> None:
+        with program.world.write("trialcrf", datetime.now(UTC)) as tx:
+            for name in [*(one.username for one in demo.ACCOUNTS), "nora"]:
+                account = accounts.find(tx, name)
+                assert account
+                administer.set_preferences(tx, account.id, language=chosen)
+
+    have_all_read(request.param)
+    yield request.param
+    have_all_read("en")
+
+
+def in_turn() -> list[tuple[str, Known]]:
+    """Every page in French, whose words are longer; where several of its states are in the list, every second one in English."""
+    before: dict[str, int] = {}
+    found = []
+    for one in PAGES:
+        before[one.endpoint] = before.get(one.endpoint, -1) + 1
+        found.append(("en" if before[one.endpoint] % 2 else "fr", one))
+    return found
+
+
 def sent(person: Person, open_: Callable[[], object]) -> str:
     """The page as the server sent it, before the browser mended it."""
     answers: list[Response] = []
@@ -47,12 +76,16 @@ def sent(person: Person, open_: Callable[[], object]) -> str:
     return answers[-1].text()
 
 
-@pytest.mark.parametrize("known", PAGES, ids=str)
-def test_a_page_is_accessible_well_built_and_quiet(at_browser: AtBrowser, program: Program, judges: Judges, known: Known) -> None:
-    # What is only opened leaves nothing on the page.
-    reader = at_browser(known.name, same_page=known.then is None)
+@pytest.mark.parametrize(("language", "known"), in_turn(), ids=str, indirect=["language"])
+def test_a_page_is_accessible_well_built_and_quiet(
+    at_browser: AtBrowser, program: Program, judges: Judges, language: str, known: Known
+) -> None:
+    # What is only opened leaves nothing on the page. Who has no account is answered in the language of the browser.
+    reader = at_browser(known.name, same_page=known.then is None, locale="en-GB" if known.name else language)
     reader.bring_axe()
-    assert judges.source(sent(reader, lambda: known.open(reader, program))) == []
+    html = sent(reader, lambda: known.open(reader, program))
+    assert f'<html lang="{language}"' in html
+    assert judges.source(html) == []
     assert reader.page.evaluate(STRUCTURE) == []
     reader.page.evaluate(_SHORTENED)
     assert reader.violations() == []
