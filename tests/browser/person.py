@@ -73,7 +73,7 @@ class Person:
         """Look at a page that nobody has touched."""
         self.page = self.context.new_page()
         self._brings_axe = False
-        self.page.set_default_timeout(60_000)
+        self.page.set_default_timeout(15_000)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
 

@@ -30,7 +30,7 @@ from trialcrf.store.transaction import open_engine
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDY = "msc_ssc"
-PATIENCE = 400.0
+PATIENCE = 120.0
 """Seconds that the start may take: it fills in a trial and draws a report, on a machine that does other things besides."""
 
 
