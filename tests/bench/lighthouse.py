@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from contextlib import closing
@@ -21,6 +20,7 @@ from tests.bench.server import serving
 from tests.browser.conftest import CHROMIUM
 from trialcrf.external import clock
 
+NODE = ROOT / ".venv/bin/node"
 TOOL = ROOT / ".venv/lighthouse/node_modules/lighthouse/cli/index.js"
 CATEGORIES = ("performance", "accessibility")
 LEAST = 95
@@ -28,7 +28,7 @@ FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "-
 
 
 def measure(folder: Path, tell: Callable[[str], None]) -> list[Figure]:
-    if not TOOL.exists() or not shutil.which("node"):
+    if not TOOL.exists():
         return [skipped("Lighthouse", "not measured: `.ci/setup bench` installs it")]
     figures = []
     with place("sqlite", folder) as here:
@@ -71,7 +71,7 @@ def _speed(found: dict[str, dict[str, dict[str, float]]]) -> float:
 def _looked(address: str, headers: Path, folder: Path) -> dict[str, dict[str, dict[str, float]]]:
     """One look, as a computer on a desk has it: its own processor, its network slowed down as Lighthouse does for that."""
     out = folder / "report.json"
-    command = ["node", str(TOOL), address, "--quiet", "--output=json", f"--output-path={out}", "--preset=desktop"]
+    command = [str(NODE), str(TOOL), address, "--quiet", "--output=json", f"--output-path={out}", "--preset=desktop"]
     command += [f"--only-categories={','.join(CATEGORIES)}", f"--extra-headers={headers}", f"--chrome-flags={' '.join(FLAGS)}"]
     subprocess.run(command, check=True, cwd=folder, env={**os.environ, "CHROME_PATH": str(CHROMIUM)}, timeout=180)
     found: dict[str, dict[str, dict[str, float]]] = json.loads(out.read_text(encoding="utf-8"))

@@ -11,14 +11,16 @@ import pytest
 from playwright.sync_api import Browser, StorageState, sync_playwright
 
 from tests.actions.world import TRAINED
+from tests.browser.judging import Judges
 from tests.browser.person import PASSWORD, Person
-from tests.browser.program import STUDY, Program
+from tests.browser.program import STUDY, Program, free_port
 from trialcrf.actions import administer, demo, publish, sign_in
 from trialcrf.core.definition.signing_in import SigningIn
 from trialcrf.store import accounts
 from trialcrf.store.models.base import moment_text
 
-CHROMIUM = Path("/usr/bin/chromium")
+CHROMIUM, SHELL = Path("/usr/bin/chromium"), Path("/usr/lib/chromium/chromium-headless-shell")
+"""The browser, and the same one without windows of its own, which takes half the time for a page."""
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -65,11 +67,25 @@ def program(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Program]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        pytest.fail("Chromium is missing: run `make dev`, or install the Debian package chromium", pytrace=False)
+def debugging() -> int:
+    """The port of 127.0.0.1 at which the browser is steered by the judges of pages, beside the tests."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def judges(debugging: int, chromium: Browser) -> Iterator[Judges]:
+    judging = Judges(f"http://127.0.0.1:{debugging}")
+    yield judging
+    judging.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium(debugging: int) -> Iterator[Browser]:
+    found = next((one for one in (SHELL, CHROMIUM) if one.exists()), None)
+    if not found:
+        pytest.fail("Chromium is missing: run `make dev`, or install the Debian package chromium-headless-shell", pytrace=False)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=found, args=[*FLAGS, f"--remote-debugging-port={debugging}"])
         yield browser
         browser.close()
 
@@ -120,6 +136,7 @@ def at_browser(
         same_page: bool = False,
         script: bool = True,
         url: str = "",
+        locale: str = "en-GB",
         **more: object,
     ) -> Person:
         shared = bool(name) and not fresh
@@ -132,7 +149,7 @@ def at_browser(
             person.come_back(state, same_page)
         else:
             viewport = {"width": 1366, "height": 900}
-            opened = chromium.new_context(java_script_enabled=script, storage_state=state, locale="en-GB", viewport=viewport, **more)  # type: ignore[arg-type]
+            opened = chromium.new_context(java_script_enabled=script, storage_state=state, locale=locale, viewport=viewport, **more)  # type: ignore[arg-type]
             person = Person(opened, program, name, url, script)
         people.append(person)
         sharing.extend([person] if shared else [])

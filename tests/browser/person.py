@@ -27,8 +27,9 @@ CONTRAST = "color-contrast"
 _LOOKED_AT: set[str] = set()
 """How the texts were painted whose contrast was found good, on whatever page."""
 
-# All that the contrast of a text follows from: its colour, size and weight, and what lies behind it, up to the page.
-_CONTRAST = """async ([rule, quickly, known]) => {
+# All that the contrast of a text follows from: its colour, size and weight, and what lies behind it, up to the page. The first text that
+# is painted so is kept, for `_CONTRAST` to look at.
+_PAINTED = """() => {
   const behind = new Map([[null, ""]]);
   const ground = (one) => {
     if (!behind.has(one)) {
@@ -39,17 +40,18 @@ _CONTRAST = """async ([rule, quickly, known]) => {
     }
     return behind.get(one);
   };
-  const seen = new Set(known), painted = [], asked = [];
+  window.painted = new Map();
   for (const one of document.body.querySelectorAll("*")) {
     const says = [...one.childNodes].some((node) => node.nodeType === 3 && node.data.trim()) || one.matches("input, select, textarea");
     if (!says) continue;
     const style = getComputedStyle(one);
     const how = [style.color, style.fontSize, style.fontWeight, style.textShadow, one.matches(":disabled"), ground(one)].join(" ");
-    if (!seen.has(how)) { seen.add(how); painted.push(how); asked.push(one); }
+    if (!window.painted.has(how)) window.painted.set(how, one);
   }
-  if (!asked.length) return { painted, found: [] };
-  return { painted, found: (await axe.run({ include: asked }, { runOnly: [rule], ...quickly })).violations };
+  return [...window.painted.keys()];
 }"""
+_CONTRAST = """([rule, quickly, asked]) =>
+  axe.run({ include: asked.map((how) => window.painted.get(how)) }, { runOnly: [rule], ...quickly }).then((told) => told.violations)"""
 
 
 class Person:
@@ -57,6 +59,7 @@ class Person:
 
     page: Page
     keeps_page = False
+    _brings_axe = False
 
     def __init__(self, context: BrowserContext, program: Program, name: str, url: str = "", script: bool = True) -> None:
         self.context, self.program, self.name, self.url = context, program, name, url or program.url
@@ -69,6 +72,7 @@ class Person:
     def new_page(self) -> None:
         """Look at a page that nobody has touched."""
         self.page = self.context.new_page()
+        self._brings_axe = False
         self.page.set_default_timeout(15_000)
         self.page.on("console", self._on_console)
         self.page.on("pageerror", lambda error: self.complaints.append(f"script error: {error}"))
@@ -171,6 +175,13 @@ class Person:
         )
         return " ".join(told.split())
 
+    def bring_axe(self) -> None:
+        """Have axe-core on every page from the next one on. The browser then compiles it once for all: brought to each page as it stands,
+        it is compiled anew, which takes as long as its rules do."""
+        if not self._brings_axe:
+            self.page.add_init_script(AXE_SCRIPT)
+            self._brings_axe = True
+
     def violations(self) -> list[str]:
         """What axe-core finds, a line each, in the page as it is shown now."""
         self._axe()
@@ -181,11 +192,13 @@ class Person:
     def too_pale(self) -> list[str]:
         """What axe-core finds too little contrast in. What is painted as something on an earlier page was is not looked at again: that is
         most of a page, and this rule takes longer than all the others."""
+        asked = [how for how in self.page.evaluate(_PAINTED) if how not in _LOOKED_AT]
+        if not asked:
+            return []
         self._axe()
-        answered = self.page.evaluate(_CONTRAST, [CONTRAST, _QUICKLY, sorted(_LOOKED_AT)])
-        found: list[str] = _lines(answered["found"])
+        found: list[str] = _lines(self.page.evaluate(_CONTRAST, [CONTRAST, _QUICKLY, asked]))
         if not found:
-            _LOOKED_AT.update(answered["painted"])
+            _LOOKED_AT.update(asked)
         return found
 
     def _axe(self) -> None:

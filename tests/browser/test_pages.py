@@ -2,81 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+
 import pytest
+from playwright.sync_api import Response
 
 from config import Settings
 from tests.browser.conftest import AtBrowser
+from tests.browser.judging import Judges
+from tests.browser.looks import REFLOWED, SPACED, STRUCTURE
 from tests.browser.pages import NO_PAGES, PAGES, Known
+from tests.browser.person import Person
 from tests.browser.program import Program, form_address
+from trialcrf.actions import administer, demo
+from trialcrf.store import accounts
 from trialcrf.web import create_app
 
-_STRUCTURE = """() => {
-  const wrong = [];
-  const say = (what, one) => wrong.push(what + ": " + (one ? one.outerHTML.slice(0, 160) : ""));
-  const all = (selector, within) => [...(within || document).querySelectorAll(selector)];
-  const known = (ids) => ids.split(/\\s+/).filter(Boolean).every((id) => document.getElementById(id));
-  const focusable = "a[href], button, input:not([type=hidden]), select, textarea, [tabindex]";
-
-  if (all("h1").length !== 1 || !document.querySelector("main h1")) say("not one h1 in main");
-  if (!document.querySelector("h1").textContent.trim() || !document.title.trim()) say("no heading or title");
-  if (!document.documentElement.lang) say("no language");
-  if (!document.querySelector(".skip[href='#main']") || !document.querySelector("#main")) say("no way to skip to the content");
-
-  const ids = all("[id]").map((one) => one.id);
-  ids.filter((id, at) => ids.indexOf(id) !== at).forEach((id) => say("an id used twice: " + id));
-  for (const name of ["aria-describedby", "aria-labelledby", "aria-controls"])
-    all(`[${name}]`).filter((one) => !known(one.getAttribute(name))).forEach((one) => say(name + " leads nowhere", one));
-  all("label[for]").filter((one) => !known(one.htmlFor)).forEach((one) => say("a label of nothing", one));
-
-  const controls = all("input:not([type=hidden]), select, textarea").filter((one) => !one.closest("[hidden]") && !one.hidden);
-  for (const one of controls) {
-    const named = [...(one.labels || [])].some((label) => label.textContent.trim()) || one.getAttribute("aria-label");
-    if (!named) say("a control without a label", one);
-    if (one.placeholder && !named) say("a placeholder in place of a label", one);
-  }
-  const sets = {};
-  all("input[type=radio], input[type=checkbox]").forEach((one) => (sets[one.name] ||= []).push(one));
-  for (const set of Object.values(sets).filter((set) => set.length > 1)) {
-    const around = set[0].closest("fieldset");
-    const question = around?.querySelector("legend")?.textContent.trim();
-    if (!question || !set.every((one) => around.contains(one))) say("a set without fieldset and legend", set[0]);
-  }
-  all(".days").filter((days) => !days.closest("fieldset")?.querySelector("legend")?.textContent.trim())
-    .forEach((days) => say("a date without its question", days));
-
-  for (const link of all("#summary a, .notice.bad a[href^='#']")) {
-    const target = document.getElementById(link.hash.slice(1));
-    if (!target?.matches(focusable)) say("a link of the summary that lands on nothing", link);
-  }
-  for (const item of all(".item.err, .one.err")) {
-    const described = all("[aria-describedby]", item).concat(item.matches("[aria-describedby]") ? [item] : [])
-      .flatMap((one) => one.getAttribute("aria-describedby").split(/\\s+/));
-    all(".msg.hard, p.msg[id^=error], .hint[id]", item).filter((said) => !described.includes(said.id))
-      .forEach((said) => say("said to the eye alone", said));
-    if (!all("[aria-invalid=true]", item).length) say("an error that is not marked as one", item);
-  }
-  for (const item of all(".item.ask")) {
-    const described = all("[aria-describedby]", item).flatMap((one) => one.getAttribute("aria-describedby").split(/\\s+/));
-    all(".msg.soft", item).filter((said) => !described.includes(said.id)).forEach((said) => say("a doubt said to the eye alone", said));
-  }
-  for (const unit of all(".item .unit")) {
-    const question = unit.closest(".item").querySelector(".lab").textContent;
-    if (!question.includes(unit.textContent.trim())) say("a unit that is not in the label", unit);
-  }
-  for (const table of all("table")) {
-    if (!table.caption?.textContent.trim()) say("a table without a caption", table);
-    all("th", table).filter((one) => !one.scope).forEach((one) => say("a header without scope", one));
-    if (!all("thead th[scope=col]", table).length) say("a table without column headers", table);
-    if (table.matches(".matrix"))
-      all("tbody tr", table).filter((row) => !row.querySelector("th[scope=row]")).forEach((row) => say("a row without a header", row));
-  }
-  all("[style], style, script:not([src]), [onclick], [onchange], [onsubmit]").forEach((one) => say("inline style or script", one));
-  all("[src], link[href], use[href]").map((one) => one.getAttribute("src") || one.getAttribute("href"))
-    .filter((address) => !address.startsWith("/") && !address.startsWith("#")).forEach((address) => say("loaded from outside: " + address));
-  return wrong;
-}"""
-
-SMALL, USUAL = {"width": 400, "height": 800}, {"width": 1366, "height": 900}
+LARGER, USUAL = {"width": 320, "height": 256}, {"width": 1366, "height": 900}
+"""A screen of 1280 × 1024 at 400 per cent, and a ward's."""
 
 _SHORTENED = "() => document.querySelectorAll('tbody > tr:nth-child(n+9)').forEach((row) => row.remove())"
 """The rows of a long table are all built alike: the first ones are looked at closely, which takes its time."""
@@ -92,18 +36,66 @@ def test_every_page_of_the_program_is_in_the_list(program: Program) -> None:
     assert drawn == {one.endpoint for one in PAGES if one.endpoint != "error"} | set(NO_PAGES)
 
 
-@pytest.mark.parametrize("known", PAGES, ids=str)
-def test_a_page_is_accessible_well_built_and_quiet(at_browser: AtBrowser, program: Program, known: Known) -> None:
-    # What is only opened leaves nothing on the page.
-    reader = at_browser(known.name, same_page=known.then is None)
-    known.open(reader, program)
-    assert reader.page.evaluate(_STRUCTURE) == []
+@pytest.fixture(scope="module")
+def language(request: pytest.FixtureRequest, program: Program) -> Iterator[str]:
+    """What everybody reads now; English again afterwards, as in the other tests."""
+
+    def have_all_read(chosen: str) -> None:
+        with program.world.write("trialcrf", datetime.now(UTC)) as tx:
+            for name in [*(one.username for one in demo.ACCOUNTS), "nora"]:
+                account = accounts.find(tx, name)
+                assert account
+                administer.set_preferences(tx, account.id, language=chosen)
+
+    have_all_read(request.param)
+    yield request.param
+    have_all_read("en")
+
+
+def in_turn() -> list[tuple[str, Known]]:
+    """Every page in French, whose words are longer; where several of its states are in the list, every second one in English."""
+    before: dict[str, int] = {}
+    found = []
+    for one in PAGES:
+        before[one.endpoint] = before.get(one.endpoint, -1) + 1
+        found.append(("en" if before[one.endpoint] % 2 else "fr", one))
+    return found
+
+
+def sent(person: Person, open_: Callable[[], object]) -> str:
+    """The page as the server sent it, before the browser mended it."""
+    answers: list[Response] = []
+
+    def heard(answer: Response) -> None:
+        if answer.request.is_navigation_request():
+            answers.append(answer)
+
+    person.page.on("response", heard)
+    open_()
+    person.page.remove_listener("response", heard)
+    return answers[-1].text()
+
+
+@pytest.mark.parametrize(("language", "known"), in_turn(), ids=str, indirect=["language"])
+def test_a_page_is_accessible_well_built_and_quiet(
+    at_browser: AtBrowser, program: Program, judges: Judges, language: str, known: Known
+) -> None:
+    # What is only opened leaves nothing on the page. Who has no account is answered in the language of the browser.
+    reader = at_browser(known.name, same_page=known.then is None, locale="en-GB" if known.name else language)
+    reader.bring_axe()
+    html = sent(reader, lambda: known.open(reader, program))
+    if not known.then and "language=" not in known.address:
+        assert f'<html lang="{language}"' in html
+    assert judges.source(html) == []
+    assert reader.page.evaluate(STRUCTURE) == []
     reader.page.evaluate(_SHORTENED)
     assert reader.violations() == []
+    assert judges.shown(reader.page) == []
+    assert reader.page.evaluate(SPACED) == []
     reader.page.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
     assert reader.too_pale() == []
-    reader.page.set_viewport_size(SMALL)
-    assert reader.page.evaluate("document.documentElement.scrollWidth") <= SMALL["width"], "read in one column on a small screen"
+    reader.page.set_viewport_size(LARGER)
+    assert reader.page.evaluate(REFLOWED) == []
     reader.page.set_viewport_size(USUAL)
 
 

@@ -11,7 +11,17 @@ from trialcrf.core.search import LONGEST, MOST_WORDS, compact, fits, parts, read
 
 @pytest.mark.parametrize(
     ("text", "number"),
-    [("12", 12), ("#12", 12), ("n° 12", 12), ("Query 12", 12), ("demande #12", 12), ("R-01-003", None), ("12 13", None), ("M6", None)],
+    [
+        ("12", 12),
+        ("#12", 12),
+        ("n° 12", 12),
+        ("Query 12", 12),
+        ("demande #12", 12),
+        ("Demande de correction numéro 12", 12),
+        ("R-01-003", None),
+        ("12 13", None),
+        ("M6", None),
+    ],
 )
 def test_a_number_alone_may_be_that_of_a_query(text, number):
     assert read(text).number == number

@@ -50,7 +50,10 @@ for (const combo of document.querySelectorAll("[data-lookup]")) {
       option.id = `${list.id}-${number}`;
       option.setAttribute("role", "option");
       option.setAttribute("aria-selected", "false");
-      option.append(one.term, small([one.also, one.parent, one.class].filter(Boolean).join(" · ")));
+      const named = document.createElement("span");
+      named.lang = "en"; // Terms are English on a French page too: read aloud as such.
+      named.textContent = one.term;
+      option.append(named, small([one.also, one.parent, one.class].filter(Boolean).join(" · ")));
       // Not on click: the box would lose the focus first, and the list be closed.
       option.addEventListener("pointerdown", (event) => { event.preventDefault(); choose(number); });
       return option;

@@ -24,7 +24,8 @@ export const offer = (place) => {
   if (!window.PublicKeyCredential) return;
   const failed = place.querySelector("[data-failed]");
   const button = place.querySelector("[data-start]");
-  const start = async () => {
+  const start = async (event) => {
+    event?.preventDefault(); // The form is sent with what the browser answers, and not before.
     failed.hidden = true;
     button.disabled = true;
     try {
