@@ -46,6 +46,7 @@ def day(tour: Tour) -> Steps:
 
 def enrol(tour: Tour) -> Steps:
     cora = tour.as_("cora")
+    tour.open(f"{LIST}/today")
     tour.go("Subjects")
     tour.go("Enrol: %(kind)s", "main")
     yield
@@ -313,7 +314,7 @@ def delegate(tour: Tour) -> Steps:
     tour.go("Delegation log")
     tour.go("Delegate tasks", "main")
     yield
-    ivan.page.locator("#username").select_option("cora")
+    ivan.page.locator("#username").select_option({"fr": "dora", "en": "lara"}[tour.language.code])  # A task is delegated to a person once.
     ivan.page.locator("#task-queries").check()
     tour.on()
     tour.fill(password=PASSWORD)

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lxml import html
-from playwright.sync_api import Locator
+from playwright.sync_api import Locator, ViewportSize
 
 from tests.browser.conftest import AtBrowser
 from tests.browser.person import Person
@@ -33,6 +33,7 @@ SHOWN = Path(__file__).parent / "guides_shown.json"
 SIZES = FOLDER / "sizes.json"
 LIST = f"/studies/{STUDY}"
 SCALE, QUALITY, MARGIN = 1.5, 80, 6
+WIDE, TABLET = 900, ViewportSize(width=860, height=900)
 
 Steps = Iterator[None]
 """What follows a chapter: it does a step, then yields."""
@@ -150,8 +151,6 @@ class Tour:
         """This person of the cast is at the browser from now on."""
         if name not in self.people:
             self.people[name] = self.at_browser(name)
-            if DRAWS:
-                self.people[name].page.set_viewport_size({"width": 1120, "height": 900})
         self.person = self.people[name]
         return self.person
 
@@ -176,7 +175,7 @@ class Tour:
     def named(self, msgid: str, within: str = "body", plural: str = "", kind: str = "a, button") -> Locator:
         assert self.person
         said = self.language.ngettext(msgid, plural, 2) if plural else self.word(msgid)
-        name = re.compile(r"^\s*" + pattern(re.sub(r"%\(\w+\)s", "…", said)) + r"(?!\w)")
+        name = re.compile(r"^\s*" + pattern(re.sub(r"%\(\w+\)s", "…", said)) + r"\s*(?:$|[\d:,])")
         return self.person.page.locator(within).locator(kind).filter(has_text=name, visible=True).first
 
     def fill(self, **boxes: object) -> None:
@@ -250,11 +249,15 @@ class Tour:
 
     def _draw(self, name: str, element: Locator, most: int) -> None:
         assert self.person
-        place = element.evaluate(_PLACE)
+        place, usual = element.evaluate(_PLACE), self.person.page.viewport_size
+        if place["width"] > WIDE:  # Read on a sheet of paper, it would be too small: as on a tablet.
+            self.person.page.set_viewport_size(TABLET)
+            place = element.evaluate(_PLACE)
         width, height = place["width"] + 2 * MARGIN, min(place["height"], most) + 2 * MARGIN
         clip = {"x": place["x"] - MARGIN, "y": place["y"] - MARGIN, "width": width, "height": height, "scale": SCALE}
         asked = {"format": "webp", "quality": QUALITY, "clip": clip, "captureBeyondViewport": True}
         taken = self.person.context.new_cdp_session(self.person.page).send("Page.captureScreenshot", asked)
+        self.person.page.set_viewport_size(usual or TABLET)
         path = FOLDER / self.language.code / f"{name}.webp"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(base64.b64decode(taken["data"]))
