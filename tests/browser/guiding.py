@@ -33,7 +33,7 @@ SHOWN = Path(__file__).parent / "guides_shown.json"
 SIZES = FOLDER / "sizes.json"
 LIST = f"/studies/{STUDY}"
 SCALE, QUALITY, MARGIN = 1.5, 80, 6
-WIDE, TABLET = 900, ViewportSize(width=860, height=900)
+WIDE, TABLET, SMALL = 900, ViewportSize(width=860, height=900), ViewportSize(width=640, height=240)
 
 Steps = Iterator[None]
 """What follows a chapter: it does a step, then yields."""
@@ -150,7 +150,7 @@ class Tour:
     def as_(self, name: str) -> Person:
         """This person of the cast is at the browser from now on."""
         if name not in self.people:
-            self.people[name] = self.at_browser(name)
+            self.people[name] = self.at_browser(name, script=False)
         self.person = self.people[name]
         return self.person
 

@@ -22,6 +22,8 @@ from trialcrf.external.language import LANGUAGES, Language
 PERSON = {one.role: one for one in reversed(ACCOUNTS)}
 CAST = [one.username for one in ACCOUNTS]
 LARGEST = 2_500_000
+ALIKE = {"Sites", "Conclusion", "Actions", "STOP", "Archive", "Versions", "Signatures", "Verdict"}
+"""Words that French and English write alike."""
 
 Guides = dict[str, dict[str, list[Chapter]]]
 
@@ -71,7 +73,7 @@ def test_a_word_that_a_guide_quotes_is_a_message_of_the_program(guides: Guides) 
     quoted = {word for by in guides.values() for one in by["fr"] for part in one.quoted for word in part}
     assert len(quoted) > 100
     plural = {word for word in quoted if "%(num)s" in word}
-    assert {word for word in quoted - plural if french.gettext(word) == word} <= {"Sites", "Conclusion", "Actions", "STOP", "Archive"}
+    assert {word for word in quoted - plural if french.gettext(word) == word} <= ALIKE
 
 
 def test_the_pictures_are_those_that_were_taken_and_none_is_missing_or_left_over(guides: Guides) -> None:
