@@ -56,6 +56,8 @@ PROGRAM = {
     "CTCAE",
     "Chrome",
     "Firefox",
+    "Alt",
+    "Ctrl",
 }
 """Written as they are in every language: names, and abbreviations that are the same in both."""
 

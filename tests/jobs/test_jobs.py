@@ -174,7 +174,7 @@ def test_a_dead_workers_run_is_taken_up_when_its_lease_ends(world, means):
 def test_every_job_says_what_it_does(means):
     assert set(JOBS) == {
         "tick", "overdue-scan", "digest-scan", "deliver-mail", "monthly-safety", "draw-reports", "audit-verify", "checkpoint", "backup",
-        "clock-scan", "stopping-check", "take-effect", "clock-check", "disk-check", "clear-tokens",
+        "clock-scan", "stopping-check", "take-effect", "clock-check", "disk-check", "clear-tokens", "end-drafts",
     }  # fmt: skip
     assert all(job.rhythm.does.endswith(".") for job in JOBS.values())
 

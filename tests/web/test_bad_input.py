@@ -80,10 +80,10 @@ def plain(answer: Any) -> None:
 
 def errors(answer: Any) -> dict[str, str]:
     """The messages at the fields, by the id of the field they stand at."""
-    items = re.findall(r'<div class="item err[^"]*" id="([^"]+)-item">(.*?)(?=<div class="item|<div class="bar")', answer.text, re.S)
+    items = re.findall(r'<div class="item err[^"]*" id="([^"]+)-item"[^>]*>(.*?)(?=<div class="item|<div class="bar")', answer.text, re.S)
     said = {}
     for ident, inside in items:
-        messages = re.findall(r'<p class="msg hard" id="([^"]+)">(.*?)</p>', inside, re.S)
+        messages = re.findall(r'<p class="msg hard" id="([^"]+)"[^>]*>(.*?)</p>', inside, re.S)
         assert all(f'{name}"' in inside.split("</p>")[0] or name in inside for name, _ in messages)
         assert "aria-invalid" in inside
         said[ident] = " ".join(re.sub(r"<[^>]+>", " ", unescape(" ".join(words for _, words in messages))).split())

@@ -240,7 +240,7 @@ STEPS: Mapping[str, Sequence[Step]] = {
     "cell_lab": (
         _BATCHES,
         Step(
-            N_("A batch"),
+            N_("One batch"),
             N_("Open a batch. Under “%(what)s” each has its place, its expiry and a label that a scanner reads."),
             "batches.one",
             N_("Bags of the batch"),
