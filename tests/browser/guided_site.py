@@ -71,18 +71,14 @@ def visit(tour: Tour) -> Steps:
     cora.press(cora.page.locator(f'a[href="{form_address(subject.key, "M6", "VITALS")}"]').first)
     tour.look()
     yield
-    cora.box("WT").focus()
-    cora.page.keyboard.type("72,5")
-    cora.page.keyboard.press("Tab")
+    cora.type("WT", "72,5")
+    tour.key("Tab", at="WT")
     yield
-    cora.page.keyboard.press("Alt+j")
-    cora.page.keyboard.type("171")
-    assert cora.value("HT") == "171", "the next empty field"
+    tour.key("Alt+j", leads_to="HT")
+    cora.type("HT", "171")
     tour.picture("nurse-visit", '//form[@id="entry"]/section[contains(@class, "group")][1]', most=460)
     yield
-    with cora.page.expect_navigation():
-        cora.page.keyboard.press("Control+s")
-    tour.look()
+    tour.key("Control+s", instead="[data-save]")
     assert tour.program.value(subject, "M6", "VITALS", "WT") == "72.5"
     yield
 
@@ -109,9 +105,7 @@ def doubt(tour: Tour) -> Steps:
 def missing(tour: Tour) -> Steps:
     cora, subject = tour.as_("cora"), tour.program.recipient()
     tour.open(form_address(subject.key, "SCR", "VITALS"))
-    cora.box("SATURATION").focus()
-    cora.page.keyboard.press("Alt+m")
-    assert cora.page.evaluate("document.activeElement.name") == "i.SATURATION.missing"
+    tour.key("Alt+m", at="SATURATION", leads_to="SATURATION.missing")
     yield
     cora.missing("SATURATION", "ND", "Capteur en panne")
     tour.picture("nurse-missing", '//div[@id="i-SATURATION-item"]')
@@ -228,7 +222,7 @@ def bedside(tour: Tour) -> Steps:
     yield
     cora.page.locator('input[name="cohort"][value="MSC1"]').check()
     tour.fill(password=PASSWORD, second_username="ivan", second_password=PASSWORD)
-    sent = cora.page.evaluate("Object.fromEntries(new FormData(document.querySelector('form.checking')))")
+    sent = tour.boxes("form.checking")
     tour.go("Confirm the check", "main")
     yield
     pages = tour.pages(lambda code: {**sent, "save_token": f"{subject.key} {code}"})
@@ -417,10 +411,9 @@ def typing(tour: Tour) -> Steps:
 def find(tour: Tour) -> Steps:
     cora = tour.as_("cora")
     tour.open(f"{LIST}/today")
-    cora.page.keyboard.press("/")
-    cora.page.keyboard.type("01-003")
-    with cora.page.expect_navigation():
-        cora.page.keyboard.press("Enter")
+    tour.key("/", leads_to="q")
+    cora.page.locator("header input[name=q]").fill("01-003")
+    tour.key("Enter", instead="header form button")
     assert "R-01-003" in cora.reads()
     tour.picture("any-find", '//form[@class="find"]')
     yield

@@ -11,16 +11,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from difflib import unified_diff
 from pathlib import Path
 from typing import Any
 
+from flask import Flask
 from lxml import html
 from playwright.sync_api import Locator, ViewportSize
 
 from tests.browser.conftest import AtBrowser
 from tests.browser.person import Person
 from tests.browser.program import STUDY, Program
+from tests.browser.scriptless import NAMES, Scriptless, plain, texts_of
 from trialcrf.actions import administer
 from trialcrf.external.language import LANGUAGES, Language
 from trialcrf.store import accounts
@@ -33,7 +34,7 @@ SHOWN = Path(__file__).parent / "guides_shown.json"
 SIZES = FOLDER / "sizes.json"
 LIST = f"/studies/{STUDY}"
 SCALE, QUALITY, MARGIN = 1.5, 80, 6
-WIDE, TABLET, SMALL = 900, ViewportSize(width=860, height=900), ViewportSize(width=640, height=240)
+WIDE, TABLET = 900, ViewportSize(width=860, height=900)
 
 Steps = Iterator[None]
 """What follows a chapter: it does a step, then yields."""
@@ -44,8 +45,7 @@ _KEY = re.compile(r"\b[RDB]-\d\d-\d{3}\b")
 _NUMBER = re.compile(r"\d+(?:[.,:/ ]\d+)*")
 
 # Whatever a person could press or read as the name of something: a word that a guide quotes is one of these, and no part of a sentence.
-_TEXTS = """() => {
-  const names = "a, button, summary, label, legend, h1, h2, h3, h4, th, dt, option, caption, small, .word, .cell";
+_TEXTS = """(names) => {
   const found = new Set(), walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
   for (let one; (one = walker.nextNode()); )
     if (one.data.trim() && one.parentElement.closest(names) && !one.parentElement.closest("template, .visually-hidden"))
@@ -61,10 +61,6 @@ _PLACE = """(one) => {
   const at = one.getBoundingClientRect();
   return { x: at.left + scrollX, y: at.top + scrollY, width: at.width, height: at.height };
 }"""
-
-
-def plain(text: str) -> str:
-    return _SPACES.sub(" ", text).strip()
 
 
 @dataclass(frozen=True)
@@ -101,32 +97,29 @@ def chapters_of(page: str) -> list[Chapter]:
 
 def pattern(word: str) -> str:
     """A quoted text as a regular expression: what stands for a number or a name is whatever stands there."""
-    return "(?:.+)".join(re.escape(part).replace(r"\ ", r"\s+") for part in word.split("…"))
+    return "(?:.+)".join(re.escape(_SPACES.sub(" ", part)).replace(r"\ ", r"\s+") for part in word.split("…"))
 
 
 def shown(page: str, where: str, but: str = "") -> list[str]:
-    """What a region of a page shows, a line for each element: tags and texts. Days, keys and numbers are any, rows of a table are data."""
-    tree = html.document_fromstring(page)
-    regions = tree.xpath(where)
+    """The names that a region of a page shows: headings, questions, columns, buttons, links. Days, keys and numbers are any, rows of a
+    table are data; a sentence may be put better without a picture of it becoming wrong."""
+    regions = html.document_fromstring(page).xpath(where)
     assert regions, f"nothing on the page is at {where}"
-    return list(_lines(regions[0], set(tree.xpath(but)) if but else set()))
+    left_out = set(regions[0].getroottree().xpath(but)) if but else set()
+    return list(_names_in(regions[0], left_out))
 
 
-_SILENT = ("script", "style", "svg", "template", "option", "datalist")
-_CONTROLS = ("input", "select", "textarea", "button", "img")
+_SILENT = ("script", "style", "svg", "template", "option", "datalist", "tbody")
 
 
-def _lines(one: Any, but: set[Any]) -> Iterator[str]:
-    if not isinstance(one.tag, str) or one.tag in _SILENT or one in but or (one.tag == "input" and one.get("type") == "hidden"):
+def _names_in(one: Any, but: set[Any]) -> Iterator[str]:
+    if not isinstance(one.tag, str) or one.tag in _SILENT or one in but:
         return
-    if one.tag == "tbody":
-        yield "tbody"
-        return
-    said = plain(" ".join([one.text or "", *(each.tail or "" for each in one), one.get("placeholder") or ""]))
-    if said or one.tag in _CONTROLS:
-        yield f"{one.tag} {_NUMBER.sub('0', _KEY.sub('<key>', _DAY.sub('<day>', said)))}".rstrip()
+    said = plain(" ".join([one.text or "", *(each.tail or "" for each in one)]))
+    if said and one.tag in NAMES:
+        yield f"{one.tag} {_NUMBER.sub('0', _KEY.sub('<key>', _DAY.sub('<day>', said)))}"
     for each in one:
-        yield from _lines(each, but)
+        yield from _names_in(each, but)
 
 
 @dataclass
@@ -150,7 +143,7 @@ class Tour:
     def as_(self, name: str) -> Person:
         """This person of the cast is at the browser from now on."""
         if name not in self.people:
-            self.people[name] = self.at_browser(name, script=False)
+            self.people[name] = self.at_browser(name)
         self.person = self.people[name]
         return self.person
 
@@ -189,6 +182,26 @@ class Tour:
         on: date = self.program.today - timedelta(days=days)
         self.fill(day=on.day, month=on.month, year=on.year)
 
+    def key(self, name: str, at: str = "", leads_to: str = "", instead: str = "") -> None:
+        """Press a key, in the box of an item if need be. It leads to another page where a button does the same, else to a box; whoever has
+        no script presses the button, and other tests hold what each key does."""
+        assert self.person
+        if isinstance(self.person, Scriptless):
+            if instead:
+                self.person.press(self.person.page.locator(instead))
+                self.look()
+            return
+        if at:
+            self.person.box(at).focus()
+        if instead:
+            with self.person.page.expect_navigation():
+                self.person.page.keyboard.press(name)
+            self.look()
+        else:
+            self.person.page.keyboard.press(name)
+        if leads_to:
+            assert self.person.page.evaluate("document.activeElement.name").removeprefix("i.") == leads_to
+
     def saved(self) -> None:
         assert self.person
         self.person.save()
@@ -207,7 +220,10 @@ class Tour:
 
     def look(self) -> None:
         assert self.person
-        self.last = {plain(text) for text in self.person.page.evaluate(_TEXTS)}
+        if isinstance(self.person, Scriptless):
+            self.last = texts_of(self.person.plain.tree.body)
+        else:
+            self.last = {plain(text) for text in self.person.page.evaluate(_TEXTS, ", ".join([*NAMES, ".word", ".cell"]))}
         self.seen |= self.last
         self.chapter |= self.last
 
@@ -219,7 +235,7 @@ class Tour:
     # What is pictured.
 
     def picture(self, name: str, where: str, but: str = "", most: int = 620, pages: Mapping[str, str] | None = None) -> None:
-        """Here a picture of the guide is taken: of the element at an XPath. What the server sends of it is what was sent when it was taken.
+        """Here a picture of the guide is taken: of the element at an XPath. Each name that it shows still stands there.
 
         `but` are elements that differ from day to day, `most` the pixels of its height, `pages` what was sent, if it has no address.
         """
@@ -230,22 +246,42 @@ class Tour:
             before = self.known.get(name, {}).get(code, {}).get("shows", [])
             if DRAWS:
                 self.known.setdefault(name, {}).setdefault(code, {})["shows"] = now
-            elif now != before:
-                self.wrong.append("\n".join([f"{name} ({code}):", *unified_diff(before, now, "picture", "page", lineterm="", n=0)]))
+            elif gone := [one for one in before if one not in now]:
+                self.wrong.append(f"{name} ({code}) shows, and the page no longer: {', '.join(gone)}")
         if DRAWS:
             self._draw(name, self.person.page.locator(f"xpath={where}").first, most)
 
     def pages(self, sent: Callable[[str], dict[str, Any]] | None = None) -> dict[str, str]:
         """The page that is open as the server sends it in each language; with `sent`, its answer to these boxes."""
         assert self.person
-        ask, url, headers = self.person.page.request, self.person.page.url, {"Sec-Fetch-Site": "same-origin"}
         found = {}
         for code in LANGUAGES:
-            with speaking(self.program, [self.person.name], code, self.language.code):
-                answer = ask.post(url, multipart=sent(code), headers=headers) if sent else ask.get(url, headers=headers)
-            assert "</html>" in answer.text() and answer.status in (200, 422), (url, answer.status)
-            found[code] = answer.text()
+            if isinstance(self.person, Scriptless):
+                with reading(self.person.plain.client.application, code):
+                    answer = self.person.plain.ask(self.person.path(), list(sent(code).items()) if sent else None)
+                found[code], status = answer.text, answer.status_code
+            else:
+                ask, url, headers = self.person.page.request, self.person.page.url, {"Sec-Fetch-Site": "same-origin"}
+                with speaking(self.program, [self.person.name], code, self.language.code):
+                    told = ask.post(url, multipart=sent(code), headers=headers) if sent else ask.get(url, headers=headers)
+                found[code], status = told.text(), told.status
+            assert "</html>" in found[code] and status in (200, 422), (self.person.path(), status)
         return found
+
+    def boxes(self, form: str) -> dict[str, Any]:
+        """All that a form would send."""
+        assert self.person
+        if isinstance(self.person, Scriptless):
+            return dict(self.person.plain.boxes(self.person.plain.locator(form).one))
+        told: dict[str, Any] = self.person.page.evaluate("form => Object.fromEntries(new FormData(document.querySelector(form)))", form)
+        return told
+
+    def answer(self, address: str, boxes: dict[str, str]) -> bytes:
+        """What these boxes are answered, which nobody opens: a file."""
+        assert self.person
+        if isinstance(self.person, Scriptless):
+            return self.person.plain.ask(address, list(boxes.items())).data
+        return self.person.page.request.post(self.person.url + address, form=boxes).body()
 
     def _draw(self, name: str, element: Locator, most: int) -> None:
         assert self.person
@@ -263,6 +299,16 @@ class Tour:
         path.write_bytes(base64.b64decode(taken["data"]))
         told = self.known[name][self.language.code]
         told |= {"size": [round(width), round(height)], "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+@contextmanager
+def reading(app: Flask, code: str) -> Iterator[None]:
+    """Everybody reads this language for a while, whatever they chose."""
+    before, app.config["PSEUDO"] = app.config["PSEUDO"], code
+    try:
+        yield
+    finally:
+        app.config["PSEUDO"] = before
 
 
 @contextmanager
