@@ -60,7 +60,7 @@ production: ## Follow docs/production.md word for word on a clean Debian 12 with
 	@$(BIN)/python -m tests.production
 
 guides: dev ## Follow the guides in both languages, draw their pictures anew and write down what they show
-	@GUIDES=draw $(BIN)/python -m pytest tests/browser/test_guides.py -k followed $(PYTEST_ARGS)
+	@GUIDES=draw $(BIN)/python -m pytest tests/browser/test_guides.py -k step_by_step $(PYTEST_ARGS)
 
 messages: dev ## Collect the messages of code and templates into the catalogues
 	@$(BIN)/python .ci/messages.py

@@ -269,7 +269,7 @@ def release(tour: Tour) -> Steps:
     tour.open(f"{LIST}/cells/{key}")
     tour.go("Judge and sign the release", "main")
     yield
-    tour.picture("release-sign", '//section[@aria-labelledby="sign-title"]')
+    tour.picture("release-sign", '//section[@aria-labelledby="sign-title"]', most=860)
     yield
     quin.page.locator("#decision").select_option("REJECTED")
     quin.page.locator("#specification").select_option("BMMSC_2010_024041_78")

@@ -242,7 +242,7 @@ def eligibility(tour: Tour) -> Steps:
     assert ivan.page.locator("form#entry").count() == 1
     tour.open(subject_address(subject.key) + "/eligibility")
     yield
-    tour.picture("investigator-verdict", '//section[@aria-labelledby="sign-title"]')
+    tour.picture("investigator-verdict", '//section[@aria-labelledby="sign-title"]', most=860)
     ivan.page.locator("#verdict").select_option("NOT_ELIGIBLE")
     tour.on()
     tour.fill(comment="1 2", password=PASSWORD)
@@ -344,7 +344,7 @@ def donor(tour: Tour) -> Steps:
     tour.open(subject_address(subject.key))
     yield
     tour.go("Eligibility", "main")
-    tour.picture("donor-criteria", '//section[contains(@class, "overall")]', but="//details")
+    tour.picture("donor-verdict", '//section[@aria-labelledby="sign-title"]', most=860)
     yield
     dora.page.locator("#verdict").select_option("NOT_ELIGIBLE")
     tour.on()
@@ -413,7 +413,7 @@ def find(tour: Tour) -> Steps:
     tour.open(f"{LIST}/today")
     tour.key("/", leads_to="q")
     cora.page.locator("header input[name=q]").fill("01-003")
-    tour.key("Enter", instead="header form button")
+    tour.key("Enter", instead="header form[role=search]")
     assert "R-01-003" in cora.reads()
     tour.picture("any-find", '//form[@class="find"]')
     yield

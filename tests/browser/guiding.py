@@ -243,6 +243,7 @@ class Tour:
         self.pictures.append(name)
         for code, page in (pages or self.pages()).items():
             now = shown(page, where, but)
+            assert now, f"{name}: nothing that it shows has a name by which the picture could be compared"
             before = self.known.get(name, {}).get(code, {}).get("shows", [])
             if DRAWS:
                 self.known.setdefault(name, {}).setdefault(code, {})["shows"] = now

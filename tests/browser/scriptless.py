@@ -233,11 +233,12 @@ class Page:
     def press(self, one: Any) -> TestResponse:
         if one.tag == "a":
             return self.go(urljoin(self.url, one.get("href")).partition("#")[0])
-        assert one.tag == "button" and one.get("type", "submit") == "submit" and not _disabled(one), plain(one.text_content())
-        form = self.tree.get_element_by_id(one.get("form")) if one.get("form") else next(one.iterancestors("form"))
-        boxes = self.boxes(form)
-        if one.get("name"):
-            boxes.append((one.get("name"), one.get("value", "")))
+        if one.tag == "form":  # By the key Enter.
+            form, boxes = one, self.boxes(one)
+        else:
+            assert one.tag == "button" and one.get("type", "submit") == "submit" and not _disabled(one), plain(one.text_content())
+            form = self.tree.get_element_by_id(one.get("form")) if one.get("form") else next(one.iterancestors("form"))
+            boxes = [*self.boxes(form), *([(one.get("name"), one.get("value", ""))] if one.get("name") else [])]
         address = urljoin(self.url, one.get("formaction") or form.get("action") or self.url)
         if (one.get("formmethod") or form.get("method", "get")) == "get":
             return self.go(f"{address.partition('?')[0]}?{urlencode(boxes)}")

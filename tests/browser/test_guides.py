@@ -30,6 +30,7 @@ BY_SCRIPT = "typing"
 """The chapter about what becomes of words that were not saved: there is nothing of it where there is no script."""
 
 Guides = dict[str, dict[str, list[Chapter]]]
+Arriving = Callable[..., Scriptless]
 Known = dict[str, dict[str, dict[str, Any]]]
 
 
@@ -61,7 +62,7 @@ def guides(app: Flask) -> Guides:
 
 
 @pytest.fixture(scope="module")
-def scriptless(app: Flask) -> Callable[..., Scriptless]:
+def scriptless(app: Flask) -> Arriving:
     """Somebody without a browser, signed in once for all guides."""
     people: dict[str, Scriptless] = {}
 
@@ -111,34 +112,25 @@ def test_the_pictures_are_those_that_were_taken_and_none_is_missing_or_left_over
         assert sizes[name][code] == known[name][code]["size"] and min(sizes[name][code]) > 40
 
 
-@pytest.mark.skipif(DRAWS, reason="each guide is followed in Chromium")
+@pytest.mark.parametrize("language", LANGUAGES if DRAWS else ["fr"])
 @pytest.mark.parametrize("role", GUIDED)
 def test_a_guide_is_followed_step_by_step(
-    app: Flask, scriptless: Callable[..., Scriptless], program: Program, guides: Guides, known: Known, role: str
+    app: Flask, scriptless: Arriving, at_browser: AtBrowser, program: Program, guides: Guides, known: Known, role: str, language: str
 ) -> None:
-    tour = Tour(program, scriptless, Language("fr"), known)
-    with reading(app, "fr"):
-        follow(tour, role, [one for one in guides[role]["fr"] if one.code != BY_SCRIPT])
+    tour = Tour(program, at_browser if DRAWS else scriptless, Language(language), known)
+    with speaking(program, CAST, language, "en") if DRAWS else reading(app, language):
+        follow(tour, role, [one for one in guides[role][language] if DRAWS or one.code != BY_SCRIPT])
+    if DRAWS:
+        write_down(known, {name for by in guides.values() for one in by["fr"] for name in one.pictures})
 
 
-@pytest.mark.skipif(DRAWS, reason="each guide is followed in Chromium")
 def test_what_becomes_of_words_that_were_not_saved_is_followed_in_chromium(
     at_browser: AtBrowser, program: Program, guides: Guides, known: Known
 ) -> None:
     tour = Tour(program, at_browser, Language("fr"), known)
     with speaking(program, ["cora"], "fr", "en"):
         follow(tour, "everybody", [one for one in guides["everybody"]["fr"] if one.code == BY_SCRIPT])
-
-
-@pytest.mark.skipif(not DRAWS, reason="`make guides` draws the pictures")
-@pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("role", GUIDED)
-def test_a_guide_is_followed_and_its_pictures_are_drawn(
-    at_browser: AtBrowser, program: Program, guides: Guides, known: Known, role: str, language: str
-) -> None:
-    with speaking(program, CAST, language, "en"):
-        follow(Tour(program, at_browser, Language(language), known), role, guides[role][language])
-    write_down(known, {name for by in guides.values() for one in by["fr"] for name in one.pictures})
+    assert "any-draft" in tour.pictures
 
 
 def follow(tour: Tour, role: str, chapters: Sequence[Chapter]) -> None:
