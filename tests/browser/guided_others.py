@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import timedelta
 
+from tests.browser.guided_everybody import OF_EVERYBODY
 from tests.browser.guided_site import OF_SITE, Chapters, serious
 from tests.browser.guiding import LIST, Steps, Tour
 from tests.browser.pages import a_batch, a_monitoring_visit
@@ -377,7 +378,7 @@ def backups(tour: Tour) -> Steps:
     tour.go("Backups")
     yield
     tour.go("Jobs")
-    tour.picture("admin-jobs", "//main//table[1]")
+    tour.picture("admin-jobs", "//main//table[1]", most=256)
     yield
     tour.go("Mails")
     yield
@@ -385,6 +386,7 @@ def backups(tour: Tour) -> Steps:
 
 GUIDED: Mapping[str, Chapters] = {
     **OF_SITE,
+    "everybody": OF_EVERYBODY,
     "monitor": {"verify": verify, "answers": answers, "ask": ask, "visits": visits},
     "data_manager": {"queries": queries, "lock": lock, "versions": versions, "export": export, "review": review},
     "sponsor": {"clocks": clocks, "reports": reports, "prove": prove, "stopping": stopping},

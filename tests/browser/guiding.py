@@ -36,6 +36,9 @@ LIST = f"/studies/{STUDY}"
 SCALE, QUALITY, MARGIN = 1.5, 80, 6
 WIDE, TABLET = 900, ViewportSize(width=860, height=900)
 
+SETTLED = 800
+"""Milliseconds after which the server has judged what was typed last, and the page says so."""
+
 Steps = Iterator[None]
 """What follows a chapter: it does a step, then yields."""
 
@@ -253,10 +256,13 @@ class Tour:
             self._draw(name, self.person.page.locator(f"xpath={where}").first, most)
 
     def pages(self, sent: Callable[[str], dict[str, Any]] | None = None) -> dict[str, str]:
-        """The page that is open as the server sends it in each language; with `sent`, its answer to these boxes."""
+        """The page that is open as the server sends it in each language; with `sent`, its answer to these boxes.
+
+        While pictures are taken it is this language alone: a page on the screen must not be answered in the other one meanwhile.
+        """
         assert self.person
         found = {}
-        for code in LANGUAGES:
+        for code in [self.language.code] if DRAWS else LANGUAGES:
             if isinstance(self.person, Scriptless):
                 with reading(self.person.plain.client.application, code):
                     answer = self.person.plain.ask(self.person.path(), list(sent(code).items()) if sent else None)
@@ -286,6 +292,7 @@ class Tour:
 
     def _draw(self, name: str, element: Locator, most: int) -> None:
         assert self.person
+        self.person.page.wait_for_timeout(SETTLED)
         place, usual = element.evaluate(_PLACE), self.person.page.viewport_size
         if place["width"] > WIDE:  # Read on a sheet of paper, it would be too small: as on a tablet.
             self.person.page.set_viewport_size(TABLET)
