@@ -27,6 +27,7 @@ def doubted(tour: Tour) -> tuple[str, int]:
 def verify(tour: Tour) -> Steps:
     subject = tour.program.recipient()
     held = tour.program.saved(subject, "SCR", "VITALS", {"WT": "70", "HT": "175"})
+    a_monitoring_visit(tour.program)
     mona = tour.as_("mona")
     tour.open(f"{LIST}/queries")
     tour.go("Verification")
@@ -36,7 +37,7 @@ def verify(tour: Tour) -> Steps:
     tour.open(subject_address(subject.key) + "/SCR/1/verification?show=all")
     mona.page.locator(f'[name="x.{held.id}:WT"]').check()
     mona.page.locator(f'[name="q.{held.id}:WT"]').fill("Dossier : 71 kg")
-    tour.picture("monitor-verify", '//div[contains(@class, "verify-bar")]', but='//div[contains(@class, "verify-bar")]/div')
+    tour.picture("monitor-verify", '//div[contains(@class, "verify-bar")]')
     yield
     plural = "Verify %(num)s values, but for the exceptions"
     tour.go("Verify %(num)s value, but for the exceptions", "main", plural=plural)
