@@ -1,6 +1,6 @@
 """A person whose browser has neither script nor style: pages are asked of the application, links followed and forms sent as HTML says.
 
-It has those parts of `tests/browser/person.py` that a guide is followed with, under the same names, and costs a twentieth of a Chromium.
+It has those parts of `tests/browser/person.py` that a guide is followed with, under the same names, and costs a fifth of a Chromium.
 """
 
 from __future__ import annotations
