@@ -541,6 +541,8 @@ PAGES = (
     Known("find.shown", "cora", "/find?q=01-003+12"),
     Known("glossary.shown", "lara", "/glossary"),
     Known("first_day.shown", "ivan", "/first-day"),
+    Known("guides.listed", "ivan", "/guides"),
+    Known("guides.shown", "cora", "/guides/coordinator"),
     Known("dashboard.shown", "cora", f"{LIST}/dashboard", then=drawn_by_itself),
     Known("dictionaries.shown", "cora", f"{LIST}/dictionaries/ctcae/search?q=reaction"),
     Known("laboratory.listed", "dana", f"{LIST}/laboratories?copy={{}}", made=limits_of_a_laboratory),

@@ -198,8 +198,9 @@ def seen(reader: Person, program: Program, known: Known) -> list[str]:
         page = answer.text()
     assert "⟦" in page, known
     tree = html.document_fromstring(page)
-    passed = tree.xpath(f"//text()[not(ancestor::*[{' or '.join(f'self::{name}' for name in NOT_OURS)} or @data-study])]")
-    texts = [*passed, *(text for name in SAID for text in tree.xpath(f"//@{name}"))]
+    # A guide is a document for each language, and no message: tests/browser/test_guides.py holds both together.
+    passed = tree.xpath(f"//text()[not(ancestor::*[{' or '.join(f'self::{name}' for name in NOT_OURS)} or @data-study or @data-document])]")
+    texts = [*passed, *(text for name in SAID for text in tree.xpath(f"//@{name}[not(ancestor::*[@data-document])]"))]
     return [text.strip() for text in texts if text.strip()]
 
 

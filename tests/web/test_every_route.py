@@ -145,7 +145,7 @@ def values_of(rule: Rule, held: Things, study: str = STUDY) -> dict[str, Any]:
         "form_id": held.forms["form"], "query": held.queries["form"], "number": number,
         "report": held.reports["safety"],
         "limits": held.limits, "address": f"form/{held.forms['form']}", "row": held.row, "line": held.delegation, "seq": held.comment,
-        "version": 1,
+        "version": 1, "role": "coordinator",
         "paper": 1, "letter": 1, "cohort": "MSC1", "person": "cora", "account": 1, "grant": 1, "mail": 1, "name": "none.pdf",
         "kind": "ctcae" if area == "dictionaries" else "recipient", "token": "none", "invitation": "none", "link": "none", "signed": "none",
         "filename": "site.css", "act": "held",

@@ -52,7 +52,7 @@ def shown() -> str:
         "account/first_day.html",
         shell=shell(),
         crumbs=[Crumb(Message(N_("My account")), url_for("account.mine"))],
-        roles=[(Message(ROLES[role]), steps) for role, steps in roles.items()],
+        roles=[(role, Message(ROLES[role]), steps) for role, steps in roles.items()],
     )
 
 

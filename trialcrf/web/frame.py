@@ -144,6 +144,7 @@ def shell(alone: bool = False, counted: bool = True) -> Shell:
         at=_at(study),
         words=() if alone else words_of((request.endpoint or "").partition(".")[0]),
         words_url=url_for("glossary.shown"),
+        guides_url="" if alone or archive or (request.endpoint or "").startswith("guides.") else url_for("guides.listed"),
         search_url="" if request.endpoint == "find.shown" else url_for("find.shown"),
         archive=archive,
         tongues=_tongues(),

@@ -68,6 +68,7 @@ class Shell:
     at: tuple[Crumb, ...] = ()  # where the page is, if it does not say so itself
     words: tuple[Term, ...] = ()  # those that the page takes for granted
     words_url: str = ""
+    guides_url: str = ""
     search_url: str = ""  # none where the page is the search itself
     banner: Message | None = None
     banner_url: str = ""
