@@ -27,7 +27,11 @@ dev: ## Install what the tests and checks need besides
 run: setup ## Start the program with a synthetic trial on http://localhost:PORT; Ctrl-C stops it
 	@TRIALCRF_DATA="$(DATA)" PORT="$(PORT)" TRIALCRF_DEMO=yes exec $(BIN)/trialcrf run
 
-test: dev lint types ## Check everything: lint, types, and all tests on SQLite, PostgreSQL and in a browser
+# One process compiles the program and the tests (pytest writes its own) while the types are checked, which takes one processor:
+# otherwise every worker compiles all of them, at the same time as the others.
+test: dev lint ## Check everything: lint, types, and all tests on SQLite, PostgreSQL and in a browser
+	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --collect-only -qq $(PYTEST_ARGS) >/dev/null 2>&1 & \
+		$(BIN)/mypy; types=$$?; wait; exit $$types
 	@env -u PYTHONDONTWRITEBYTECODE $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(PYTEST_ARGS)
 
 fast: lint ## The tests that need nothing but Python, in seconds, and lint

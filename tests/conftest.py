@@ -57,11 +57,15 @@ def scratch_folder(parent: Path | None) -> Path:
 PILOT = ("actions/test_import.py", "actions/test_pilot_report.py", "actions/test_pilot_packs.py")
 """What needs the whole pilot: importing it takes longer than most files of tests."""
 
-LONGEST_FIRST = ("browser/", *PILOT, "test_cli.py", "test_printing.py", "jobs/", "actions/", "external/", "store/", "web/")
+PAGES = "browser/test_pages.py"
+"""Every page before every judge: nearly as long as all the other files that need a browser together, so a worker's own."""
+
+LONGEST_FIRST = (PAGES, "browser/", *PILOT, "test_cli.py", "test_printing.py", "jobs/", "actions/", "external/", "store/", "web/")
 """Rooms of tests in the order in which several workers take them: what is left for the end is short, so no worker waits for another."""
 
-TOGETHER = (("browser/",), PILOT)
-"""Files that share what takes long to make: the running program and the browser, the imported pilot."""
+TOGETHER = ((PAGES,), ("browser/",), PILOT)
+"""Files that share what takes long to make: the running program and the browser (made twice: one worker with all files that need
+them was still busy when the others had nothing left), the imported pilot. A file belongs to the first row that fits."""
 
 
 def pytest_collection_finish() -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import StrEnum
 
-from zxcvbn import zxcvbn
-
 ENOUGH = 3
 """Of zxcvbn's five grades: a hundred million guesses and more, which an offline attack on argon2id with 40 ms a guess takes weeks for."""
 
@@ -45,6 +43,9 @@ def personal(password: str, words: Sequence[str]) -> bool:
 
 
 def _flaw(part: str, words: Sequence[str]) -> Flaw | None:
+    # Here: its lists are large, and only whoever chooses a password pays for reading them.
+    from zxcvbn import zxcvbn
+
     told = zxcvbn(part, user_inputs=list(words))
     if told["score"] >= ENOUGH:
         return None

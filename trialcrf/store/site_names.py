@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Collection, Iterable, Iterator
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import bindparam, delete, func, insert, select
 
 from trialcrf.core.oversight.personal import may_be_names
 from trialcrf.store import secrets
@@ -53,11 +53,14 @@ def any_in(tx: Transaction, texts: Iterable[str], study_id: int, where: Site | N
 
 def which_have(tx: Transaction, texts: Iterable[str], study_id: int, where: Site | None = None) -> frozenset[str]:
     """The texts that contain a listed name, in whole words and without regard to case, accents and the order of its parts."""
+    asked_of = set(texts)
+    if not asked_of:
+        return frozenset()  # Most forms have no words of anybody's own: their saves ask nothing here.
     lists = _lists(tx, study_id, where)
     key = secrets.known_names_key(tx) if lists else None
     if key is None:
         return frozenset()
-    told = {text: {_digest(key, one, run) for run in set(may_be_names(text)) for one in lists} for text in set(texts)}
+    told = {text: {_digest(key, one, run) for run in set(may_be_names(text)) for one in lists} for text in asked_of}
     asked, known = sorted(set().union(*told.values())), set[str]()
     for start in range(0, len(asked), _AT_ONCE):
         some = asked[start : start + _AT_ONCE]
@@ -67,11 +70,15 @@ def which_have(tx: Transaction, texts: Iterable[str], study_id: int, where: Site
 
 def _lists(tx: Transaction, study_id: int, where: Site | None) -> list[int]:
     """The ids of the sites with a list that counts here."""
-    asked = select(site_name.c.site_id).distinct()
     if where is not None:
-        return list(tx.read(asked.where(site_name.c.site_id == where.id)).scalars())
-    of_study = asked.join(site, site.c.id == site_name.c.site_id).where(site.c.study_id == study_id)
-    return list(tx.read(of_study).scalars())
+        return list(tx.read(_LISTS_OF_SITE, {"site": where.id}).scalars())
+    return list(tx.read(_LISTS_OF_STUDY, {"study": study_id}).scalars())
+
+
+_LISTS = select(site_name.c.site_id).distinct()
+_LISTS_OF_SITE = _LISTS.where(site_name.c.site_id == bindparam("site"))
+_LISTS_OF_STUDY = _LISTS.join(site, site.c.id == site_name.c.site_id).where(site.c.study_id == bindparam("study"))
+"""Made once: every save of a form with words in it asks."""
 
 
 def _digest(key: str, site_id: int, name: str) -> str:
