@@ -12,7 +12,7 @@ BIN := .venv/bin
 LOCK := $(abspath .venv/lock-tools/bin/pip-compile) --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate \
 	--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-emit-options --build-deps-for editable
 
-.PHONY: help setup dev run test fast lint types bench sabotage faults attack production guides messages lock supply audit
+.PHONY: help setup dev run test fast lint types bench sabotage faults attack production guides pictures messages lock supply audit
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +66,9 @@ production: ## Follow docs/production.md word for word on a clean Debian 12 with
 
 guides: dev ## Follow the guides in both languages, draw their pictures anew and write down what they show
 	@GUIDES=draw $(BIN)/python -m pytest tests/browser/test_guides.py -k step_by_step $(PYTEST_ARGS)
+
+pictures: dev ## Draw every page in both languages and themes into PICTURES (var/pictures), to be looked at
+	@PICTURES="$(or $(PICTURES),var/pictures)" $(BIN)/python -m pytest tests/browser/test_pages.py -k accessible $(PYTEST_ARGS)
 
 messages: dev ## Collect the messages of code and templates into the catalogues
 	@$(BIN)/python .ci/messages.py

@@ -14,6 +14,7 @@ from tests.browser.judging import Judges
 from tests.browser.looks import REFLOWED, SPACED, STRUCTURE
 from tests.browser.pages import NO_PAGES, PAGES, Known
 from tests.browser.person import Person
+from tests.browser.pictures import FOLDER, brightness, kept
 from tests.browser.program import Program, form_address
 from trialcrf.actions import administer, demo
 from trialcrf.store import accounts
@@ -21,6 +22,9 @@ from trialcrf.web import create_app
 
 LARGER, USUAL = {"width": 320, "height": 256}, {"width": 1366, "height": 900}
 """A screen of 1280 × 1024 at 400 per cent, and a ward's."""
+
+PAPER = 0.8
+"""So much of a page is paper, or its ground, in either theme: what keeps the colours of the other one shows as a bright or a dark patch."""
 
 _SHORTENED = "() => document.querySelectorAll('tbody > tr:nth-child(n+9)').forEach((row) => row.remove())"
 """The rows of a long table are all built alike: the first ones are looked at closely, which takes its time."""
@@ -54,6 +58,8 @@ def language(request: pytest.FixtureRequest, program: Program) -> Iterator[str]:
 
 def in_turn() -> list[tuple[str, Known]]:
     """Every page in French, whose words are longer; where several of its states are in the list, every second one in English."""
+    if FOLDER:
+        return [(language, one) for language in ("fr", "en") for one in PAGES]
     before: dict[str, int] = {}
     found = []
     for one in PAGES:
@@ -78,7 +84,7 @@ def sent(person: Person, open_: Callable[[], object]) -> str:
 
 @pytest.mark.parametrize(("language", "known"), in_turn(), ids=str, indirect=["language"])
 def test_a_page_is_accessible_well_built_and_quiet(
-    at_browser: AtBrowser, program: Program, judges: Judges, language: str, known: Known
+    at_browser: AtBrowser, program: Program, judges: Judges, language: str, known: Known, request: pytest.FixtureRequest
 ) -> None:
     # What is only opened leaves nothing on the page. Who has no account is answered in the language of the browser.
     reader = at_browser(known.name, same_page=known.then is None, locale="en-GB" if known.name else language)
@@ -92,8 +98,12 @@ def test_a_page_is_accessible_well_built_and_quiet(
     assert reader.violations() == []
     assert judges.shown(reader.page) == []
     assert reader.page.evaluate(SPACED) == []
+    kept(reader.page, f"{request.node.callspec.id}-light")
+    assert brightness(reader.page) > PAPER
     reader.page.evaluate("document.documentElement.dataset.bsTheme = 'dark'")
     assert reader.too_pale() == []
+    kept(reader.page, f"{request.node.callspec.id}-dark")
+    assert brightness(reader.page) < 1 - PAPER
     reader.page.set_viewport_size(LARGER)
     assert reader.page.evaluate(REFLOWED) == []
     reader.page.set_viewport_size(USUAL)
