@@ -38,6 +38,7 @@ from trialcrf.web import create_app
 
 OURS = re.compile(r"⟦[^⟦⟧]*⟧")
 LETTERS = re.compile(r"[^\W\d_]{2,}")
+HASH = re.compile(r"\b[0-9a-f]{8}(?: [0-9a-f]{8}){7}\b")
 PROGRAM = {
     "trialcrf",
     "Français",
@@ -136,7 +137,9 @@ def known_texts(program: Program) -> list[str]:
         found |= set(json.loads(content).get("explained", {}).values())
     people = [f"SELECT {column} FROM account" for column in ("username", "name", "email", "organisation")]
     places = ["SELECT name FROM site", "SELECT zone FROM site", "SELECT key FROM subject"]
-    for statement in (*people, *places, "SELECT DISTINCT reason FROM audit_record", "SELECT ordered_by FROM report"):
+    reports = ["SELECT ordered_by FROM report", "SELECT why FROM report"]
+    documents = ["SELECT name FROM enclosure", "SELECT description FROM enclosure"]
+    for statement in (*people, *places, *documents, *reports, "SELECT DISTINCT reason FROM audit_record"):
         found |= {str(one) for (one,) in program.ask(statement)}
     return sorted((text for text in found if LETTERS.search(text)), key=len, reverse=True)
 
@@ -146,7 +149,7 @@ def untranslated(texts: list[str], known: list[str]) -> list[str]:
     wrong = []
     data = {text.strip() for text in known}
     for text in texts:
-        rest, before = text, ""
+        rest, before = HASH.sub(" ", text), ""
         while rest != before:
             before, rest = rest, OURS.sub(" ", rest)
         if " ".join(rest.split()) in data:

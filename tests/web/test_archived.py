@@ -84,8 +84,10 @@ def links(page: str) -> Iterator[str]:
 
 
 def main_of(page: str) -> str:
-    """What stands in the main part of a page, but for what only sends something, and for where and at which moment one reads it."""
+    """What stands in the main part of a page, but for what only sends something, the way to the guides, which an archive has none of, and
+    for where and at which moment one reads it."""
     inner = re.sub(r'<form[^>]*method="post".*?</form>', "", page[page.index("<main") : page.index("</main>")], flags=re.S)
+    inner = re.sub(r'<p class="guide-way">.*?</p>', "", inner, flags=re.S)
     said = re.sub(r"\s+", " ", unescape(re.sub(r"<[^>]+>", " ", inner))).strip()
     said = re.sub(r"^Archive of .*? nothing can be changed\. ?", "", said)
     return re.sub(r"data known at \d+ \w+ \d+, \d\d:\d\d UTC|now \d\d:\d\d", "now", said)

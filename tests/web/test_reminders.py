@@ -76,7 +76,7 @@ def test_an_altered_link_does_not_exist(house):
     path, word = "/reminders/stop/", url.rpartition("/")[2]
     payload, _, signature = word.rpartition(".")
     forged = [
-        word[:-1] + ("A" if word[-1] != "A" else "B"),
+        payload + "." + ("A" if signature[0] != "A" else "B") + signature[1:],
         payload[:-2] + ("AA" if payload[-2:] != "AA" else "BB") + "." + signature,
         payload,
         "x",

@@ -263,7 +263,7 @@ def test_the_subjects_page_tells_which_visits_moved_and_why(waiting):
     sent = typed(1, "SOURCE: read again", INF_START=(later.day, later.month, later.year, "03:00"))
     waiting.world.save(one, "INFUSION", "D0", sent, now=datetime.now(UTC))
     page = text(waiting.client("cora").get(f"{STUDY}/subjects/R-01-001"))
-    assert f"{said(add(INFUSED, 3, 0))} → {said(add(later, 3, 0))}" in page
+    assert f"{said(add(INFUSED, 3, 0))} → devient {said(add(later, 3, 0))}" in page
     assert "read again" in page
     assert "→" not in text(waiting.client("olga").get(f"{STUDY}/subjects/R-02-001"))
 

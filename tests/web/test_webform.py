@@ -237,7 +237,7 @@ def app() -> Flask:
     made.jinja_env.trim_blocks = made.jinja_env.lstrip_blocks = True
     made.jinja_env.add_extension("jinja2.ext.i18n")
     made.jinja_env.install_gettext_callables(lambda text: text, lambda one, many, n: one if n == 1 else many, newstyle=True)  # type: ignore[attr-defined]
-    made.jinja_env.globals.update(nonce=lambda: "once")
+    made.jinja_env.globals.update(nonce=lambda: "once", unsaved_here=lambda: None, sprite=lambda: "/static/states.svg")
     made.jinja_env.filters.update(say=_say, day=str, moment=str, number=str, graded=graded, percent=str, clock=str)
     return made
 

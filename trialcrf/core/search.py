@@ -12,7 +12,7 @@ LONGEST = 120
 """Letters of a search that are read; and so many of its words."""
 MOST_WORDS = 8
 
-_NUMBERED = re.compile(r"(?:query|demande(?: de correction)?)?\s*(?:no?\.?|n°|numero)?\s*#?\s*([0-9]{1,9})")
+_NUMBERED = re.compile(r"(?:(?:query|demande(?: de correction)?) ?)?(?:(?:no?\.?|n°|numero) ?)?(?:# ?)?([0-9]{1,9})")
 _PARTS = re.compile(r"[^\W_]+")
 
 
