@@ -46,8 +46,8 @@ def main(wanted: list[str]) -> int:
     for name in wanted or PARTS:
         with tempfile.TemporaryDirectory(prefix="trialcrf-bench-") as folder:
             figures += PARTS[name](Path(folder), tell)
+        write(figures, ROOT / "bench.json")  # After each part: what was measured is there, whatever becomes of the next one.
     print(table(figures))
-    write(figures, ROOT / "bench.json")
     # What missed its aim is told, not failed: another machine under another load must not stop a build.
     return 0
 

@@ -24,6 +24,7 @@ NODE = ROOT / ".venv/bin/node"
 TOOL = ROOT / ".venv/lighthouse/node_modules/lighthouse/cli/index.js"
 CATEGORIES = ("performance", "accessibility")
 LEAST = 95
+TRIES = 3
 FLAGS = ("--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 
 
@@ -73,7 +74,11 @@ def _looked(address: str, headers: Path, folder: Path) -> dict[str, dict[str, di
     out = folder / "report.json"
     command = [str(NODE), str(TOOL), address, "--quiet", "--output=json", f"--output-path={out}", "--preset=desktop"]
     command += [f"--only-categories={','.join(CATEGORIES)}", f"--extra-headers={headers}", f"--chrome-flags={' '.join(FLAGS)}"]
-    subprocess.run(command, check=True, cwd=folder, env={**os.environ, "CHROME_PATH": str(CHROMIUM)}, timeout=180)
+    for left in reversed(range(TRIES)):
+        # Now and then the browser's record of a page has no beginning: Lighthouse says so, and asks to be run again.
+        done = subprocess.run(command, check=not left, cwd=folder, env={**os.environ, "CHROME_PATH": str(CHROMIUM)}, timeout=180)
+        if done.returncode == 0:
+            break
     found: dict[str, dict[str, dict[str, float]]] = json.loads(out.read_text(encoding="utf-8"))
     shown = found["finalDisplayedUrl"]
     if str(shown) != address:
