@@ -18,7 +18,7 @@ from trialcrf.core.document import Answer, FormKey, Place
 from trialcrf.core.entry import Refused
 from trialcrf.core.wording import Words
 from trialcrf.core.workflow import NotPossible, QueryState
-from trialcrf.store import audit, forms, queries, replay, sites, subjects
+from trialcrf.store import audit, forms, queries, query_lists, replay, sites, subjects
 
 CONSENT = {
     "ICF_DATE": (2, 11, 2026), "ICF_VERSION": "1.0", "ICF_LANG": "fr", "ICF_SIGNED": "Y", "BIRTH_MONTH": ("", 5, 1980), "SEX_BIRTH": "F",
@@ -164,7 +164,7 @@ def doubted(world: World):
     """A recipient of 80 whose age is doubted: a query stands at the month of birth."""
     subject = world.enrol("recipient", **{**CONSENT, "BIRTH_MONTH": ("", 5, 1946)})
     with world.read() as tx:
-        (query,) = queries.all_of(tx, "msc_ssc", None, [QueryState.OPEN])
+        (query,) = query_lists.all_of(tx, "msc_ssc", None, [QueryState.OPEN])
     return subject, query
 
 
@@ -217,7 +217,7 @@ def test_a_form_marked_in_error_leaves_lists_and_counts_and_stays_in_the_trail(w
         enter.mark_form_error(tx, subject, made, "wrong person")
     with world.read() as tx:
         assert subjects.records(tx, [subject])[0].records == ()
-        assert queries.count(tx, "msc_ssc", None, list(QueryState)) == 0
+        assert query_lists.count(tx, "msc_ssc", None, list(QueryState)) == 0
         assert forms.all_of(tx, [subject.id]) == []
         assert list(replay.differences(tx)) == []
     assert trail(world, made.id, "error")[0].reason == "wrong person"
@@ -231,7 +231,7 @@ def test_a_subject_marked_in_error_leaves_every_list(world):
         enrol.mark_subject_error(tx, subject, "wrong site")
     with world.read() as tx:
         assert subjects.all_of(tx, "msc_ssc") == []
-        assert queries.all_of(tx, "msc_ssc", None, list(QueryState)) == []
+        assert query_lists.all_of(tx, "msc_ssc", None, list(QueryState)) == []
         everything = audit.heads_at(tx.connection, NOW + timedelta(days=1), [chain for chain, _, _ in audit.chains(tx.connection)])
         assert replay.subjects_at(tx, everything) == []
 

@@ -16,7 +16,7 @@ from trialcrf.actions.records import quality, report
 from trialcrf.core.document import FormKey
 from trialcrf.core.quality import QualityReport, SiteQuality
 from trialcrf.core.workflow import QueryState
-from trialcrf.store import definitions, forms, queries, reports, sites
+from trialcrf.store import definitions, forms, queries, query_lists, reports, sites
 
 MORNING = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 EVENING = MORNING + timedelta(hours=10)
@@ -117,7 +117,7 @@ def test_queries_are_told_with_their_state_and_age_of_that_moment(salt):
         one = volunteer(salt)
         salt.save(one, "PLATE", "MEALS", typed(EATEN=(2, 11, 2026, "12:00"), GRAMS="20"), now=MORNING)
     with salt.read() as tx:
-        waiting = queries.all_of(tx, "salt", None, [QueryState.OPEN])
+        waiting = query_lists.all_of(tx, "salt", None, [QueryState.OPEN])
     assert len(waiting) == 2
     later = MORNING + timedelta(days=40)
     with salt.write("cora", later) as tx:

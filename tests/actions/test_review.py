@@ -16,9 +16,9 @@ from trialcrf.core.cut import Cut
 from trialcrf.core.document import Answer, Document, FormKey, Place
 from trialcrf.core.lock import Address, Level, Locked
 from trialcrf.core.workflow import NotPossible, QueryState
-from trialcrf.store import audit, comments, forms, queries, query_courses, replay
+from trialcrf.store import audit, comments, forms, queries, query_courses, query_lists, replay
 from trialcrf.store.models import audit_record
-from trialcrf.store.queries import Narrower
+from trialcrf.store.query_lists import Narrower
 
 CONSENT = {
     "ICF_DATE": (2, 11, 2026), "ICF_VERSION": "1.0", "ICF_LANG": "fr", "ICF_SIGNED": "Y", "BIRTH_MONTH": ("", 5, 1981), "SEX_BIRTH": "F",
@@ -107,9 +107,9 @@ def test_a_query_of_a_visit_has_no_form_and_is_found_with_its_visit(world, subje
     with world.read() as tx:
         assert [one.id for one in queries.of_visit(tx, subject.id, "M3", 1)] == [number]
         assert queries.open_at_visits(tx, [subject.id]) == {(subject.id, "M3", 1): 1}
-        assert queries.count(tx, "msc_ssc", ["01"], [QueryState.OPEN]) == 1
-        assert queries.count(tx, "msc_ssc", ["01"], [QueryState.OPEN], {"M3/": []}) == 0
-        assert queries.count(tx, "msc_ssc", ["01"], [QueryState.OPEN], {"SCR/": [], "RENROL": []}) == 1
+        assert query_lists.count(tx, "msc_ssc", ["01"], [QueryState.OPEN]) == 1
+        assert query_lists.count(tx, "msc_ssc", ["01"], [QueryState.OPEN], {"M3/": []}) == 0
+        assert query_lists.count(tx, "msc_ssc", ["01"], [QueryState.OPEN], {"SCR/": [], "RENROL": []}) == 1
     answer(world, number)
     assert clean(world)
 
@@ -201,7 +201,7 @@ def test_every_change_that_names_a_query_names_one_that_there_is(world, subject)
     correct(world, doubted, 1975)
     with world.read() as tx:
         named = tx.read(select(audit_record.c.prompted_by).where(audit_record.c.prompted_by.like("query/%"))).scalars().all()
-        known = {f"query/{one.id}" for one in queries.all_of(tx, "msc_ssc", None, list(QueryState))}
+        known = {f"query/{one.id}" for one in query_lists.all_of(tx, "msc_ssc", None, list(QueryState))}
     assert len(named) == 2
     assert set(named) == known
 
@@ -292,9 +292,16 @@ def test_a_list_is_narrowed_by_who_by_when_by_what_and_by_whom(world, subject):
 
     def ids(**asked) -> list[int]:
         with world.read() as tx:
-            return [one.id for one in queries.all_of(tx, "msc_ssc", ["01"], [QueryState.OPEN], narrower=Narrower(**asked))]
+            return [one.id for one in query_lists.all_of(tx, "msc_ssc", ["01"], [QueryState.OPEN], narrower=Narrower(**asked))]
 
     (by_check,) = ids(by="checks")
+    # The whole list is kept by site, the narrowed one is asked for: both are in one order, page by page.
+    assert ids() == ids(subject="R") == [mine, late, by_check]
+    with world.read() as tx:
+        pages = [query_lists.listed(tx, "msc_ssc", None, [QueryState.OPEN], start, 2) for start in (0, 2, 4)]
+        assert [list(one.items()) for one in pages] == [[(mine, "01"), (late, "01")], [(by_check, "01")], []]
+        assert query_lists.listed(tx, "msc_ssc", ["02"], [QueryState.OPEN]) == {}
+        assert query_lists.listed(tx, "msc_ssc", None, [QueryState.OPEN], only_at={KEY.form_oid: ["02"]}) == {}
     assert ids(by="people") == [mine, late]
     assert ids(assignee="cora") == [mine]
     assert ids(assignee="") == [late, by_check]

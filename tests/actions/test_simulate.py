@@ -17,7 +17,7 @@ from trialcrf.core.document import Document, Place
 from trialcrf.core.eligibility import Overall, Verdict
 from trialcrf.core.instruments import SCORES
 from trialcrf.core.schedule import State, plan
-from trialcrf.store import accounts, audit, forms, queries, replay, sites, subjects
+from trialcrf.store import accounts, audit, forms, query_lists, replay, sites, subjects
 from trialcrf.store.audit import Who
 from trialcrf.store.transaction import Transaction, open_engine, writing
 
@@ -240,7 +240,7 @@ def test_any_study_can_be_simulated_without_a_script(two_trials):
     assert made.forms >= 12
     with trial.world.read() as tx:
         assert [one.code for one in sites.all_of(tx, trial.world.published.study.oid)] == ["01", "02"]
-        assert queries.count(tx, trial.world.published.study.oid, None, []) == 0
+        assert query_lists.count(tx, trial.world.published.study.oid, None, []) == 0
     clean(trial)
 
 

@@ -21,7 +21,7 @@ from trialcrf.core.workflow import QueryState
 from trialcrf.external.mail import Server
 from trialcrf.jobs import WHO
 from trialcrf.jobs.deliver import deliver
-from trialcrf.store import forms, outbox, queries, replay
+from trialcrf.store import forms, outbox, queries, query_lists, replay
 
 ITEMS = ("QC_AEROBIC", "QC_ANAEROBIC", "QC_FUNGI")
 
@@ -63,7 +63,7 @@ def given(cells: Cells) -> None:
 def asked(cells: Cells) -> list[queries.Query]:
     """The queries about an incident that stand open."""
     with cells.world.read() as tx:
-        return [one for one in queries.all_of(tx, "msc_ssc", None, [QueryState.OPEN]) if one.check == "product_incident"]
+        return [one for one in query_lists.all_of(tx, "msc_ssc", None, [QueryState.OPEN]) if one.check == "product_incident"]
 
 
 def told(cells: Cells) -> list[str]:

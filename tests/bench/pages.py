@@ -35,7 +35,7 @@ FEW_SITES, MANY_SITES = 1, 24
 SIMULATED = 240
 """Subjects of the large trial that are simulated whole; the others are copies of them (`tests/bench/multiplied.py`)."""
 
-TURNS, WARMING = 40, 4
+TURNS, WARMING, AFTER_SAVES = 40, 4, 7
 SLOWEST = 1.5
 WAITED_FOR = 60
 """Looks at the figures of a dashboard, a second apart, before they count as not drawn."""
@@ -80,6 +80,12 @@ def measure(folder: Path, tell: Callable[[str], None], many: int = MANY) -> list
                 weigh(seat[reader], page, asked)
                 asked.statements = count(page, reader)
             figures += _told(page, reader, *taken, many)
+            if page.lists:
+                figures.append(
+                    plain(
+                        f"{_name(page, reader)}: p50 at {many} subjects, after a save at a site", _after_saves(seats[1], page, reader), "ms"
+                    )
+                )
     return figures
 
 
@@ -91,8 +97,22 @@ def looks() -> Iterator[tuple[Busy, str]]:
                 yield page, reader
 
 
+def _after_saves(seat: dict[str, Browser], page: Busy, reader: str) -> float:
+    """Milliseconds of the first look once something was recorded at the coordinator's site, of which nothing is known any more."""
+    (save,) = [one for one in PAGES if one.saves]
+    took = []
+    for turn in range(AFTER_SAVES):
+        ask(seat[NURSE], save, turn)
+        took.append(ask(seat[reader], page, turn))
+    return 1000 * percentile(took, 0.5)
+
+
+def _name(page: Busy, reader: str) -> str:
+    return f"pages: {page.name}, {'one site' if reader == NURSE else 'all sites'}"
+
+
 def _told(page: Busy, reader: str, few: Asked, lot: Asked, many: int) -> Iterator[Figure]:
-    name = f"pages: {page.name}, {'one site' if reader == NURSE else 'all sites'}"
+    name = _name(page, reader)
     for share, said in ((0.5, "p50"), (0.95, "p95")):
         slow = [percentile(one.seconds, share) for one in (few, lot)]
         yield at_most(f"{name}: {said} at {many} subjects, of {FEW}", slow[1] / slow[0], "times", SLOWEST)

@@ -122,7 +122,8 @@ class Part:
         return found[0]
 
     def get_attribute(self, name: str) -> str | None:
-        return self.one.get(name)  # type: ignore[no-any-return]
+        value: str | None = self.one.get(name)
+        return value
 
     def is_enabled(self) -> bool:
         return not _disabled(self.one)

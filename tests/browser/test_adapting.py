@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from playwright.sync_api import ViewportSize
 
 from tests.browser.conftest import AtBrowser
 from tests.browser.looks import MOVING, OBSCURED, READABLE, REFLOWED, SPACED
@@ -11,7 +12,7 @@ from tests.browser.person import Person
 from tests.browser.program import STUDY, Program, form_address, subject_address
 
 LIST = f"/studies/{STUDY}"
-USUAL, LARGER = {"width": 1366, "height": 768}, {"width": 320, "height": 256}
+USUAL, LARGER = ViewportSize(width=1366, height=768), ViewportSize(width=320, height=256)
 
 
 def plant(person: Person, script: str) -> None:
@@ -35,20 +36,20 @@ def test_what_is_looked_for_is_found(at_browser: AtBrowser) -> None:
         (USUAL, OBSCURED, "document.querySelector('.top').style.cssText = 'position: fixed; inset: 0'", "out of sight"),
         (USUAL, MOVING, "document.querySelector('main h2').style.transition = 'color 1s'", "<h2"),
     ):
-        cora.page.set_viewport_size(size)  # type: ignore[arg-type]
+        cora.page.set_viewport_size(size)
         cora.open("/account")
         if look is not MOVING:
             assert cora.page.evaluate(look) == []
         plant(cora, script)
         assert said in " ".join(cora.page.evaluate(look)), script
-    cora.page.set_viewport_size(USUAL)  # type: ignore[arg-type]
+    cora.page.set_viewport_size(USUAL)
 
 
 @pytest.mark.parametrize("size", [USUAL, LARGER], ids=["usual", "at 400 per cent"])
-def test_whatever_has_the_focus_is_in_sight(at_browser: AtBrowser, program: Program, size: dict[str, int]) -> None:
+def test_whatever_has_the_focus_is_in_sight(at_browser: AtBrowser, program: Program, size: ViewportSize) -> None:
     """On pages where something stays in sight while the others scroll under it."""
     cora = at_browser("cora")
-    cora.page.set_viewport_size(size)  # type: ignore[arg-type]
+    cora.page.set_viewport_size(size)
     for address in (
         f"{LIST}/subjects",
         subject_address("R-01-001"),
@@ -58,7 +59,7 @@ def test_whatever_has_the_focus_is_in_sight(at_browser: AtBrowser, program: Prog
     ):
         cora.open(address)
         assert cora.page.evaluate(OBSCURED) == [], address
-    cora.page.set_viewport_size(USUAL)  # type: ignore[arg-type]
+    cora.page.set_viewport_size(USUAL)
 
 
 def test_nothing_moves_for_whoever_asked_for_that(at_browser: AtBrowser) -> None:

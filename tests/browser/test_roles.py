@@ -185,7 +185,7 @@ def test_an_administrator_invites_a_person_who_sets_a_password_works_and_is_deac
     adam.page.locator("#study").select_option(STUDY)
     adam.page.locator("#site").select_option("02")
     adam.press(adam.page.get_by_role("button", name="Give the role"))
-    assert "Coordinator, msc_ssc, site 02" in adam.reads()
+    assert "Coordinator, MSC-SSc, site 02" in adam.reads()
     assert "opens nothing yet: no training is recorded" in adam.reads()
     adam.page.get_by_text("Record the training").click()
     for part, text in zip(("day", "month", "year"), f"{datetime.now(UTC):%d %m %Y}".split(), strict=True):

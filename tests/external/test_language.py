@@ -133,3 +133,12 @@ def test_french_writes_the_first_of_a_month_as_an_ordinal() -> None:
     assert FR.day(date(2026, 1, 11)) == "11 janv. 2026"
     assert FR.moment(datetime(2026, 2, 1, 8, tzinfo=UTC)).startswith("1er févr. 2026")
     assert EN.day(date(2026, 1, 1)) == "1 Jan 2026"
+
+
+def test_no_french_sign_begins_a_line_without_its_word():
+    french = Language("fr")
+    assert french.say(Words({"fr": "« Et » ou « ou » : lequel ? À 12:30 ; vite !", "en": "Which?"})) == (
+        "«\u202fEt\u202f» ou «\u202fou\u202f»\u202f: lequel\u202f? À 12:30\u202f; vite\u202f!"
+    )
+    assert french.gettext("Seen by:").endswith("\u202f:")
+    assert Language("en").say(Words({"fr": "Quoi ?", "en": "a : b"})) == "a : b"

@@ -52,7 +52,7 @@ def test_texts_numbers_and_markup_are_of_the_language_and_text():
     english, french = draw(SMALL, "en"), draw(SMALL, "fr")
     words = [" ".join(ElementTree.fromstring(one).itertext()) for one in (english, french)]
     assert "Fever <b>" in words[0] and "Fièvre <b>" in words[1] and "<b>" not in english + french
-    assert "Main number: 3" in words[0] and "Nombre principal : 3" in words[1] and "Fever & <chills>" in words[1]
+    assert "Main number: 3" in words[0] and "Nombre principal\u202f: 3" in words[1] and "Fever & <chills>" in words[1]
     assert "1,200" in words[0] and "1\u202f200" in words[1]
 
 

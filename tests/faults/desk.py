@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, StorageState, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, StorageState, ViewportSize, expect, sync_playwright
 
 from tests.browser.conftest import CHROMIUM, FLAGS
 from tests.browser.program import Program, family_of, form_address
@@ -26,7 +26,7 @@ from trialcrf.store import replay
 from trialcrf.store.models.base import moment_text
 from trialcrf.store.subjects import Subject
 
-SCREEN = {"width": 1366, "height": 768}
+SCREEN = ViewportSize(width=1366, height=768)
 
 
 @dataclass
@@ -45,7 +45,7 @@ class Desk:
     def nurse(self, name: str = "flore", url: str = "", own: bool = False) -> Nurse:
         """Signed in, in a browser without a past; `own` is a session of hers that she has for herself."""
         state = None if own else self.signed_in.get(name)
-        context = self.chromium.new_context(viewport=SCREEN, locale="fr-FR", storage_state=state)  # type: ignore[arg-type]
+        context = self.chromium.new_context(viewport=SCREEN, locale="fr-FR", storage_state=state)
         self.contexts.append(context)
         made = Nurse.at(context, url or self.program.url, name, signs_in=state is None)
         if not own:
@@ -93,7 +93,7 @@ def browser_killed(desk: Desk, drafts: bool = True) -> Tally:
     subject, address = desk.subject()
     chrome = Chrome(desk.chromium)
     try:
-        context = chrome.browser.new_context(viewport=SCREEN, locale="fr-FR", storage_state=desk.signed_in.get("flore"))  # type: ignore[arg-type]
+        context = chrome.browser.new_context(viewport=SCREEN, locale="fr-FR", storage_state=desk.signed_in.get("flore"))
         if not drafts:
             context.route("**/js/draft.js", lambda route: route.fulfill(content_type="text/javascript", body=""))
         nurse = Nurse.at(context, desk.program.url, signs_in="flore" not in desk.signed_in)

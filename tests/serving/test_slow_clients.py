@@ -223,6 +223,12 @@ def test_whoever_takes_too_long_to_say_what_they_want_is_given_up(serving):
     assert time.monotonic() - serving.since > 10
 
 
+def not_taken(port: int) -> int:
+    """How many connections to this port the system holds that no process has accepted: nobody began what they ask for."""
+    listening = (line.split() for line in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()[1:])
+    return sum(int(one[4].partition(":")[2], 16) for one in listening if one[1].endswith(f":{port:04X}") and one[3] == "0A")
+
+
 def test_a_process_that_dies_is_started_again_and_a_stop_finishes_what_was_begun(serving):
     """The last test of this server: it ends it."""
     first = serving.workers()
@@ -237,6 +243,10 @@ def test_a_process_that_dies_is_started_again_and_a_stop_finishes_what_was_begun
         body_ = b"username=nobody&password=wrong-one"
         whole = HEAD + f"Content-Length: {len(body_)}\r\n\r\n".encode() + body_
         begun = [stack.enter_context(closing(serving.connect(whole))) for _ in range(4)]
+        end = time.monotonic() + 15
+        while not_taken(serving.port):
+            assert time.monotonic() < end
+            time.sleep(0.1)
         time.sleep(0.5)
         os.kill(serving.process, signal.SIGTERM)
         for one in begun:

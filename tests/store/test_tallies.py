@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from datetime import timedelta
 
 import pytest
@@ -67,6 +68,33 @@ def test_only_the_site_is_counted_where_something_was_recorded(world):
     assert asked_about == [["01", "02"], ["02"]]
 
 
+class _Told:
+    """Something that was counted, of which can be seen whether anybody still has it."""
+
+
+def test_what_was_counted_before_is_not_remembered_beside_what_is_counted_now(world):
+    """A value that was erased must not stay in the memory of a process that once counted it."""
+    seen: list[weakref.ref[_Told]] = []
+
+    def made() -> _Told:
+        told = _Told()
+        seen.append(weakref.ref(told))
+        return told
+
+    def look() -> None:
+        with world.read() as tx:
+            places = [one for one in sites.all_of(tx, world.study) if one.code == "01"]
+            tallies.of_sites(tx, places, "one of this test", lambda some: {one.id: made() for one in some}, None)
+            tallies.together(tx, places, "all of this test", made)
+
+    world.enrol("recipient", "01", **CONSENT)
+    look()
+    assert [one() is not None for one in seen] == [True, True]
+    world.enrol("recipient", "01", **CONSENT)
+    look()
+    assert [one() is not None for one in seen] == [False, False, True, True]
+
+
 def test_what_is_made_of_several_sites_stands_until_something_is_recorded_at_one_of_them(world):
     made: list[int] = []
 
@@ -103,3 +131,44 @@ def test_what_is_being_written_is_counted_each_time_and_another_database_has_num
         before = counts.enrolled(tx, [place], ["recipient"])
         subjects.mark_error(tx, which, "enrolled twice")
         assert (len(before), counts.enrolled(tx, [place], ["recipient"])) == (1, [])
+
+
+def test_a_line_of_a_list_stands_until_something_is_recorded_at_its_site_or_the_day_there_is_over(world):
+    drawn: list[list[str]] = []
+
+    def look(now=NOW) -> dict[str, int]:
+        with world.read() as tx:
+            lines = {f"line of {one.code}": one for one in sites.all_of(tx, world.study) if one.code in ("01", "02")}
+            return tallies.of_lines(
+                tx, lines, "a list of this test", now, lambda some: drawn.append([*some]) or dict.fromkeys(some, len(drawn))
+            )
+
+    for site in ("01", "02"):
+        world.enrol("recipient", site, **CONSENT)
+    assert look() == look() == {"line of 01": 1, "line of 02": 1}
+    world.enrol("recipient", "02", **CONSENT)
+    assert look() == {"line of 01": 1, "line of 02": 2}
+    # An hour later it is another day in Papeete, and the same one in Paris.
+    assert look(NOW + timedelta(hours=1)) == {"line of 01": 1, "line of 02": 3}
+    assert drawn == [["line of 01", "line of 02"], ["line of 02"], ["line of 02"]]
+
+
+def test_a_transaction_that_writes_draws_each_time(world):
+    world.enrol("recipient", "01", **CONSENT)
+    drawn: list[int] = []
+    for _ in range(2):
+        with world.write("cora") as tx:
+            (place,) = [one for one in sites.all_of(tx, world.study) if one.code == "01"]
+            tallies.of_lines(tx, {1: place}, "written", NOW, lambda some: drawn.extend(some) or dict.fromkeys(some, ""))
+    assert drawn == [1, 1]
+
+
+def test_the_newest_are_kept_and_no_more_than_so_many(world, monkeypatch):
+    monkeypatch.setattr(tallies, "_LINES", tallies._Kept(2))
+    world.enrol("recipient", "01", **CONSENT)
+    drawn: list[int] = []
+    for wanted in ([1, 2], [2, 3], [2, 3], [1]):
+        with world.read() as tx:
+            (place,) = [one for one in sites.all_of(tx, world.study) if one.code == "01"]
+            tallies.of_lines(tx, dict.fromkeys(wanted, place), "few", NOW, lambda some: drawn.extend(some) or dict.fromkeys(some, ""))
+    assert drawn == [1, 2, 3, 1]

@@ -94,6 +94,9 @@ def test_every_list_holds_exactly_what_the_rule_says_on_every_day(populated, sta
         assert set(found) == by_rule(populated, now, state), (state, days)
         with populated.read() as tx:
             assert visits.count(tx, asked(populated, now, state)) == len(found)
+            for top in (1, 3):  # The top of a list is kept by site.
+                some = visits.all_of(tx, asked(populated, now, state), 0, top)
+                assert [(one.subject.key, one.event_oid) for one in some] == found[:top], (state, days)
 
 
 def test_the_day_is_that_of_each_site(world):
@@ -250,6 +253,22 @@ def test_subjects_are_ordered_by_what_is_asked(populated):
         assert visits.count_subjects(tx, asked(populated, LATE, State.OVERDUE, subject_type="recipient")) == len(overdue) == len(first)
         assert [one.key for one in visits.subjects_matching(tx, asked(populated, LATE, cohort="MSC1"))] == ["R-01-001", "R-02-001"]
         assert visits.subjects_matching(tx, asked(populated, LATE, cohort="MSC2")) == []
+
+
+def test_all_subjects_of_a_kind_in_pages_are_those_of_the_list_each_once(populated):
+    """What asks for no visit is read from the keys that are kept, page by page; a subject in error is on none of them."""
+    for site in ("01", "02", "01"):
+        wrong = recipient(populated, site)
+    with populated.write() as tx:
+        enrol.mark_subject_error(tx, wrong, "enrolled twice")
+    with populated.read() as tx:
+        plain = asked(populated, LATE, subject_type="recipient")
+        every = sorted(one.key for one in subjects.all_of(tx, "msc_ssc", None, "recipient"))
+        assert len(every) == 4
+        pages = [visits.subjects_matching(tx, plain, "key", start, 2) for start in range(0, len(every) + 2, 2)]
+        assert [one.key for page in pages for one in page] == every
+        assert [one.key for one in visits.subjects_matching(tx, plain)] == every
+        assert {one.site.code for one in visits.subjects_matching(tx, replace(plain, places=plain.places[:1]))} == {"01"}
 
 
 def test_a_save_that_was_begun_under_the_version_before_plans_under_the_one_in_force(world):

@@ -43,7 +43,7 @@ def test_the_list_shows_every_account_with_its_roles_and_its_state(house):
     read = text(answer)
     assert answer.status_code == 200
     assert all(name.title() in read for name in CAST)
-    assert "Coordinator, msc_ssc, site 01" in read or "msc_ssc" in read
+    assert "Coordination, MSC-SSc, centre 01" in read
     assert answer.text.count('class="state invited"') == len(CAST)
     assert answer.text.count('class="state active"') == 1
 

@@ -185,6 +185,10 @@ def test_a_row_that_was_left_out_before_it_was_saved_is_put_back_as_it_was_typed
         drawn = re.findall(r'name="r.BP.(new\d)\.DBP" value="(\d*)"', back.text)
         assert back.status_code == 200 and drawn == list(zip(rows_now, [one for one in (typed, "130") if one], strict=True))
     assert stored(each_house) is None
+    # Whatever is sent as a row to be put back is answered: names without a row, and more rows than a page ever has.
+    many = [f"BP.new{number}.SBP" for number in range(1, 1100)]
+    for sent in ({"back.p": "x", "back.r..x": "1"}, {"back.p": ""}, {}, {**carried, "p": many, "r.BP.new1.SBP": "1"}):
+        assert cora.post(VITALS, {"version": "0", "act": "back", **sent}).status_code in (200, 400, 422), list(sent)
     blank = cora.post(VITALS, {"version": "0", "p": boxes["p"], "r.BP.new1.SBP": "", "r.BP.new1.DBP": "", "drop": "BP.new1"})
     assert 'name="back.' not in blank.text, "there is nothing to put back"
 

@@ -15,7 +15,7 @@ from tests.web.site import Browser, House, filling_of, open_house, text
 from trialcrf.actions import administer
 from trialcrf.actions.oversight import review
 from trialcrf.core.document import FormKey, Place
-from trialcrf.store import accounts, forms, queries, subjects
+from trialcrf.store import accounts, forms, queries, query_lists, subjects
 
 STUDY, EXAMINED = "/studies/msc_ssc", FormKey("SCR", "PHYSEXAM")
 
@@ -89,12 +89,14 @@ def test_visits_and_forms_of_a_subject_are_found_by_their_names_in_both_language
 
 def test_a_query_is_found_by_its_number_and_by_its_words_without_their_accents(sought):
     with sought.world.read() as tx:
-        number = queries.all_of(tx, "msc_ssc", None, list(queries.QueryState))[-1].id
+        number = query_lists.all_of(tx, "msc_ssc", None, list(queries.QueryState))[-1].id
     cora, olga = sought.client("cora"), sought.client("olga")
     for q in (f"#{number}", f"demande {number}", "erytheme seen", "ÉRYTHÈME", "R-01-001 erytheme"):
         assert hits(cora, q, "queries") == [f"Query {number}, R-01-001"], q
         assert hits(olga, q, "queries") == [], q
     assert hits(cora, "R-01-002 erytheme", "queries") == []
+    # Part of a key asks for subjects, whatever else is on the page.
+    assert hits(cora, "R-01-0", "queries") == [] and len(hits(cora, "R-01-0", "subjects")) > 1
     assert hits(cora, "erytheme unseen", "queries") == []
 
 

@@ -11,7 +11,7 @@ from tests.web.site import Browser, House, text
 from trialcrf.actions import enrol, enter
 from trialcrf.core.document import FormKey
 from trialcrf.core.workflow import QueryState
-from trialcrf.store import audit, forms, queries, replay
+from trialcrf.store import audit, forms, queries, query_lists, replay
 
 CONSENT = {
     "ICF_DATE": (2, 11, 2026), "ICF_VERSION": "1.0", "ICF_LANG": "fr", "ICF_SIGNED": "Y", "BIRTH_MONTH": ("", 5, 1946), "SEX_BIRTH": "F",
@@ -23,7 +23,7 @@ def doubt(house: House, site: str = "01") -> int:
     """A recipient of 80, whose age is doubted; returns the query."""
     house.world.enrol("recipient", site, **CONSENT)
     with house.world.read() as tx:
-        return max(one.id for one in queries.all_of(tx, "msc_ssc", [site], [QueryState.OPEN]))
+        return max(one.id for one in query_lists.all_of(tx, "msc_ssc", [site], [QueryState.OPEN]))
 
 
 def state(house: House, query: int) -> str:
@@ -263,7 +263,7 @@ def test_a_query_whose_form_was_marked_in_error_can_only_be_read(house):
 def test_queries_of_a_link_form_are_hidden_from_those_who_may_not_read_links(house):
     doubt(house)
     with house.world.read() as tx:
-        shown = queries.count(tx, "msc_ssc", None, list(QueryState), {"RENROL": ["01"]})
-        hidden = queries.count(tx, "msc_ssc", None, list(QueryState), {"RENROL": []})
-        elsewhere = queries.all_of(tx, "msc_ssc", None, list(QueryState), only_at={"RENROL": ["02"]})
+        shown = query_lists.count(tx, "msc_ssc", None, list(QueryState), {"RENROL": ["01"]})
+        hidden = query_lists.count(tx, "msc_ssc", None, list(QueryState), {"RENROL": []})
+        elsewhere = query_lists.all_of(tx, "msc_ssc", None, list(QueryState), only_at={"RENROL": ["02"]})
     assert (shown, hidden, elsewhere) == (1, 0, [])

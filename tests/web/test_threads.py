@@ -13,7 +13,7 @@ from trialcrf.actions.oversight import lock, review
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.lock import Address, Level
 from trialcrf.core.workflow import QueryState
-from trialcrf.store import audit, comments, forms, queries, replay
+from trialcrf.store import audit, comments, forms, query_lists, replay
 
 SUBJECT = "/studies/msc_ssc/subjects/R-01-001"
 FORM = f"{SUBJECT}/SCR/1/RENROL/1"
@@ -35,7 +35,9 @@ def sent(browser: Browser, page: str, **more: str) -> dict[str, str]:
 
 def asked(house: House) -> list[tuple[int, str, str, str]]:
     with house.world.read() as tx:
-        return [(one.id, str(one.place), one.state.value, one.assignee) for one in queries.all_of(tx, "msc_ssc", None, list(QueryState))]
+        return [
+            (one.id, str(one.place), one.state.value, one.assignee) for one in query_lists.all_of(tx, "msc_ssc", None, list(QueryState))
+        ]
 
 
 def test_from_a_field_one_asks_and_comments_and_comes_back_to_it(each_house):

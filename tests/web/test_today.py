@@ -187,7 +187,7 @@ def test_begun_forms_queries_and_verdicts_stand_on_the_list_of_who_can_do_someth
     each_waiting.world.save(one, "VITALS", "D1", typed(None, WT="200"))
     cora, ivan, mona = (text(each_waiting.client(name).get(DAY)) for name in ("cora", "ivan", "mona"))
     assert "R-01-001 · Mois 1" in cora
-    assert "Demandes à traiter" in cora or "Queries to answer" in cora
+    assert "Demandes de correction à traiter" in cora or "Queries to answer" in cora
     assert "verdict" not in cora.lower() and "verdict" in ivan.lower()
     assert "R-01-001 · Mois 1" not in mona
 

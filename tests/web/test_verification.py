@@ -11,7 +11,7 @@ from tests.web.site import Browser, House, text
 from trialcrf.actions.oversight import lock
 from trialcrf.core.document import FormKey
 from trialcrf.core.workflow import QueryState
-from trialcrf.store import audit, forms, queries, replay, verifications
+from trialcrf.store import audit, forms, query_lists, replay, verifications
 
 CONSENT = {
     "ICF_DATE": (2, 11, 2026), "ICF_VERSION": "1.0", "ICF_LANG": "fr", "ICF_SIGNED": "Y", "BIRTH_MONTH": ("", 5, 1976), "SEX_BIRTH": "F",
@@ -55,7 +55,7 @@ def test_a_visit_is_verified_with_two_exceptions_one_asks_and_a_correction_comes
     assert answer.status_code == 303 and answer.location.endswith("done=verified_queries")
     with enrolled.world.read() as tx:
         held = verifications.of_forms(tx, [number])[number]
-        asked = [one for one in queries.all_of(tx, "msc_ssc", ["01"], [QueryState.OPEN]) if not one.check]
+        asked = [one for one in query_lists.all_of(tx, "msc_ssc", ["01"], [QueryState.OPEN]) if not one.check]
     assert {place.item for place in held} >= {"ICF_DATE", "ICF_SIGNED", "BIRTH_MONTH", "ICF_TIME"}
     assert not {place.item for place in held} & {"ICF_VERSION", "ICF_LANG"}
     assert [(one.place.item, one.opened_by) for one in asked] == [("ICF_LANG", "mona")]

@@ -11,7 +11,7 @@ from trialcrf.actions.safety.follow_case import nullify
 from trialcrf.core.document import FormKey
 from trialcrf.core.lock import Locked
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import cases, definitions, locks, subjects, visits
+from trialcrf.store import cases, definitions, locks, plans, subjects
 from trialcrf.store.definitions import Published
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
@@ -40,7 +40,7 @@ def enrol(
     _refuse_closed(tx, site)
     subject = subjects.create(tx, site, kind.oid, kind.key, on or site.today(now), number, once)
     saved = save_form(tx, published, subject, FormKey(kind.event_oid, kind.form_oid), sent, now)
-    visits.replan(tx, subject)
+    plans.replan(tx, subject)
     return subject, saved
 
 

@@ -24,7 +24,7 @@ from trialcrf.core.expr import Ref
 from trialcrf.core.facts import project, unique_codes
 from trialcrf.core.values import LONGEST_NOTE, Raw, Unreadable, Value, read
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import cases, definitions, forms, queries, subjects, visits
+from trialcrf.store import cases, definitions, forms, plans, queries, subjects
 from trialcrf.store.audit import Entry
 from trialcrf.store.definitions import Published
 from trialcrf.store.forms import Stale, StoredForm
@@ -241,7 +241,7 @@ def _replan(tx: Transaction, published: Published, subject: Subject, opened: Ope
     bearing = schedule.bearing(published.study)
     if any(one.alias in bearing for one in was ^ now):
         reason = next((change.reason for change in decision.changes if change.reason), "")
-        visits.replan(tx, subject, reason or next(iter(decision.removed.values()), ""))
+        plans.replan(tx, subject, reason or next(iter(decision.removed.values()), ""))
 
 
 def mark_form_error(tx: Transaction, subject: Subject, stored: StoredForm, reason: str) -> None:
@@ -258,7 +258,7 @@ def mark_form_error(tx: Transaction, subject: Subject, stored: StoredForm, reaso
     except Stale:
         raise StaleSave(forms.by_id(tx, stored.id)) from None
     nullify(tx, subject, cases.of_form(tx, stored.id).values(), reason)
-    visits.replan(tx, subject, reason)
+    plans.replan(tx, subject, reason)
 
 
 def _read(tx: Transaction, opened: Opened, subject: Subject, sent: Typed, new_rows: Mapping[tuple[str, str], str]) -> Submitted:

@@ -24,7 +24,7 @@ from trialcrf.core.sdtm import DOMAINS, SourceForm, SourceSubject, file_of
 from trialcrf.core.values import Raw
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.external.tables import read_table
-from trialcrf.store import definitions, forms, locks, sites, subjects, visits
+from trialcrf.store import definitions, forms, locks, plans, sites, subjects
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
 from trialcrf.store.forms import StoredForm
@@ -140,7 +140,7 @@ def _import_subject(begin: Begin, published: Published, site: Site, person: Sour
                 else:
                     _save(tx, published, subject, saving, stored, now, counted)
             if subject is not None and counted.forms_new + counted.forms_changed:
-                visits.replan(tx, subject, REASON if counted.forms_changed else "")
+                plans.replan(tx, subject, REASON if counted.forms_changed else "")
             counted.records = len(tx.entries)
     except (Refused, StaleSave, Impossible, Locked) as stopped:
         file, line = (saving.file, saving.line) if saving else (file_of("DM"), 1)

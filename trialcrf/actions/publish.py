@@ -13,7 +13,7 @@ from trialcrf.core.definition.model import Study
 from trialcrf.core.dictionary import Term
 from trialcrf.core.facts import SubjectRecord
 from trialcrf.core.wording import Words
-from trialcrf.store import definitions, dictionaries, sessions, subjects, visits
+from trialcrf.store import definitions, dictionaries, plans, sessions, subjects
 from trialcrf.store.definitions import Published
 from trialcrf.store.dictionaries import Dictionary
 from trialcrf.store.subjects import Subject
@@ -27,14 +27,14 @@ def publish(tx: Transaction, study: Study) -> tuple[Published, bool]:
     published = definitions.publish(tx, study)
     new = before is None or before.id != published.id
     if new:
-        visits.replan_all(tx, subjects.all_of(tx, study.oid))
+        plans.replan_all(tx, subjects.all_of(tx, study.oid))
         sessions.tighten(tx, study.oid, study.sessions)
     return published, new
 
 
 def plan_where_missing(tx: Transaction) -> int:
     """Plan the visits of those who were recorded before planned visits were kept as rows; returns how many subjects."""
-    return sum(visits.replan_all(tx, visits.unplanned(tx, one.study.oid)) for one in definitions.all_of(tx))
+    return sum(plans.replan_all(tx, plans.unplanned(tx, one.study.oid)) for one in definitions.all_of(tx))
 
 
 @dataclass(frozen=True, slots=True)

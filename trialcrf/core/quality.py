@@ -48,6 +48,11 @@ class SeenQuery(NamedTuple):
     opened: date
 
 
+FOR_SITE = frozenset({QueryState.OPEN})
+FOR_REVIEW = frozenset({QueryState.ANSWERED, QueryState.MODIFIED})
+"""Whom a query waits for: what was closed and then modified waits for who judges answers."""
+
+
 class Seen(NamedTuple):
     """A lot of what is known of one subject type at one site, with the days of enrolment: `quality` adds lots up, whatever their size."""
 
@@ -179,6 +184,7 @@ def quality(site: str, name: str, seen: Iterable[Seen], as_of: date, known_on: d
     were known: queries are as they stood then, and so old. Only sums are held, however many lots come."""
     found = SiteQuality(site, name)
     for lot in seen:
+        waiting = [(one, known_on, 1) for one in lot.queries]
         found += SiteQuality(
             site,
             name,
@@ -186,8 +192,8 @@ def quality(site: str, name: str, seen: Iterable[Seen], as_of: date, known_on: d
             _visits(lot, as_of),
             _delays(((one.held_on, one.entered) for one in lot.visits if one.held_on), as_of),
             _delays(((one.onset, one.entered) for one in lot.events), as_of),
-            _ages(lot.queries, {QueryState.OPEN}, known_on),
-            _ages(lot.queries, {QueryState.ANSWERED, QueryState.MODIFIED}, known_on),
+            ages(waiting, FOR_SITE),
+            ages(waiting, FOR_REVIEW),
         )
     return found
 
@@ -256,6 +262,10 @@ def _delays(told: Iterable[tuple[str, date | None]], as_of: date) -> Days:
     return _days(counted, not_assessable)
 
 
-def _ages(queries: Iterable[SeenQuery], states: Collection[QueryState], known_on: date) -> Days:
-    """The ages of those that wait for the same people: what was closed and then modified waits for who judges answers."""
-    return _days(Counter(max(0, (known_on - one.opened).days) for one in queries if one.state in states))
+def ages(queries: Iterable[tuple[SeenQuery, date, int]], states: Collection[QueryState]) -> Days:
+    """The ages of those in these states, each with the day at its site and how many there are like it."""
+    counted: Counter[int] = Counter()
+    for one, known_on, number in queries:
+        if one.state in states:
+            counted[max(0, (known_on - one.opened).days)] += number
+    return _days(counted)

@@ -76,8 +76,11 @@ class Language:
         if isinstance(said, Message):
             return self.gettext(said.msgid) % _Written(self, said.params)
         if isinstance(said, Words):
-            return self._marked(said.in_(self.tag))
+            return self._marked(self._spaced(said.in_(self.tag)))
         return said
+
+    def _spaced(self, text: str) -> str:
+        return spaced(text) if self.code == "fr" else text
 
     def number(self, value: Decimal | int | float, decimals: int | None = None) -> str:
         """A number with its groups: `1 191,50` in French (U+202F between groups), `1,191.50` in English.
@@ -197,10 +200,23 @@ def _catalogue(code: str) -> gettext.NullTranslations:
         return gettext.NullTranslations()
     with catalogue_path(code).open("rb") as text:
         catalogue = read_po(text, locale=code, abort_invalid=True)
+    if code == "fr":
+        for message in catalogue:
+            said = message.string
+            message.string = spaced(said) if isinstance(said, str) else tuple(map(spaced, said or ()))
     compiled = BytesIO()
     write_mo(compiled, catalogue)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
+
+
+_LOOSE = re.compile(r"(?<=\S) (?=[:;!?»](?!\w))|(?<=«) ")
+
+
+@lru_cache(maxsize=20000)
+def spaced(french: str) -> str:
+    """A French text with narrow no-break spaces where French has a space before or after a sign: none begins a line without its word."""
+    return _LOOSE.sub("\u202f", french)
 
 
 def _rounded(value: Decimal, places: int) -> Decimal:

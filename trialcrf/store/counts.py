@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date
-from typing import Any
+from datetime import date, datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, case, func, or_, select
 
@@ -96,13 +96,8 @@ def waiting(tx: Transaction, places: Sequence[Site], but: Collection[str] = ()) 
     """The queries that are not settled, of no subject of the kinds `but`; those of forms and subjects in error are none."""
 
     def count(some: Sequence[Site]) -> dict[int, Counter[tuple[str, str, str | None, str, date]]]:
-        joined = query.join(subject, subject.c.id == query.c.subject_id).outerjoin(form, form.c.id == query.c.form_id)
-        asked = (
-            select(query.c.site_id, subject.c.subject_type, query.c.event_oid, form.c.form_oid, query.c.state, query.c.opened_at)
-            .select_from(joined)
-            .where(_at(query.c.site_id, some), subject.c.error == "", query.c.state.in_([state.value for state in UNSETTLED]))
-            .where(or_(query.c.form_id.is_(None), form.c.error == ""))
-        )
+        mine = (query.c.site_id, subject.c.subject_type, query.c.event_oid, form.c.form_oid, query.c.state, query.c.opened_at)
+        asked = _living(*mine).where(_at(query.c.site_id, some), query.c.state.in_([state.value for state in UNSETTLED]))
         day = {one.id: one.today for one in some}
         return {id_: Counter((*told, day[id_](at)) for *told, at in held) for id_, held in _by_site(tx, asked).items()}
 
@@ -113,18 +108,49 @@ def waiting(tx: Transaction, places: Sequence[Site], but: Collection[str] = ()) 
                 yield Waiting(one.code, event, form_oid, QueryState(state), on, number)
 
 
+class Unsettled(NamedTuple):
+    """A query that waits; one about a whole visit has no form."""
+
+    opened_at: datetime
+    id: int
+    form_oid: str | None
+    event_oid: str
+    state: QueryState
+
+
+def unsettled(tx: Transaction, places: Sequence[Site]) -> Iterator[tuple[str, list[Unsettled]]]:
+    """The code of each site with the queries that wait there, the oldest first; those of forms and subjects in error are none."""
+
+    def count(some: Sequence[Site]) -> dict[int, list[Unsettled]]:
+        mine = (query.c.site_id, query.c.opened_at, query.c.id, form.c.form_oid, query.c.event_oid, query.c.state)
+        asked = _living(*mine).where(_at(query.c.site_id, some), query.c.state.in_([state.value for state in UNSETTLED]))
+        found = _by_site(tx, asked.order_by(query.c.opened_at, query.c.id))
+        return {
+            id_: [Unsettled(at, one, form_oid, event, QueryState(state)) for at, one, form_oid, event, state in held]
+            for id_, held in found.items()
+        }
+
+    none: list[Unsettled] = []
+    for one, held in zip(places, tallies.of_sites(tx, places, "unsettled", count, none), strict=True):
+        yield one.code, held
+
+
 def queries(tx: Transaction, places: Sequence[Site]) -> Iterator[tuple[str, str | None, str, QueryState, int]]:
     """(site, form or None, event, state, number) of all queries; those of forms and subjects in error are none."""
 
     def count(some: Sequence[Site]) -> dict[int, list[tuple[str | None, str, str, int]]]:
         mine = (query.c.site_id, form.c.form_oid, query.c.event_oid, query.c.state)
-        joined = query.outerjoin(form, form.c.id == query.c.form_id).join(subject, subject.c.id == query.c.subject_id)
-        living = (subject.c.error == "", or_(query.c.form_id.is_(None), form.c.error == ""))
-        return _by_site(tx, select(*mine, func.count()).select_from(joined).where(_at(query.c.site_id, some), *living).group_by(*mine))
+        return _by_site(tx, _living(*mine, func.count()).where(_at(query.c.site_id, some)).group_by(*mine))
 
     for one, held in zip(places, tallies.of_sites(tx, places, "queries", count, NONE), strict=True):
         for form_oid, event, state, number in held:
             yield one.code, form_oid, event, QueryState(state), number
+
+
+def _living(*columns: ColumnElement[Any]) -> Select[Any]:
+    """Of the queries that are not about a form or subject in error."""
+    joined = query.join(subject, subject.c.id == query.c.subject_id).outerjoin(form, form.c.id == query.c.form_id)
+    return select(*columns).select_from(joined).where(subject.c.error == "", or_(query.c.form_id.is_(None), form.c.error == ""))
 
 
 def _by_site(tx: Transaction, asked: Select[Any]) -> dict[int, list[Any]]:

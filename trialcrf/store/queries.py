@@ -3,46 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from types import MappingProxyType
 from typing import Any
 
-from sqlalchemy import Select, and_, bindparam, false, func, or_, select, update
+from sqlalchemy import Select, bindparam, func, select, update
 
 from trialcrf.core.document import FormKey, Place
 from trialcrf.core.entry import Decision, StandingQuery
 from trialcrf.core.wording import N_, Message, Sayable, from_plain, to_plain
 from trialcrf.core.workflow import UNSETTLED, NotPossible, QueryState, moved, not_now
-from trialcrf.store import counts as store_counts
-from trialcrf.store import sites as store_sites
 from trialcrf.store.audit import Entry, Who
 from trialcrf.store.models import audit_record, form, query, site, study, subject
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
-
-OnlyAt = Mapping[str, Collection[str]]
-"""Form OIDs with the codes of the only sites at which their queries are shown: a link of subjects is not for every reader.
-
-`EVENT/` names the queries about a whole visit of that kind.
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Narrower:
-    """What else a list of queries asks for. `assignee` None: whoever; empty: nobody named. `late`: due before the day at these sites.
-
-    `by` is `people` or `checks`, `subject` the beginning of a key, `number` that of the query. `words` stand in the message as it is
-    stored; letters that may bear an accent are not compared, so whoever asks looks again at what is said.
-    """
-
-    assignee: str | None = None
-    late: Mapping[date, Collection[str]] | None = None
-    by: str = ""
-    subject: str = ""
-    number: int | None = None
-    words: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,95 +111,13 @@ def of_visit(tx: Transaction, subject_id: int, event_oid: str, event_repeat: int
     return [_made(row) for row in tx.read(_select().where(*where).order_by(query.c.id))]
 
 
-def all_of(
-    tx: Transaction,
-    study_oid: str,
-    sites: Collection[str] | None,
-    states: Iterable[QueryState],
-    offset: int = 0,
-    limit: int | None = None,
-    only_at: OnlyAt = MappingProxyType({}),
-    narrower: Narrower = Narrower(),
-) -> list[Query]:
-    """The queries in these states, oldest first; those of forms and subjects in error are left out.
-
-    `sites=None` is every site; the forms named in `only_at` count at the sites named there and nowhere else.
-    """
-    # Which are shown is found without what they say, which is long.
-    first = chosen(select(query.c.id).select_from(JOINED), study_oid, sites, states, only_at, narrower)
-    shown = first.order_by(query.c.opened_at, query.c.id).offset(offset).limit(limit).subquery()
-    rows = tx.read(_select().where(query.c.id.in_(select(shown.c.id))).order_by(query.c.opened_at, query.c.id))
-    return [_made(row) for row in rows]
-
-
-def count(
-    tx: Transaction, study_oid: str, sites: Collection[str] | None, states: Iterable[QueryState], only_at: OnlyAt = MappingProxyType({})
-) -> int:
-    return sum(counts(tx, study_oid, sites, states, only_at).values())
-
-
-def counts(
-    tx: Transaction,
-    study_oid: str,
-    sites: Collection[str] | None,
-    states: Iterable[QueryState] = tuple(QueryState),
-    only_at: OnlyAt = MappingProxyType({}),
-    narrower: Narrower = Narrower(),
-) -> dict[QueryState, int]:
-    """How many queries there are in each of these states, by one reading of them."""
-    wanted = set(states)
-    if narrower != Narrower():
-        asked = chosen(select(query.c.state, func.count().label("number")).select_from(JOINED), study_oid, sites, wanted, only_at, narrower)
-        return {QueryState(row.state): row.number for row in tx.read(asked.group_by(query.c.state))}
-    places = [one for one in store_sites.all_of(tx, study_oid) if sites is None or one.code in sites]
-    found: dict[QueryState, int] = {}
-    for code, form_oid, event_oid, state, number in store_counts.queries(tx, places):
-        if state in wanted and code in only_at.get(form_oid or f"{event_oid}/", (code,)):
-            found[state] = found.get(state, 0) + number
-    return found
-
-
-def chosen(
-    statement: Select[Any], study_oid: str, sites: Collection[str] | None, states: Iterable[QueryState], only_at: OnlyAt, narrower: Narrower
-) -> Select[Any]:
-    """The statement over JOINED, for these queries alone; those of forms and subjects in error are left out."""
-    wanted = [state.value for state in states]
-    # The numbers of the sites are looked up first: the index of queries begins with them.
-    places = select(site.c.id).join(study, study.c.id == site.c.study_id).where(study.c.oid == study_oid)
-    if sites is not None:
-        places = places.where(site.c.code.in_(sorted(sites)))
-    statement = statement.where(query.c.site_id.in_(places), query.c.state.in_(wanted), subject.c.error == "")
-    statement = statement.where(or_(query.c.form_id.is_(None), form.c.error == ""))
-    for what, where in only_at.items():
-        if sites is not None and set(sites) <= set(where):
-            continue  # Shown at every site that is asked for.
-        about = (query.c.form_id.is_(None), query.c.event_oid == what[:-1]) if what.endswith("/") else (form.c.form_oid == what,)
-        # A query about a visit has no form, and what is compared with none is unknown.
-        statement = statement.where(or_(~func.coalesce(and_(*about), false()), site.c.code.in_(sorted(where))))
-    return _narrowed(statement, narrower)
-
-
-def _narrowed(statement: Select[Any], asked: Narrower) -> Select[Any]:
-    if asked.assignee is not None:
-        statement = statement.where(query.c.assignee == asked.assignee)
-    if asked.late is not None:
-        late = [and_(site.c.code.in_(sorted(at)), query.c.due_on < day) for day, at in asked.late.items()]
-        statement = statement.where(or_(false(), *late))
-    if asked.by:
-        statement = statement.where(query.c.check_oid == "" if asked.by == "people" else query.c.check_oid != "")
-    if asked.subject:
-        statement = statement.where(func.upper(subject.c.key).startswith(asked.subject.upper(), autoescape=True))
-    if asked.number is not None:
-        statement = statement.where(query.c.id == asked.number)
-    for word in asked.words:
-        statement = statement.where(func.lower(query.c.message).like(f"%{_roughly(word)}%", escape="\\"))
-    return statement
-
-
-def _roughly(word: str) -> str:
-    """A pattern that a word fits with and without its accents: a database folds no more than the letters of ASCII."""
-    sure = "bdfghjklmpqrstvwx0123456789"
-    return "".join(mark if mark in sure else "_" for mark in word.lower())
+def by_ids(tx: Transaction, ids: Collection[int]) -> list[Query]:
+    """These queries, in the order of their numbers here."""
+    found: dict[int, Query] = {}
+    wanted = list(ids)
+    for start in range(0, len(wanted), 500):
+        found |= {row.id: _made(row) for row in tx.read(_select().where(query.c.id.in_(wanted[start : start + 500])))}
+    return [found[one] for one in wanted]
 
 
 def seen(tx: Transaction, ids: Sequence[int]) -> dict[int, str]:

@@ -23,6 +23,7 @@ from trialcrf.store import (
     lab_ranges,
     locks,
     monitoring,
+    plans,
     requests,
     seals,
     signatures,
@@ -30,7 +31,6 @@ from trialcrf.store import (
     subjects,
     unique_codes,
     verifications,
-    visits,
 )  # fmt: skip
 from trialcrf.store.models import account, fact, form, grant, query, site, subject
 from trialcrf.store.transaction import Transaction
@@ -169,7 +169,7 @@ def differences(tx: Transaction) -> Iterator[Difference]:
     everything = Checkpoint(tuple(audit.chains(tx.connection)))
     yield from _form_differences(tx, everything)
     for published in definitions.all_of(tx):
-        for one, event_oid in visits.differences(tx, subjects.all_of(tx, published.study.oid)):
+        for one, event_oid in plans.differences(tx, subjects.all_of(tx, published.study.oid)):
             yield Difference("visit", str(one.id), event_oid)
     for entity_id, column in signatures.differences(tx):
         yield Difference("signature", entity_id, column)

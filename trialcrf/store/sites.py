@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -35,11 +35,17 @@ class Site:
 
     def today(self, now: datetime) -> date:
         """The calendar day at the site."""
-        return now.astimezone(self.zone).date()
+        return _day(self.zone_name, now)
 
     @property
     def chain(self) -> str:
         return f"{self.study_oid}/{self.code}"
+
+
+@lru_cache(maxsize=500)
+def _day(zone_name: str, now: datetime) -> date:
+    """The sites of a study are mostly in one zone, and every list asks each of them."""
+    return now.astimezone(zone_of(zone_name)).date()
 
 
 _COLUMNS = (site.c.id, site.c.study_id, study.c.oid, site.c.code, site.c.name, site.c.zone)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from heapq import nsmallest
-from typing import Any
+from heapq import merge, nsmallest
+from itertools import islice
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, false, func, or_, select, update
 
@@ -165,11 +166,12 @@ def like(tx: Transaction, study_oid: str, part: str, known: Known, limit: int) -
     """The known subjects whose key holds `part` (letters and digits in capitals), each with how far it is from it: 0 it is the key, 1 its
     number, 2 the key begins with it, 3 ends with it, 4 holds it. The nearest first, then by key."""
     number = int(part) if part.isdecimal() and len(part) < 9 else -1
-    places = store_sites.all_of(tx, study_oid)
     found = []
-    for place, keys in zip(places, tallies.of_sites(tx, places, "keys", lambda some: _keys(tx, some), NONE), strict=True):
+    for place, keys in _kept(tx, store_sites.all_of(tx, study_oid)):
+        if number < 0 and part not in keys.said:
+            continue
         kinds = {kind for kind, at in known.items() if at is None or place.code in at}
-        for said, own, key, kind, id_ in keys:
+        for key, said, own, kind, id_ in keys.all:
             if (own == number or part in said) and kind in kinds:
                 away = 0 if said == part else 1 if own == number else 2 if said.startswith(part) else 3 if said.endswith(part) else 4
                 found.append((away, key, id_))
@@ -178,14 +180,41 @@ def like(tx: Transaction, study_oid: str, part: str, known: Known, limit: int) -
     return [(away, people[id_]) for away, _, id_ in nearest]
 
 
-def _keys(tx: Transaction, places: Collection[Site]) -> dict[int, list[tuple[str, int, str, str, int]]]:
-    """(key as `core.search.compact` makes it, number, key, kind, id) of the living subjects of each site."""
-    mine = (subject.c.site_id, subject.c.number, subject.c.key, subject.c.subject_type, subject.c.id)
-    found: dict[int, list[tuple[str, int, str, str, int]]] = {}
-    for row in tx.read(select(*mine).where(subject.c.site_id.in_([one.id for one in places]), subject.c.error == "")):
-        said = row.key.upper().translate(_PARTS)
-        found.setdefault(row.site_id, []).append((said, row.number, row.key, row.subject_type, row.id))
-    return found
+def by_key(tx: Transaction, places: Sequence[Site], kind: str, offset: int, limit: int | None) -> list[Subject]:
+    """The living subjects of a kind at these sites, by key."""
+    mine = [((one.key, one.id) for one in keys.all if one.kind == kind) for _, keys in _kept(tx, places)]
+    wanted = [id_ for _, id_ in islice(merge(*mine), offset, None if limit is None else offset + limit)]
+    people = by_ids(tx, wanted)
+    return [people[id_] for id_ in wanted]
+
+
+class _Key(NamedTuple):
+    """`said` is the key as `core.search.compact` makes it."""
+
+    key: str
+    said: str
+    number: int
+    kind: str
+    id: int
+
+
+class _Keys(NamedTuple):
+    """The living subjects of a site by key, and everything that their keys say."""
+
+    all: Sequence[_Key] = ()
+    said: str = ""
+
+
+def _kept(tx: Transaction, places: Sequence[Site]) -> Iterator[tuple[Site, _Keys]]:
+    def look(some: Collection[Site]) -> dict[int, _Keys]:
+        mine = (subject.c.site_id, subject.c.number, subject.c.key, subject.c.subject_type, subject.c.id)
+        found: dict[int, list[_Key]] = {}
+        for row in tx.read(select(*mine).where(subject.c.site_id.in_([one.id for one in some]), subject.c.error == "")):
+            said = row.key.upper().translate(_PARTS)
+            found.setdefault(row.site_id, []).append(_Key(row.key, said, row.number, row.subject_type, row.id))
+        return {id_: _Keys(sorted(keys), "\n".join(one.said for one in keys)) for id_, keys in found.items()}
+
+    return zip(places, tallies.of_sites(tx, places, "keys", look, _Keys()), strict=True)
 
 
 _PARTS = str.maketrans("", "", "-_/. ")

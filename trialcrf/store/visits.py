@@ -5,21 +5,19 @@ The rows know no day. A state is asked for as a span of days (`core.schedule.spa
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from heapq import nsmallest
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, false, func, insert, or_, select
+from sqlalchemy import ColumnElement, Select, and_, exists, false, func, or_, select
 
 from trialcrf.core import schedule
 from trialcrf.core.definition.model import Study
-from trialcrf.core.facts import SubjectRecord
 from trialcrf.core.schedule import LEFT, OPEN, STATES, WAITING, Span, Standing, State, Visit
 from trialcrf.core.wording import Message
-from trialcrf.store import definitions, subjects, tallies
-from trialcrf.store.audit import Entry, Who, history
+from trialcrf.store import subjects, tallies
 from trialcrf.store.models import fact, form, subject, visit
 from trialcrf.store.models import site as site_table
 from trialcrf.store.sites import Site
@@ -27,9 +25,6 @@ from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
 T = TypeVar("T")
-
-AT_ONCE = 200
-"""Subjects whose records are held in memory together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +108,37 @@ def _known(
 
 def all_of(tx: Transaction, asked: Asked, offset: int = 0, limit: int | None = None) -> list[Line]:
     """The visits, the one whose window ends first at the top; those of people who take part no more come after all others."""
-    order = (visit.c.course == LEFT, visit.c.closes, subject.c.key, visit.c.event_oid)
-    statement = _where(_select(), asked).order_by(*order)
+    if limit is not None and limit <= FIRST and not offset:
+        none: list[Line] = []
+        held = [
+            line for _, some in _known(tx, "first", asked, lambda places: _first(tx, replace(asked, places=places)), none) for line in some
+        ]
+        return nsmallest(limit, held, key=_place)
+    statement = _where(_select(), asked).order_by(*_ORDER)
     return [_made(row) for row in tx.read(statement.offset(offset).limit(limit))]
+
+
+FIRST = 10
+"""Visits of each site that are kept as the top of a list; a list in pages is asked for whole, as the database orders keys."""
+
+_ORDER = (visit.c.course == LEFT, visit.c.closes.is_(None), visit.c.closes, subject.c.key, visit.c.event_oid)
+
+
+def _place(one: Line) -> tuple[bool, bool, date, str, str]:
+    """The same order."""
+    return one.course == LEFT, one.closes is None, one.closes or date.min, one.subject.key, one.event_oid
+
+
+def _first(tx: Transaction, asked: Asked) -> dict[int, list[Line]]:
+    """The first visits of each site."""
+    place = func.row_number().over(partition_by=visit.c.site_id, order_by=_ORDER).label("place")
+    near = _where(select(visit.c.subject_id, visit.c.event_oid, place).select_from(_JOINED), asked).subquery()
+    drawn = and_(near.c.subject_id == visit.c.subject_id, near.c.event_oid == visit.c.event_oid, near.c.place <= FIRST)
+    found: dict[int, list[Line]] = {}
+    for row in tx.read(_select().join(near, drawn)):
+        line = _made(row)
+        found.setdefault(line.subject.site.id, []).append(line)
+    return found
 
 
 def each(tx: Transaction, asked: Asked, at_once: int = 1000) -> Iterator[list[Line]]:
@@ -180,6 +203,8 @@ def on_day(study: Study, line: Line, now: datetime) -> Visit:
 def subjects_matching(tx: Transaction, asked: Asked, order: str = "key", offset: int = 0, limit: int | None = None) -> list[Subject]:
     """The subjects with such a visit (with any state: all of them), by `key`, by `overdue` (most overdue first), by `next` (whose next
     window ends first) or by `enrolled` (newest first)."""
+    if order == "key" and asked == Asked(asked.places, asked.now, asked.soon, subject_type=asked.subject_type) and asked.subject_type:
+        return subjects.by_key(tx, asked.places, asked.subject_type, offset, limit)
     statement = _people(select(*subjects.COLUMNS).select_from(subjects.JOINED), asked)
     first_closes = select(func.min(visit.c.closes)).where(visit.c.subject_id == subject.c.id, visit.c.course.in_(sorted(WAITING)))
     if order in ("overdue", "next"):
@@ -200,105 +225,6 @@ def count_subjects(tx: Transaction, asked: Asked) -> int:
         return {row.id: row.number for row in tx.read(_people(counted, replace(asked, places=places)))}
 
     return sum(number for _, number in _known(tx, subject.name, asked, count_at, 0))
-
-
-def replan(tx: Transaction, which: Subject, reason: str = "") -> None:
-    """Bring a subject's rows up to its records, under the version in force for it. Where a target moved that had been planned before,
-    the trail says from where to where, and why: the reason of the save. One at a time per subject: each sees what the one before it saved.
-    """
-    subjects.hold(tx, [which.id])
-    study = definitions.for_subject(tx, which).study
-    record = subjects.records(tx, [which], schedule.bearing(study))[0]
-    old = {row.event_oid: row for row in tx.read(select(visit).where(visit.c.subject_id == which.id))}
-    new = {one.event.oid: one for one in schedule.standings(study, record)}
-    moved = [(oid, old[oid].target, one.target) for oid, one in new.items() if oid in old and old[oid].target not in (None, one.target)]
-    for oid, was, now in moved:
-        said = json.dumps({"from": was.isoformat(), "to": now.isoformat() if now else None}, sort_keys=True)
-        tx.entries.append(
-            Entry(which.site.chain, "replan", "subject", str(which.id), f"visit/{oid}", said, which.key, reason, who=Who.system())
-        )
-    rows = {oid: row_of(which.id, which.site.id, one) for oid, one in new.items()}
-    # A save moves a visit or two: the others stay untouched.
-    gone = [oid for oid, row in old.items() if rows.get(oid) != tuple(row)]
-    if gone:
-        tx.work(delete(visit).where(visit.c.subject_id == which.id, visit.c.event_oid.in_(sorted(gone))))
-    _insert(tx, [row for oid, row in rows.items() if oid in gone or oid not in old])
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """A visit whose target moved, as the trail tells it: from, to (None: it has none any more), when it was recorded, and why."""
-
-    event_oid: str
-    was: date
-    now: date | None
-    at: datetime
-    reason: str
-
-
-def moves(tx: Transaction, which: Subject) -> list[Move]:
-    """Every target of the subject that moved because something it is counted from was corrected, the newest first."""
-    found = []
-    for past in history(tx.connection, "subject", str(which.id)):
-        if past.op == "replan" and past.new is not None:
-            said = json.loads(past.new)
-            to = date.fromisoformat(said["to"]) if said["to"] else None
-            found.append(Move(past.place.partition("/")[2], date.fromisoformat(said["from"]), to, past.at, past.reason))
-    return found[::-1]
-
-
-def replan_all(tx: Transaction, people: Iterable[Subject]) -> int:
-    """Write the rows of these subjects anew, as a version that takes effect or a new table asks for; returns how many subjects."""
-    everyone = list(people)
-    for start in range(0, len(everyone), AT_ONCE):
-        some = everyone[start : start + AT_ONCE]
-        subjects.hold(tx, [one.id for one in some])
-        records = zip(some, subjects.records(tx, some), definitions.for_each(tx, some), strict=True)
-        rows = [row_of(one.id, one.site.id, standing) for one, record, at in records for standing in schedule.standings(at.study, record)]
-        _write(tx, rows, [one.id for one in some])
-    return len(everyone)
-
-
-def unplanned(tx: Transaction, study_oid: str) -> list[Subject]:
-    """The living subjects without a single row: recorded before there was this table."""
-    none = set(tx.read(select(subject.c.id).where(~exists().where(visit.c.subject_id == subject.c.id))).scalars())
-    return [one for one in subjects.all_of(tx, study_oid) if one.id in none] if none else []
-
-
-def differences(tx: Transaction, people: Sequence[Subject]) -> Iterator[tuple[Subject, str]]:
-    """Every visit of these subjects whose row is not what the rule makes of their records."""
-    for start in range(0, len(people), AT_ONCE):
-        some = people[start : start + AT_ONCE]
-        stored: dict[int, set[Row]] = {one.id: set() for one in some}
-        for row in tx.read(select(visit).where(visit.c.subject_id.in_(sorted(stored)))):
-            stored[row.subject_id].add(tuple(row))
-        for one, record, at in zip(some, subjects.records(tx, some), definitions.for_each(tx, some), strict=True):
-            for wrong in sorted(stored[one.id] ^ _rows(one, at.study, record), key=lambda row: str(row[1])):
-                yield one, str(wrong[1])
-
-
-Row = tuple[Any, ...]
-"""The columns of a row, in their order."""
-
-COLUMNS = tuple(column.name for column in visit.columns)
-
-
-def row_of(subject_id: int, site_id: int, one: Standing) -> Row:
-    return (subject_id, one.event.oid, site_id, one.course, one.target, one.opens, one.closes, one.held_on)
-
-
-def _rows(one: Subject, study: Study, record: SubjectRecord) -> set[Row]:
-    return {row_of(one.id, one.site.id, standing) for standing in schedule.standings(study, record)}
-
-
-def _write(tx: Transaction, rows: Sequence[Row], of_subjects: Collection[int]) -> None:
-    tx.work(delete(visit).where(visit.c.subject_id.in_(sorted(of_subjects))))
-    _insert(tx, rows)
-
-
-def _insert(tx: Transaction, rows: Sequence[Row]) -> None:
-    if rows:
-        tx.work(insert(visit), [dict(zip(COLUMNS, row, strict=True)) for row in rows])
 
 
 _HELD = (State.DONE.value, State.DONE_OUT.value)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
 
 from flask import Blueprint, g, render_template, request, url_for
 from markupsafe import Markup
@@ -15,6 +18,7 @@ from trialcrf.core.definition.model import Study
 from trialcrf.core.packs.figure import Figure
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import pictures
+from trialcrf.external.language import Language
 from trialcrf.store import counts, sites
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
@@ -55,6 +59,11 @@ class Shown:
         """Whether a line of it for each of many visits makes it twice as tall as others: the page then gives it two places."""
         return self.figure.oid in (Plate.VISITS, Plate.COMPLETENESS) and len(self.figure.rows) > TALL
 
+    @property
+    def rows(self) -> Iterator[list[str]]:
+        """The table as it is read, a dash for nothing. Of many sites over years it has thousands of cells."""
+        return ([_cell(value) for value in row] for row in self.figure.rows)
+
 
 @page(blueprint, "/studies/<study>/dashboard", "quality.read")
 def shown(study: str) -> str:
@@ -83,6 +92,15 @@ def shown(study: str) -> str:
         large=large and not view.clinical and bool(CLINICAL & set(plates)),
         none=Message(N_("No site is open yet.")) if not view.conduct else None,
     )
+
+
+def _cell(value: Any) -> str:
+    language: Language = g.language
+    if value is None:
+        return "–"
+    if isinstance(value, int | float | Decimal):
+        return language.number(value)
+    return language.day(value) if isinstance(value, date) else language.say(value)
 
 
 def _view(tx: Transaction, study: Study) -> tuple[gathering.View, list[Site], bool]:

@@ -13,7 +13,7 @@ from trialcrf.core.results import RESULT
 from trialcrf.core.safety.stopping import rule_of
 from trialcrf.core.schedule import State
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import decisions, outbox, queries, sites, visits
+from trialcrf.store import decisions, outbox, query_lists, sites, visits
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.visits import Asked
 from trialcrf.web import guard
@@ -107,7 +107,7 @@ def _queries(tx: Transaction, study: Study) -> int | None:
         return None  # Who only reads has nothing to do about them.
     mine = guard.my_sites("query.read")
     places = [one.code for one in sites.all_of(tx, study.oid) if mine is None or one.code in mine]
-    return queries.count(tx, study.oid, places, waiting_for(answers), guarded_forms(tx, study.oid, places))
+    return query_lists.count(tx, study.oid, places, waiting_for(answers), guarded_forms(tx, study.oid, places))
 
 
 def _unsigned(tx: Transaction, study: Study) -> int | None:

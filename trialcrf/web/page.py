@@ -112,7 +112,6 @@ class MatrixRow:
     subject: str
     url: str
     cells: tuple[Cell | None, ...]
-    facts: tuple[Sayable | str, ...] = ()
     complete: int = 0
     forms: int = 0
     ended: Sayable | None = None

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from urllib.parse import quote, urlencode
 
-from flask import request, url_for
+from flask import request
 
 from trialcrf.web.page import Pages
 
@@ -14,9 +14,10 @@ FILTERS = ("state", "site", "show", "who", "by", "late", "subject")
 
 def here(**changed: str | int | None) -> str:
     """The address of this view with other filters; None takes one away."""
-    kept: dict[str, Any] = {name: request.args[name] for name in FILTERS if request.args.get(name) and name not in changed}
-    asked: dict[str, Any] = {name: str(value) for name, value in changed.items() if value is not None}
-    return url_for(request.endpoint or "", **(request.view_args or {}), **kept, **asked)
+    asked = {name: request.args[name] for name in FILTERS if request.args.get(name) and name not in changed}
+    asked |= {name: str(value) for name, value in changed.items() if value is not None}
+    # A list has a link for each of its sites: the address of the view itself is known, and only its question is another one.
+    return quote(request.root_path + request.path) + (f"?{urlencode(asked)}" if asked else "")
 
 
 def asked_page(total: int, size: int) -> int:

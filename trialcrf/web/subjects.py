@@ -21,7 +21,7 @@ from trialcrf.core.lock import Address, Level
 from trialcrf.core.safety.case import CASE_STATES
 from trialcrf.core.schedule import Visit
 from trialcrf.core.wording import N_, Message, Sayable, Words
-from trialcrf.store import cases, forms, queries, subjects, visits
+from trialcrf.store import cases, forms, plans, queries, subjects
 from trialcrf.store.forms import Standing
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
@@ -107,7 +107,7 @@ def _subject_page(form: ReasonForm, problem: Impossible | None) -> str:
         record = subjects.records(tx, [which])[0]
         standing = forms.standings(tx, [which.id])
         gone = forms.standings(tx, [which.id], in_error=True)
-        moved = visits.moves(tx, which)
+        moved = plans.moves(tx, which)
         sealed = seals_of(tx, definition, which, standing)
         talks = _talks(tx, which) if guard.may_here("query.read") else None
         hold = stopping.notice(tx)

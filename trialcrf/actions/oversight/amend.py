@@ -23,7 +23,7 @@ from trialcrf.core.oversight.migration import carried, new_questions
 from trialcrf.core.schedule import ending
 from trialcrf.core.values import interval
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import definitions, forms, queries, sites, subjects, visits
+from trialcrf.store import definitions, forms, plans, queries, sites, subjects
 from trialcrf.store.definitions import Effect, Published, Release
 from trialcrf.store.forms import Stale, StoredForm
 from trialcrf.store.sites import Site
@@ -98,7 +98,7 @@ def scan(tx: Transaction, now: datetime) -> int:
 
 def _take_effect(tx: Transaction, one: Release) -> None:
     definitions.take_effect(tx, one)
-    visits.replan_all(tx, subjects.all_of(tx, one.site.study_oid, [one.site.code]))
+    plans.replan_all(tx, subjects.all_of(tx, one.site.study_oid, [one.site.code]))
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from trialcrf.core.schedule import State
 from trialcrf.core.signature import canonical
 from trialcrf.core.wording import N_, Message
 from trialcrf.core.workflow import UNSETTLED
-from trialcrf.store import accounts, cases, checklists, decisions, definitions, locks, queries, requests, seals, sites, subjects, visits
+from trialcrf.store import accounts, cases, checklists, decisions, definitions, locks, query_lists, requests, seals, sites, subjects, visits
 from trialcrf.store.audit import Entry, Who
 from trialcrf.store.definitions import Published
 from trialcrf.store.sites import Site
@@ -44,7 +44,7 @@ def checklist(tx: Transaction, published: Published, where: Site | None, now: da
     codes = frozenset(one.code for one in places)
     waiting = requests.all_of(tx, study.oid, [RequestState.WAITING], codes if where else None)
     counts = {
-        Line.QUERIES: queries.count(tx, study.oid, codes, UNSETTLED),
+        Line.QUERIES: query_lists.count(tx, study.oid, codes, UNSETTLED),
         Line.VISITS: visits.count(tx, visits.Asked(places, now, study.due_soon, State.OVERDUE)),
         Line.INCOMPLETE: checklists.incomplete(tx, places),
         Line.UNSIGNED: _unsigned(tx, published, places),

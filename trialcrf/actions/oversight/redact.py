@@ -13,7 +13,7 @@ from trialcrf.core.document import REDACTED, Place
 from trialcrf.core.entry import erase
 from trialcrf.core.lock import Address, Level, item_address
 from trialcrf.core.wording import N_, Message
-from trialcrf.store import audit, definitions, forms, locks, queries, reports, subjects, trails, visits
+from trialcrf.store import audit, definitions, forms, locks, plans, queries, reports, subjects, trails
 from trialcrf.store.audit import Entry, Past
 from trialcrf.store.forms import StoredForm
 from trialcrf.store.reports import Report
@@ -114,7 +114,7 @@ def _change(tx: Transaction, which: Subject, stored: StoredForm, place: Place, r
     reason, prompted_by = str(request.content["reason"]), f"four_eyes/{request.id}"
     decision = erase(opened.form, stored.document, place, standing, opened.context, reason, prompted_by)
     forms.apply(tx, which, stored.key, opened.published, stored, decision)
-    visits.replan(tx, which, reason)
+    plans.replan(tx, which, reason)
 
 
 def _erase_record(tx: Transaction, which: Subject, request: Request) -> Erased:

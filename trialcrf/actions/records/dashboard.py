@@ -16,7 +16,7 @@ from trialcrf.core.packs.figure import Figure
 from trialcrf.core.packs.figures_conduct import COUNTED, Completeness, Enrolments, Plan
 from trialcrf.core.packs.figures_measured import trajectories
 from trialcrf.core.packs.tables import Level
-from trialcrf.core.quality import Seen, SeenQuery, quality, together
+from trialcrf.core.quality import FOR_REVIEW, FOR_SITE, SeenQuery, ages
 from trialcrf.core.safety.event import severe_level
 from trialcrf.core.safety.laboratory import series, visit_label
 from trialcrf.core.safety.measurement import FVC_PERCENT, SAMPLED, SKIN_SCORE
@@ -99,14 +99,14 @@ def _completeness(tx: Transaction, study: Study, view: View, eyes: Eyes, now: da
 
 
 def _queries(tx: Transaction, study: Study, view: View, eyes: Eyes, now: datetime) -> Figure:
-    held: dict[str, list[SeenQuery]] = {one.code: [] for one in view.conduct}
     open_to = {one.code: eyes(one) for one in view.conduct}
-    for one in counts.waiting(tx, view.conduct, study.products):
-        if known(study, one.event_oid, one.form_oid, open_to[one.site]):
-            held[one.site] += [SeenQuery(one.state, one.opened_on)] * one.number
     today = {one.code: one.today(now) for one in view.conduct}
-    whole = together(quality(code, "", [Seen("", queries=mine)], today[code], today[code]) for code, mine in held.items())
-    return figures_conduct.query_ages(whole.opened, whole.answered)
+    held = [
+        (SeenQuery(one.state, one.opened_on), today[one.site], one.number)
+        for one in counts.waiting(tx, view.conduct, study.products)
+        if known(study, one.event_oid, one.form_oid, open_to[one.site])
+    ]
+    return figures_conduct.query_ages(ages(held, FOR_SITE), ages(held, FOR_REVIEW))
 
 
 _CONDUCT: Mapping[Plate, Callable[[Transaction, Study, View, Eyes, datetime], Figure]] = {

@@ -12,13 +12,13 @@ from trialcrf.core.definition.model import FormDef, ItemDef, Study
 from trialcrf.core.document import Answer, Document, FormKey
 from trialcrf.core.safety.case import Case, CaseState, Facts, Kind, facts_of
 from trialcrf.core.safety.clock import Deadline, History, deadlines, nearest
+from trialcrf.core.safety.clock import at as at_moment
 from trialcrf.core.wording import N_
-from trialcrf.store import cases, definitions, forms, replay, subjects, tallies
+from trialcrf.store import cases, definitions, forms, replay, sites, subjects, tallies
 from trialcrf.store.audit import Who
 from trialcrf.store.definitions import Published
-from trialcrf.store.forms import StoredForm
 from trialcrf.store.replay import Stood
-from trialcrf.store.sites import Site, zone_of
+from trialcrf.store.sites import zone_of
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
@@ -137,44 +137,56 @@ class Change:
 
 def followed(tx: Transaction, published: Published, held: Sequence[Case], now: datetime, upto: Checkpoint | None = None) -> list[Followed]:
     """These cases with their events and clocks, in their order; within the checkpoint if there is one."""
-    ids = {one.form_id for one in held}
-    stored = forms.by_ids(tx, ids)
-    people = subjects.by_ids(tx, {one.subject_id for one in stored.values()})
-    histories = replay.form_histories(tx, ids, upto) if upto else _histories(tx, {id_: people[stored[id_].subject_id].site for id_ in ids})
-    asked = {id_: definitions.read(tx, id_).study for id_ in {one.definition_id for one in stored.values()}}
-
-    def made(case: Case) -> Followed:
-        form = stored[case.form_id]
-        return _followed(published, case, people[form.subject_id], form, asked[form.definition_id], histories[case.form_id], now)
-
-    return [made(case) for case in held]
-
-
-def _histories(tx: Transaction, asked: Mapping[int, Site]) -> Mapping[int, Sequence[Stood]]:
-    """How these forms stood after each of their saves: replayed once, until something is recorded at the site."""
-
-    def look(some: Sequence[Site]) -> dict[int, dict[int, list[Stood]]]:
-        found: dict[int, dict[int, list[Stood]]] = {one.id: {} for one in some}
-        for id_, stood in replay.form_histories(tx, [id_ for id_, site in asked.items() if site.id in found]).items():
-            found[asked[id_].id][id_] = stood
-        return found
-
-    none: dict[int, list[Stood]] = {}
-    places = list({site.id: site for site in asked.values()}.values())
-    held = tallies.of_sites(tx, places, ("histories", frozenset(asked)), look, none)
-    return {id_: stood for told in held for id_, stood in told.items()}
+    if upto:
+        events = _events(tx, published, held, now, upto)
+    else:
+        # The forms of an event are replayed once, until something is recorded at its site.
+        places = {one.code: one for one in sites.all_of(tx, published.study.oid)}
+        by_id = {one.id: one for one in held}
+        at = {one.id: places[one.site] for one in held}
+        events = tallies.of_lines(tx, at, "events of cases", now, lambda some: _events(tx, published, [by_id[one] for one in some], now))
+    found = []
+    for case in held:
+        of = events[case.id]
+        clocks = tuple(at_moment(one, now) for one in of.deadlines)
+        found.append(Followed(case, of.subject, of.study, of.form, of.key, of.version, of.stood, of.told, of.history, clocks))
+    return found
 
 
-def _followed(
-    published: Published, case: Case, subject: Subject, stored: StoredForm, study: Study, stood: Sequence[Stood], now: datetime
-) -> Followed:
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """What `Followed` says of the event of a case; of its deadlines all but the state, which follows from the time."""
+
+    subject: Subject
+    study: Study
+    form: FormDef
+    key: FormKey
+    version: int
+    stood: Sequence[Stood]
+    told: Mapping[str, str]
+    history: History
+    deadlines: Sequence[Deadline]
+
+
+def _events(
+    tx: Transaction, published: Published, held: Sequence[Case], now: datetime, upto: Checkpoint | None = None
+) -> dict[int, _Event]:
+    """The events of these cases, by the id of the case."""
     settings = published.study.safety
-    form = study.form[stored.key.form_oid]
-    history = [(one.at, facts_of(subject.subject_type, told_by(form, one.document, case.row), settings)) for one in stood]
     zone = zone_of(settings.sponsor.zone) if settings and settings.sponsor else UTC
-    clocks = deadlines(settings, case, history, zone, now) if settings else ()
-    told = told_by(form, stood[-1].document, case.row)
-    return Followed(case, subject, study, form, stored.key, stored.version, stood, told, history, clocks)
+    stored = forms.by_ids(tx, {one.form_id for one in held})
+    people = subjects.by_ids(tx, {one.subject_id for one in stored.values()})
+    histories = replay.form_histories(tx, set(stored), upto)
+    found = {}
+    for case in held:
+        of, stood = stored[case.form_id], histories[case.form_id]
+        subject, study = people[of.subject_id], definitions.read(tx, of.definition_id).study
+        form = study.form[of.key.form_oid]
+        told = [told_by(form, one.document, case.row) for one in stood]
+        history = [(one.at, facts_of(subject.subject_type, said, settings)) for one, said in zip(stood, told, strict=True)]
+        clocks = deadlines(settings, case, history, zone, now) if settings else ()
+        found[case.id] = _Event(subject, study, form, of.key, of.version, stood, told[-1], history, clocks)
+    return found
 
 
 def _changes(form: FormDef, row: str, then: Document, now: Document) -> Iterator[Change]:

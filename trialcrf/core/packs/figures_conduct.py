@@ -5,9 +5,11 @@ Each is about all subjects given together: no figure tells an arm. A number that
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import accumulate
 from typing import Any
 
 from trialcrf.core.oversight.ageing import BUCKETS, bucket_of
@@ -95,8 +97,8 @@ def enrolment(found: Sequence[Enrolments], sites: Sequence[str], today: date, pl
         return nothing("enrolment", title, Message(N_("Nobody was enrolled yet: there is nothing to draw.")))
     first = min(one.on for one in found)
     ends = list(_month_ends(first, max(today, *(one.on for one in found))))
-    by_site = {site: [sum(one.subjects for one in found if one.site == site and one.on <= end) for end in ends] for site in sites}
-    so_far = [sum(one.subjects for one in found if one.on <= end) for end in ends]
+    by_site = {site: _so_far([one for one in found if one.site == site], ends) for site in sites}
+    so_far = _so_far(found, ends)
     several = len(sites) > 1
     named: dict[str, Sayable] = {site: Message(N_("Site %(site)s"), {"site": site}) for site in sites}
     lines: list[tuple[Sayable, Sequence[int]]] = [(named[site], by_site[site]) for site in sites] if 1 < len(sites) <= MOST_LINES else []
@@ -343,6 +345,14 @@ def legend(below: int, left: int, columns: int) -> dict[str, Any]:
     """Squares below the axis, from the left edge of everything: beside a plot they would make the whole drawing smaller."""
     place = {"orient": "none", "direction": "horizontal", "legendX": left, "legendY": below}
     return {"symbolType": "square", "columns": columns, **place}
+
+
+def _so_far(found: Iterable[Enrolments], ends: Sequence[date]) -> list[int]:
+    """Everybody enrolled by each of these days, of which the last is after all of them."""
+    new = [0] * len(ends)
+    for one in found:
+        new[bisect_left(ends, one.on)] += one.subjects
+    return list(accumulate(new))
 
 
 def _month_ends(first: date, today: date) -> Iterator[date]:

@@ -150,8 +150,7 @@ class _Reading:
         due, day = self.end(one, starts)
         if one.starts == "worsening":
             due, day = self.upgraded(all_, starts, due, day)
-        made = Deadline(one, ClockState.RUNNING, why, starts, due, day, met, told_at(met) if met else None, self.now)
-        return replace(made, state=self.state(made))
+        return at(Deadline(one, ClockState.RUNNING, why, starts, due, day, met, told_at(met) if met else None), self.now)
 
     def met(self, one: Obligation) -> CaseEntry | None:
         """The submission that met it. That the site told the sponsor also shows in the first line that the sponsor wrote itself."""
@@ -252,17 +251,22 @@ class _Reading:
                     due, day = min((due, day), self.end(other, self.zero(other)), key=lambda each: each[0])
         return due, day
 
-    def state(self, made: Deadline) -> ClockState:
-        one, due = made.obligation, made.due
-        assert due is not None
-        if made.met_at is not None:
-            # At once is no moment: whoever told somebody at all did it as soon as they say.
-            return ClockState.MET if one.at_once or (made.met_at <= due and (made.day is None or made.met_at < due)) else ClockState.LATE
-        if one.at_once:
-            return ClockState.DUE_SOON
-        if (self.now >= due) if made.day else (self.now > due):
-            return ClockState.OVER
-        return ClockState.DUE_SOON if due - self.now <= (SOON_DAYS if made.day else SOON_HOURS) else ClockState.RUNNING
+
+def at(made: Deadline, now: datetime) -> Deadline:
+    """The same deadline as it is at this moment: nothing of it but its state follows from the time."""
+    one, due = made.obligation, made.due
+    if due is None:
+        return replace(made, now=now)
+    if made.met_at is not None:
+        # At once is no moment: whoever told somebody at all did it as soon as they say.
+        told = one.at_once or (made.met_at <= due and (made.day is None or made.met_at < due))
+        return replace(made, now=now, state=ClockState.MET if told else ClockState.LATE)
+    if one.at_once:
+        return replace(made, now=now, state=ClockState.DUE_SOON)
+    if (now >= due) if made.day else (now > due):
+        return replace(made, now=now, state=ClockState.OVER)
+    soon = due - now <= (SOON_DAYS if made.day else SOON_HOURS)
+    return replace(made, now=now, state=ClockState.DUE_SOON if soon else ClockState.RUNNING)
 
 
 _REACTIONS = ("serious_reaction", "susar", "susar_fatal")

@@ -130,10 +130,10 @@ def _role(said: str | None) -> Message:
     return role_held(Grant(known["role"], known["study"], known["site"]))
 
 
-def role_held(grant: Grant) -> Message:
-    """A role in words, with where it is held."""
+def role_held(grant: Grant, named: Mapping[str, str] | None = None) -> Message:
+    """A role in words, with where it is held: the study by its code, or as `named` says."""
     role = Message(ROLES.get(grant.role, grant.role))
     if grant.study == "*":
         return Message(N_("%(role)s, every study"), {"role": role})
-    said = {"role": role, "study": grant.study, "site": grant.site}
+    said = {"role": role, "study": (named or {}).get(grant.study, grant.study), "site": grant.site}
     return Message(N_("%(role)s, %(study)s, site %(site)s") if grant.site else N_("%(role)s, %(study)s, every site"), said)

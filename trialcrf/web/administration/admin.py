@@ -78,7 +78,7 @@ def people() -> str:
     if state not in _VIEWS:
         abort(404)
     with guard.read() as tx:
-        everyone, held = accounts.all_of(tx), accounts.held_by_each(tx)
+        everyone, held, named = accounts.all_of(tx), accounts.held_by_each(tx), _named(tx)
     shown = [one for one in everyone if state in ("", _state(one))]
     number = asked_page(len(shown), ON_A_PAGE)
     counts = {name: sum(1 for one in everyone if name in ("", _state(one))) for name in _VIEWS}
@@ -86,7 +86,9 @@ def people() -> str:
         "admin/people.html",
         shell=shell(),
         views=[Chip(Message(label), here(state=name or None), name == state, counts[name]) for name, label in _VIEWS.items()],
-        people=[_person(one, [each.grant for each in held.get(one.id, [])]) for one in shown[(number - 1) * ON_A_PAGE :][:ON_A_PAGE]],
+        people=[
+            _person(one, [each.grant for each in held.get(one.id, [])], named) for one in shown[(number - 1) * ON_A_PAGE :][:ON_A_PAGE]
+        ],
         may_all=_may_all(),
         pages=pages(number, len(shown), ON_A_PAGE),
     )
@@ -234,6 +236,7 @@ def _person_page(
         open_sessions = len(sessions.of_account(tx, account, g.now))
         past = lines_of(accounts.trail(tx, account))
         with_factors = len(factors.all_of(tx, account))
+        named = _named(tx)
         giving = _role_form(tx, role)
         waiting = {one.id for one in held if not accounts.in_force(tx, one.grant, one.trained_on, g.now)}
         mine = [one for one in held if _may(one.grant.study)]
@@ -243,11 +246,11 @@ def _person_page(
         "admin/person.html",
         shell=replace(shell(), here=url_for("admin.person", account=account)),
         crumbs=[_people()],
-        who=_person(found, [one.grant for one in held]),
+        who=_person(found, [one.grant for one in held], named),
         held=[
             Held(
                 one.id,
-                role_held(one.grant),
+                role_held(one.grant, named),
                 one.trained_on,
                 one.id in waiting,
                 ((taken or {}).get(one.id) or ReasonForm(prefix=f"take-{one.id}-")) if _may(one.grant.study) else None,
@@ -283,7 +286,7 @@ def _role_form(tx: Transaction, typed: RoleForm | None) -> RoleForm:
 
 
 def _titles(studies: Iterable[Study]) -> dict[str, str]:
-    return {one.oid: g.language.say(Message(N_("%(field)s: %(what)s"), {"field": one.oid, "what": one.title})) for one in studies}
+    return {one.oid: g.language.say(Message(N_("%(field)s: %(what)s"), {"field": one.protocol, "what": one.title})) for one in studies}
 
 
 @page(blueprint, "/sites", "site.administer")
@@ -319,9 +322,14 @@ def _sites_page(form: SiteForm, problem: Impossible | None = None) -> str:
     )
 
 
-def _person(one: Account, held: list[Grant]) -> Person:
+def _named(tx: Transaction) -> dict[str, str]:
+    """The studies as every other page names them."""
+    return {one.study.oid: one.study.protocol for one in definitions.all_of(tx)}
+
+
+def _person(one: Account, held: list[Grant], named: Mapping[str, str]) -> Person:
     state = _state(one)
-    roles = tuple(role_held(grant) for grant in held)
+    roles = tuple(role_held(grant, named) for grant in held)
     mine = one.id == g.session.actor.id
     return Person(one.id, one.username, one.name, one.email, one.organisation, state, Message(STATES[state]), one.demo, mine, roles)
 

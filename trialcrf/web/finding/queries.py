@@ -12,8 +12,9 @@ from trialcrf.core.search import Sought, folded
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.core.workflow import UNSETTLED, QueryState
 from trialcrf.external.language import LANGUAGES, Language
-from trialcrf.store import queries, sites
-from trialcrf.store.queries import Narrower, Query
+from trialcrf.store import query_lists, sites
+from trialcrf.store.queries import Query
+from trialcrf.store.query_lists import Narrower
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard
@@ -31,8 +32,11 @@ _ORDER = (
 """What waits comes first."""
 
 
-def found(tx: Transaction, study: Study, sought: Sought, which: Subject | None, rest: Sequence[str]) -> list[Hit]:
-    """The queries with this number, or with all these words, those of one subject where one is named besides."""
+def found(tx: Transaction, study: Study, sought: Sought, which: Subject | None, rest: Sequence[str], in_key: bool) -> list[Hit]:
+    """The queries with this number, or with all these words, those of one subject where one is named besides.
+
+    What is part of a subject's key, letters and digits (`in_key`), asks for the subject: no text is searched for it.
+    """
     if not may(g.session.actor, "query.read", study.oid):
         return []
     mine = guard.my_sites("query.read")
@@ -41,14 +45,14 @@ def found(tx: Transaction, study: Study, sought: Sought, which: Subject | None, 
     wanted = []
     if sought.number is not None:
         wanted.append(Narrower(number=sought.number))
-    elif words and all(len(word) >= SHORTEST for word in words):
+    elif words and not in_key and all(len(word) >= SHORTEST for word in words):
         wanted.append(Narrower(words=words, subject=which.key if which else ""))
     only_at = guarded_forms(tx, study.oid, known)
     hits: list[Query] = []
     for narrower in wanted:
         for states in _ORDER:
             if len(hits) <= MOST:
-                some = queries.all_of(tx, study.oid, sorted(known), states, 0, LOOKED_AT, only_at, narrower)
+                some = query_lists.all_of(tx, study.oid, sorted(known), states, 0, LOOKED_AT, only_at, narrower)
                 hits += [one for one in some if narrower.number is not None or _says(one.message, words)]
     return [_hit(tx, one, known[one.site]) for one in hits[: MOST + 1]]
 

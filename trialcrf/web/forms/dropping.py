@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import count
+
 from werkzeug.datastructures import MultiDict
 
 BACK = "back."
@@ -36,7 +38,7 @@ def put_back(boxes: MultiDict[str, str]) -> MultiDict[str, str]:
 
 def _free(row: str, rows: set[str]) -> str:
     group = row.rpartition(".")[0]
-    return next(name for number in range(1, 1000) if (name := f"{group}.new{number}") not in rows)
+    return next(name for number in count(1) if (name := f"{group}.new{number}") not in rows)
 
 
 def _of_row(name: str, value: str, row: str) -> bool:

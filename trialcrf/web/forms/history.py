@@ -43,7 +43,7 @@ _OPS = {
     "row_error": N_("Row marked entered in error"),
     "review": N_("Queries worked on"),
     "refused": N_("Stopped by check %(check)s, typed:"),
-    "open": N_("Query opened by check %(check)s"),
+    "open": N_("Query opened by a check of the study"),
     "answer": N_("Query answered"),
     "accept": N_("Answer accepted"),
     "reject": N_("Answer not accepted"),

@@ -189,7 +189,9 @@ class Reader:
             return value_for_reading(form, place, value) if past.op == "set" and form else ()
         if past.entity in PLAIN or past.place in ("assignee", "due_on", "valid_to", "low", "high", "unit"):
             return (value,)
-        states = {str(state): label for state, label in (*QUERY_STATES.items(), *LOCK_STATES.items())}
+        # The word of a query that is open is another than that of a lock.
+        own = QUERY_STATES if past.entity == "query" else LOCK_STATES
+        states = {str(state): label for state, label in (*QUERY_STATES.items(), *LOCK_STATES.items(), *own.items())}
         if past.place == "state" or past.entity == "lock":
             return (Message(states[value]),) if value in states else (value,)
         said = _json(value)

@@ -9,7 +9,7 @@ from flask import Blueprint
 from trialcrf.core.definition.model import ACCESS
 from trialcrf.core.workflow import QueryState
 from trialcrf.store import definitions
-from trialcrf.store.queries import OnlyAt
+from trialcrf.store.query_lists import OnlyAt
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
 from trialcrf.web import guard

@@ -11,18 +11,18 @@ from trialcrf.actions import Impossible
 from trialcrf.actions.oversight import review
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.core.workflow import UNSETTLED, QueryState
-from trialcrf.store import queries, sites
-from trialcrf.store.queries import Narrower
+from trialcrf.store import queries, query_lists, sites
+from trialcrf.store.query_lists import Narrower
 from trialcrf.store.sites import Site
 from trialcrf.store.transaction import Transaction
-from trialcrf.web import guard
+from trialcrf.web import guard, lines
 from trialcrf.web.fixed import BulkForm
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.page import Chip, Crumb
 from trialcrf.web.paging import FILTERS, asked_page, here, pages
 from trialcrf.web.queries import blueprint, guarded_forms
-from trialcrf.web.queries.lines import line_of, study_of
+from trialcrf.web.queries.lines import Line, line_of, study_of
 
 ON_A_PAGE = 50
 LIST = "/studies/<study>/queries"
@@ -67,16 +67,17 @@ def draw(study: str, marked: Marked | None = None) -> str:
             abort(404)
         at = [wanted] if wanted else sorted(known)
         only_at, asked = guarded_forms(tx, study, known), narrower({code: known[code] for code in at})
-        numbers = queries.counts(tx, study, at, only_at=only_at, narrower=asked)
+        numbers = query_lists.counts(tx, study, at, only_at=only_at, narrower=asked)
         counts = {name: sum(numbers.get(one, 0) for one in states) for name, (_, states) in VIEWS.items()}
         number = asked_page(counts[state], ON_A_PAGE)
-        found = queries.all_of(tx, study, at, VIEWS[state][1], (number - 1) * ON_A_PAGE, ON_A_PAGE, only_at, asked)
-        lines = [line_of(one, study_of(tx, one), known[one.site]) for one in found]
-        seen = queries.seen(tx, [one.id for one in found])
+        found = query_lists.listed(tx, study, at, VIEWS[state][1], (number - 1) * ON_A_PAGE, ON_A_PAGE, only_at, asked)
         judges = guard.my_sites("query.review") if guard.may_here("query.review") else frozenset()
-        may_tick = {one.id for one in found if judges is None or one.site in judges}
-        people = _people(tx, sorted({one.site for one in found}), known) if may_tick else {}
-        ever = bool(found) or bool(counts["all"]) or bool(queries.counts(tx, study, sorted(known), only_at=only_at))
+        judged = {code for code in found.values() if judges is None or code in judges}
+        ticked = marked.chosen if marked else ()
+        shown = {(one, code in judged, one in ticked): known[code] for one, code in found.items()}
+        rows = lines.drawn(tx, "queries/_line.html", shown, lambda some: _rows(tx, some, known, bool(judged)), bool(judged))
+        people = _people(tx, sorted(set(found.values())), known) if judged else {}
+        ever = bool(found) or bool(counts["all"]) or bool(query_lists.counts(tx, study, sorted(known), only_at=only_at))
     views = [Chip(Message(label), here(state=name or None), name == state, counts[name]) for name, (label, _) in VIEWS.items()]
     places = [Chip(Message(N_("Every site")), here(site=None), not wanted)]
     places += [Chip(Message(N_("Site %(site)s"), {"site": code}), here(site=code), code == wanted) for code in known]
@@ -89,10 +90,8 @@ def draw(study: str, marked: Marked | None = None) -> str:
         crumbs=[Crumb(g.place.published.study.title)],
         views=views,
         places=places if len(known) > 1 else [],
-        lines=lines,
-        seen=seen,
-        may_tick=may_tick,
-        ticked=marked.chosen if marked else (),
+        rows=[rows[one] for one in shown],
+        may_tick=bool(judged),
         bulk=form,
         bulk_url=here_at("queries.bulk"),
         problem=marked.problem if marked else None,
@@ -106,6 +105,30 @@ def draw(study: str, marked: Marked | None = None) -> str:
         report_url=url_for("queries.ageing", study=study),
         pages=pages(number, counts[state], ON_A_PAGE),
     )
+
+
+Shown = tuple[int, bool, bool]
+"""The number of a query, whether it may be ticked, whether it is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A line of the list. `seen`: what a tick is about (`queries.seen`). `ticks`: whether any line of the page may be ticked."""
+
+    line: Line
+    seen: str
+    may_tick: bool
+    ticked: bool
+    ticks: bool
+
+
+def _rows(tx: Transaction, some: Sequence[Shown], known: Mapping[str, Site], ticks: bool) -> dict[Shown, Row]:
+    ids = [one for one, _, _ in some]
+    seen = queries.seen(tx, ids)
+    return {
+        what: Row(line_of(one, study_of(tx, one), known[one.site]), seen[one.id], *what[1:], ticks)
+        for what, one in zip(some, queries.by_ids(tx, ids), strict=True)
+    }
 
 
 ACTS = {

@@ -27,7 +27,7 @@ from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.visits import Asked
-from trialcrf.web import guard
+from trialcrf.web import guard, lines
 from trialcrf.web.enrolment import may_enrol
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -70,9 +70,9 @@ def matrix(study: str) -> str | AnyResponse:
         total = visits.count_subjects(tx, view.asked)
         number = min(_whole(request.args.get("page", "")) or 1, max(1, -(-total // ON_A_PAGE)))
         shown = visits.subjects_matching(tx, view.asked, view.order, (number - 1) * ON_A_PAGE, ON_A_PAGE)
-        plans = _plans(tx, definition, shown)
-        standing = _by_event(forms.standings(tx, [one.id for one in shown]))
-        of_visits = queries.open_at_visits(tx, [one.id for one in shown]) if may(g.session.actor, "query.read", study) else {}
+        by_id = {one.id: one for one in shown}
+        places = {one.id: one.site for one in shown}
+        rows = lines.drawn(tx, "subjects/_line.html", places, lambda some: _rows(tx, definition, [by_id[one] for one in some]))
         counts = {one: visits.count(tx, _only(view, one)) for one in CHIPS}
     asked = view.asked
     filtered = bool(asked.state or asked.containing or view.site or asked.cohort)
@@ -99,7 +99,7 @@ def matrix(study: str) -> str | AnyResponse:
         orders=[(code, Message(said)) for code, said in ORDERS.items()],
         late=view.asked.late_by,
         events=[event.label for event in definition.events_for(view.kind.oid) if event.type is EventType.SCHEDULED],
-        rows=[_row(definition, study, plan, standing, of_visits) for plan in plans],
+        rows=[rows[one] for one in by_id],
         pages=_pages(number, total),
         acts=acts,
         note="" if filtered else Message(NO_SUBJECT if len(acts) > 1 else NO_SUBJECT_TO_READ),
@@ -200,15 +200,22 @@ def _by_event(standings: Sequence[Standing]) -> dict[tuple[int, str], list[Stand
     return found
 
 
+def _rows(tx: Transaction, study: Study, shown: Sequence[Subject]) -> dict[int, MatrixRow]:
+    """The lines of these subjects, by the number of each."""
+    ids = [one.id for one in shown]
+    standing = _by_event(forms.standings(tx, ids))
+    of_visits = queries.open_at_visits(tx, ids) if may(g.session.actor, "query.read", study.oid) else {}
+    return {plan[0].id: _row(study, plan, standing, of_visits) for plan in _plans(tx, study, shown)}
+
+
 def _row(
     study: Study,
-    oid: str,
     plan: Planned,
     standing: dict[tuple[int, str], list[Standing]],
     of_visits: Mapping[tuple[int, str, int], int],
 ) -> MatrixRow:
     one, record, planned = plan
-    eyes = eyes_of(g.session.actor, oid, one.site.code)
+    eyes = eyes_of(g.session.actor, study.oid, one.site.code)
     readable = {form_oid for form_oid, form in study.form.items() if form.access in eyes}
     of_event = {
         visit.event.oid: _cell(
@@ -224,9 +231,8 @@ def _row(
     started = [cell for cell in cells if cell is not None and cell.state in ("done", "done_out", "due", "overdue")]
     return MatrixRow(
         one.key,
-        url_for("subjects.one", study=oid, subject=one.key),
+        url_for("subjects.one", study=study.oid, subject=one.key),
         cells,
-        (),
         sum(cell.complete for cell in started),
         sum(cell.forms for cell in started),
         ended,

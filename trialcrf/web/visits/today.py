@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from flask import Blueprint, g, render_template, request, url_for
+from markupsafe import Markup
 
 from trialcrf.actions import drafting, follow_up, judge
 from trialcrf.actions.safety.escalate import ENDED
@@ -18,12 +19,12 @@ from trialcrf.core.safety.clock import ClockState
 from trialcrf.core.schedule import State, Visit
 from trialcrf.core.signature import Standing
 from trialcrf.core.wording import N_, Message, Sayable
-from trialcrf.store import cases, definitions, drafts, forms, queries, seals, signatures, sites, subjects, visits, worklists
+from trialcrf.store import cases, definitions, drafts, forms, query_lists, seals, signatures, sites, subjects, visits, worklists
 from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 from trialcrf.store.visits import Asked, Line
-from trialcrf.web import fixed_drafts, guard
+from trialcrf.web import fixed_drafts, guard, lines
 from trialcrf.web.finding.recent import recent
 from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
@@ -66,13 +67,13 @@ class VisitLine:
 
 @dataclass(frozen=True, slots=True)
 class VisitList:
-    """One list of visits. `all_url` leads to the whole of it where only its top is shown."""
+    """One list of visits, each as it is drawn. `all_url` leads to the whole of it where only its top is shown."""
 
     name: str
     state: str
     label: Message
     total: int
-    lines: Sequence[VisitLine]
+    lines: Sequence[Markup]
     all_url: str
 
 
@@ -164,12 +165,14 @@ def _visits(tx: Transaction, study: Study, places: Sequence[Site], names: Sequen
         total = visits.count(tx, asked)
         start = (asked_page(total, ON_A_PAGE) - 1) * ON_A_PAGE if whole else 0
         found.append((name, total, visits.all_of(tx, asked, start, ON_A_PAGE if whole else SHOWN)))
-    drawn = _visit_lines(tx, study, [line for _, _, lines in found for line in lines])
+    waiting = {(one.subject.id, one.event_oid): one for _, _, some in found for one in some}
+    at = {key: one.subject.site for key, one in waiting.items()}
+    drawn = lines.drawn(tx, "today/_visit.html", at, lambda keys: _visit_lines(tx, study, [waiting[one] for one in keys]))
     made = []
-    for name, total, lines in found:
+    for name, total, some in found:
         state, said = LISTS[name]
         more = "" if whole or total <= SHOWN else url_for("today.day", study=study.oid, show=name, site=request.args.get("site") or None)
-        made.append(VisitList(name, state.value, Message(said), total, [drawn[one.subject.id, one.event_oid] for one in lines], more))
+        made.append(VisitList(name, state.value, Message(said), total, [drawn[one.subject.id, one.event_oid] for one in some], more))
     return made
 
 
@@ -185,12 +188,12 @@ def _visit_lines(tx: Transaction, study: Study, found: Sequence[Line]) -> dict[t
     }
     standing = forms.standings(tx, [one.id for one in people], event_oids={one.event_oid for one in found})
     deviations = worklists.deviations(tx, [one.id for one in people])
-    lines = {}
+    told = {}
     for one in found:
         which, visit = one.subject, planned[one.subject.id, one.event_oid]
         mine = [held for held in standing if held.subject_id == which.id and held.key.event_oid == one.event_oid]
         enters = may(g.session.actor, "form.enter", study.oid, which.site.code)
-        lines[which.id, one.event_oid] = VisitLine(
+        told[which.id, one.event_oid] = VisitLine(
             which,
             url_for("subjects.one", study=study.oid, subject=which.key),
             visit,
@@ -200,7 +203,7 @@ def _visit_lines(tx: Transaction, study: Study, found: Sequence[Line]) -> dict[t
             _act_url("deviation", which, visit) if enters else "",
             deviations.get((which.id, one.event_oid), 0),
         )
-    return lines
+    return told
 
 
 def _act_url(endpoint: str, which: Subject, visit: Visit) -> str:
@@ -293,9 +296,9 @@ def _queries(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
     states = waiting_for(answers)
     at = {one.code: one for one in places}
     only_at = guarded_forms(tx, study.oid, at)
-    total = queries.count(tx, study.oid, at.keys(), states, only_at)
+    total = query_lists.count(tx, study.oid, at.keys(), states, only_at)
     tasks = []
-    for one in queries.all_of(tx, study.oid, at.keys(), states, 0, SHOWN, only_at):
+    for one in query_lists.all_of(tx, study.oid, at.keys(), states, 0, SHOWN, only_at):
         line = line_of(one, study_of(tx, one), at[one.site])
         where = line.form or line.visit
         said = Message("%(subject)s · %(form)s", {"subject": one.subject, "form": where})
