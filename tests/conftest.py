@@ -16,10 +16,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
-from sqlalchemy import make_url
+from sqlalchemy import Engine, make_url
+from sqlalchemy.util import LRUCache
 
 # No deadline: two shared cores stall for longer than any sensible one. Continuous integration repeats the same examples.
 settings.register_profile("trialcrf", deadline=None, print_blob=True, derandomize=bool(os.environ.get("CI")))
@@ -158,6 +160,31 @@ def cheap_passwords() -> Iterator[None]:
         passwords._nobodys.cache_clear()
         yield
         passwords._nobodys.cache_clear()
+
+
+class _Compiled(LRUCache[Any, Any]):
+    """Compiled statements by the kind of their database instead of by the engine that first asked for them."""
+
+    def get(self, key: Any, default: Any = None) -> Any:
+        return super().get((type(key[0]), *key[1:]), default)
+
+    def __setitem__(self, key: Any, made: Any) -> None:
+        super().__setitem__((type(key[0]), *key[1:]), made)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_once() -> Iterator[None]:
+    """Nearly every test opens an engine of its own, and most of them ask the same: what SQLAlchemy made of it is kept for the next one."""
+    from trialcrf.store import transaction
+
+    made, shared = transaction.create_engine, _Compiled(10_000)
+
+    def create(url: str, **more: Any) -> Engine:
+        return made(url, execution_options={"compiled_cache": shared}, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(transaction, "create_engine", create)
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from tests.actions.world import ROOT, STUDIES, World, open_world, typed
 from tests.actions.world import filling as filling_of
 from trialcrf import verify_audit
 from trialcrf.actions import NotClean
+from trialcrf.actions.publish import publish
 from trialcrf.cli import main
 from trialcrf.external import clock
 from trialcrf.jobs import JOBS, Means
@@ -537,12 +539,16 @@ def test_run_makes_everything_ready_serves_it_keeps_it_and_stops_cleanly(running
     world = World(engine, "msc_ssc")
     with world.read() as tx:
         kept, drawn = subjects.count(tx, "msc_ssc"), len(reports.all_of(tx, "msc_ssc"))
-    engine.dispose()
     assert kept > 0
+    shipped = world.published
+    with world.write("trialcrf") as tx:
+        later, _ = publish(tx, replace(shipped.study, reminders=replace(shipped.study.reminders, quiet_from="", quiet_to="")))
+    engine.dispose()
     second = running()
     second.wait_until_ready()
     with world.read() as tx:
         assert (subjects.count(tx, "msc_ssc"), len(reports.all_of(tx, "msc_ssc"))) == (kept, drawn)
+    assert world.published.id == later.id != shipped.id, "a start undoes no version of the study"
     engine.dispose()
     os.kill(second.child("cli serve"), signal.SIGKILL)
     assert second.process.wait(timeout=120) == 1, "the other part does not go on alone"

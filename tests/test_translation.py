@@ -11,6 +11,7 @@ from types import ModuleType
 
 import polib
 import pytest
+from babel.messages.catalog import Catalog
 
 from trialcrf.external.language import LANGUAGES, catalogue_path
 
@@ -31,8 +32,15 @@ def _messages() -> ModuleType:
 
 
 @cache
+def _template() -> Catalog:
+    """Every message of the program, looked for once."""
+    found: Catalog = _messages().extracted()
+    return found
+
+
+@cache
 def _extracted() -> frozenset[tuple[str, ...]]:
-    return frozenset(message.id if isinstance(message.id, tuple) else (message.id,) for message in _messages().extracted() if message.id)
+    return frozenset(message.id if isinstance(message.id, tuple) else (message.id,) for message in _template() if message.id)
 
 
 @cache
@@ -53,7 +61,7 @@ def _placeholders(text: str) -> Counter[str]:
 
 
 def test_messages_are_found_in_code_templates_and_documents() -> None:
-    files = {file for message in _messages().extracted() for file, _ in message.locations}
+    files = {file for message in _template() for file, _ in message.locations}
     assert any(file.startswith("trialcrf/core/") for file in files)
     assert any(file.startswith("templates/") for file in files)
     assert any(file.startswith("reports/") for file in files)
@@ -109,7 +117,6 @@ def test_french_is_not_english() -> None:
 
 
 def test_the_catalogues_are_as_make_messages_writes_them() -> None:
-    template = _messages().extracted()
     for code in LANGUAGES:
-        ids = [message.id for message in _messages().updated(code, template) if message.id]
+        ids = [message.id for message in _messages().updated(code, _template()) if message.id]
         assert len(ids) == len(_catalogue(code)), "run `make messages`"

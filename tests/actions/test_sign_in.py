@@ -114,7 +114,8 @@ def test_who_is_guessed_at_is_told_once_an_hour_and_nobody_else(world):
     for number in range(30):
         fail(world, f"203.0.113.{number}", NOW + timedelta(minutes=10))
     assert suspects(world) == [("ivan", "guessed")], "whatever the burst"
-    fail(world, AWAY, NOW, "dana", times=5)
+    world.invite("nina")
+    fail(world, AWAY, NOW, "nina", times=5)
     fail(world, AWAY, NOW, "nobody-of-this-name", times=5)
     assert suspects(world) == [("ivan", "guessed")], "an invitation that nobody took up has proved no address"
     fail(world, AWAY, NOW + timedelta(days=1), times=5)

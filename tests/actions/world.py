@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from trialcrf.actions import administer, enrol, enter, publish
+from trialcrf.actions import administer, enrol, enter, publish, sign_in
 from trialcrf.actions.enter import Saved, Typed
 from trialcrf.core.definition.load import load
 from trialcrf.core.definition.model import Study
@@ -44,6 +44,8 @@ CAST = {
     "quin": ("qualified_person", ""),
     "iris": ("inspector", ""),
 }
+PASSWORD = "a long sentence for the tests"
+"""Of everybody in the cast, from the start."""
 TRAINED = date(2020, 1, 6)
 """The day on which the whole cast was trained: the study opens nothing to anybody who was not."""
 
@@ -113,6 +115,13 @@ class World:
         with self.write(name, now) as tx:
             return enter.save_form(tx, published, subject, FormKey(event, form, event_repeat, repeat), sent, now)
 
+    def invite(self, name: str, role: str = "coordinator", site: str = "01") -> int:
+        """Somebody new with a role, who has not taken up the invitation yet: the account has no password."""
+        with self.write("trialcrf") as tx:
+            account_id = administer.create_account(tx, name, name.title(), f"{name}@example.org", "Hospital", "fr")
+            administer.give_role(tx, account_id, role, self.study, site, TRAINED)
+        return account_id
+
     def subject(self, key: str) -> Subject:
         with self.read() as tx:
             found = subjects.find(tx, self.study, key)
@@ -157,4 +166,5 @@ def make_world(url: str, study: str = "msc_ssc", at_any_hour: bool = False) -> W
         for name, (role, site) in CAST.items():
             account_id = administer.create_account(tx, name, name.title(), f"{name}@example.org", "Hospital", "fr")
             administer.give_role(tx, account_id, role, study, site, TRAINED)
+            sign_in.set_password(tx, account_id, name, PASSWORD)
     return world

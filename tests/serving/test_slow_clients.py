@@ -242,12 +242,12 @@ def test_a_process_that_dies_is_started_again_and_a_stop_finishes_what_was_begun
     with ExitStack() as stack:
         body_ = b"username=nobody&password=wrong-one"
         whole = HEAD + f"Content-Length: {len(body_)}\r\n\r\n".encode() + body_
-        begun = [stack.enter_context(closing(serving.connect(whole))) for _ in range(4)]
+        begun = [stack.enter_context(closing(serving.connect(whole))) for _ in range(6)]
         end = time.monotonic() + 15
+        # Accepted, and most of them not read yet: two processes, one request at a time.
         while not_taken(serving.port):
             assert time.monotonic() < end
-            time.sleep(0.1)
-        time.sleep(0.5)
+            time.sleep(0.01)
         os.kill(serving.process, signal.SIGTERM)
         for one in begun:
             assert one.recv(20).startswith(b"HTTP/1.1 4")

@@ -9,10 +9,9 @@ import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, select, text
 
-from tests.actions.world import study_of
 from tests.store.make_rows import ROWS, rows_of, tables_of
-from trialcrf.actions import demo, sign
-from trialcrf.actions.publish import plan_where_missing, publish
+from trialcrf.actions import sign
+from trialcrf.actions.publish import plan_where_missing
 from trialcrf.core.signature import Standing, fingerprint
 from trialcrf.store import accounts, audit, migrations, outbox, replay, signatures, subjects, triggers
 from trialcrf.store.audit import Who
@@ -130,20 +129,6 @@ def test_a_form_recorded_before_there_were_signatures_can_be_signed(empty_databa
         made = sign.sign(tx, one, actor, proof, "eligibility", forms_, {"verdict": "eligible"}, seen)
     with reading(engine) as tx:
         assert signatures.standing(tx, made).standing is Standing.VALID
-        assert audit.broken(tx.connection) is None
-        assert list(replay.differences(tx)) == []
-    engine.dispose()
-
-
-def test_the_demo_trial_is_clean(empty_database_url):
-    migrations.upgrade(empty_database_url)
-    engine = open_engine(empty_database_url)
-    with writing(engine, NOW, Who.system()) as tx:
-        published, _ = publish(tx, study_of("msc_ssc"))
-    demo.fill(lambda: writing(engine, NOW, Who.system()), published, NOW)
-    migrations.upgrade(empty_database_url)  # Nothing is left to do, and nothing is done.
-    migrations.check(engine)
-    with reading(engine) as tx:
         assert audit.broken(tx.connection) is None
         assert list(replay.differences(tx)) == []
     engine.dispose()

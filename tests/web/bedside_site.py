@@ -7,9 +7,9 @@ from functools import cache
 from zoneinfo import ZoneInfo
 
 from tests.actions.cells_world import BAGS, DONATION, Cells, make_batch, make_pair
-from tests.actions.world import make_world
+from tests.actions.world import PASSWORD, make_world
 from tests.conftest import Filling
-from tests.web.site import PASSWORD, Browser, House
+from tests.web.site import Browser, House
 from trialcrf.core.product.identity import Kind, label
 from trialcrf.store import audit
 
@@ -38,7 +38,6 @@ def bedside_filling() -> Filling:
 
 def english(house: House, name: str, second: str = "ivan") -> Browser:
     """A browser of the first person, in English; the second one has a password too."""
-    house.set_password(second)
     someone = house.client(name)
     someone.post("/language", {"language": "en", "next": "/"})
     return someone

@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import re
 from copy import copy
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urljoin, urlsplit
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy import select
 from werkzeug.test import TestResponse
 
 from config import Settings
-from tests.actions.world import World, make_world, open_world
+from tests.actions.world import PASSWORD, World, make_world, open_world
 from tests.conftest import Filling
 from trialcrf.actions import administer, sign_in
 from trialcrf.core.access import Grant
 from trialcrf.core.oversight.four_eyes import RequestState
 from trialcrf.store import accounts, requests
+from trialcrf.store.models.people import account, session
 from trialcrf.store.transaction import Transaction, open_engine
 from trialcrf.web import create_app
 
-PASSWORD = "a long sentence for the tests"
 ADMINISTRATOR = "adam"
 """The cast has no administrator: this one is of every study."""
-
-_TOKEN = re.compile(r'name="token" value="([^"]+)"')
 
 
 @dataclass
@@ -45,26 +45,39 @@ class Browser:
         sent = dict(data or {})
         if token is not None:
             sent["token"] = token or self.token
-        return self.client.post(url, data=sent, **more)
+        answer = self.client.post(url, data=sent, **more)
+        assert dead_ends(self.client.application, answer) == []
+        return answer
+
+
+_LEADS_TO = re.compile(r' href="([^"#]+)|name="next" value="([^"]+)"')
+
+
+def dead_ends(app: Flask, answer: TestResponse) -> list[str]:
+    """Where a page leads, by a link or once its language is changed, though nothing can be opened there: a refused act has no page."""
+    if not answer.content_type.startswith("text/html"):
+        return []
+    routes = app.url_map.bind("")
+    led = {urlsplit(urljoin(answer.request.path, unescape(one or other))) for one, other in _LEADS_TO.findall(answer.text)}
+    return sorted(one.path for one in led if not one.scheme and not routes.test(unquote(one.path), "GET"))
 
 
 @dataclass
 class House:
-    """The application with its world. A password is set when its person first signs in, as the trail of tests has it."""
+    """The application with its world."""
 
     world: World
     app: Flask
-    _with_password: set[str] = field(default_factory=set)
 
     def client(self, name: str) -> Browser:
         """A browser in which this person of the cast (or `adam`, the administrator) signed in by the sign-in page."""
-        self.set_password(name)
+        self._let_in(name)
         client = self.app.test_client()
         answer = client.post("/sign-in", data={"username": name, "password": PASSWORD})
         assert answer.status_code == 303, text(answer)
-        found = _TOKEN.search(client.get("/account").text)
-        assert found
-        return Browser(client, unescape(found[1]))
+        with self.world.read() as tx:
+            token = tx.read(select(session.c.csrf).order_by(session.c.id.desc()).limit(1)).scalar_one()
+        return Browser(client, token)
 
     def grant(self, name: str) -> TestResponse:
         """This person grants the request that waits longest, by their password."""
@@ -73,12 +86,13 @@ class House:
         url = f"/studies/{self.world.study}/requests/{waiting[0].id}/grant"
         return self.client(name).post(url, {"password": PASSWORD})
 
-    def set_password(self, name: str) -> None:
-        if name in self._with_password:
-            return
-        with self.world.write("trialcrf") as tx:
-            sign_in.set_password(tx, self.id_of(tx, name), name, PASSWORD)
-        self._with_password.add(name)
+    def _let_in(self, name: str) -> None:
+        """Whoever a test made has no password yet."""
+        with self.world.read() as tx:
+            has = tx.read(select(account.c.password_hash).where(account.c.username == name)).scalar()
+        if not has:
+            with self.world.write("trialcrf") as tx:
+                sign_in.set_password(tx, self.id_of(tx, name), name, PASSWORD)
 
     def account(self, name: str) -> int:
         with self.world.read() as tx:
@@ -112,6 +126,7 @@ def filling_of(study: str = "msc_ssc") -> Filling:
         with world.write("trialcrf") as tx:
             account_id = administer.create_account(tx, ADMINISTRATOR, "Adam", "adam@example.org", "Hospital", "fr")
             accounts.give(tx, account_id, Grant("administrator", "*"))
+            sign_in.set_password(tx, account_id, ADMINISTRATOR, PASSWORD)
         world.engine.dispose()
 
     return fill

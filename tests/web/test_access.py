@@ -10,7 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.web.site import PASSWORD, House, text
+from tests.actions.world import PASSWORD
+from tests.web.site import House, text
 from trialcrf.actions import administer
 from trialcrf.external import clock
 from trialcrf.store import accounts, audit, delegations, replay

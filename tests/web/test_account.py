@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
-from tests.web.site import ADMINISTRATOR, PASSWORD, text
+from tests.actions.world import PASSWORD
+from tests.web.site import ADMINISTRATOR, text
 from trialcrf.actions import administer
 from trialcrf.store import audit, outbox
 from trialcrf.store.models import account as account_table
@@ -21,7 +22,6 @@ def attempt(house, name="cora", password=PASSWORD, address="127.0.0.1", **more):
 
 
 def test_a_wrong_password_and_an_unknown_name_are_told_apart_by_nothing(house):
-    house.set_password("cora")
     wrong, unknown = attempt(house, password="no"), attempt(house, name="nobody", password="no")
     assert wrong.status_code == unknown.status_code == 401
     assert text(wrong).replace("cora", "") == text(unknown).replace("nobody", "")
@@ -89,7 +89,6 @@ def _grant(tx, account_id):
 
 
 def test_guessing_is_throttled_from_where_it_comes_and_the_owner_is_not_locked_out(house):
-    house.set_password("cora")
     for _ in range(5):
         assert attempt(house, password="guess", address="10.0.0.9").status_code == 401
     blocked = attempt(house, password=PASSWORD, address="10.0.0.9")
@@ -99,7 +98,6 @@ def test_guessing_is_throttled_from_where_it_comes_and_the_owner_is_not_locked_o
 
 
 def test_guessing_is_in_the_trail_and_told_to_administrators_once_a_burst(each_house):
-    each_house.set_password("cora")
     for _ in range(9):
         attempt(each_house, password="guess", address="10.0.0.9")
     with each_house.world.read() as tx:
@@ -147,12 +145,10 @@ def test_language_theme_and_density_are_ones_own(each_house):
 
 @pytest.mark.parametrize("address", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"])
 def test_signing_in_never_leads_to_another_server(house, address):
-    house.set_password("cora")
     assert attempt(house, next=address).headers["Location"] == "/"
 
 
 def test_a_demo_account_is_refused_from_anywhere_but_this_machine(each_house):
-    each_house.set_password("cora")
     with each_house.world.write("trialcrf") as tx:
         from trialcrf.store import accounts
 
@@ -190,7 +186,6 @@ def test_health_says_when_the_scheduler_is_silent(house):
 
 
 def test_a_page_asks_to_sign_in_and_leads_back(house):
-    house.set_password("cora")
     answer = house.app.test_client().get("/studies/msc_ssc/subjects?state=overdue")
     assert answer.status_code == 302
     assert "next=" in answer.headers["Location"]

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text as sql
 
-from tests.web.site import PASSWORD, House, text
+from tests.actions.world import PASSWORD
+from tests.web.site import House, text
 from tests.web.test_bad_input import STUDY, address, counts, recipient, vitals
 from trialcrf.actions import publish
 from trialcrf.core.blank_crf import blank_crf
@@ -137,7 +138,6 @@ def test_a_forged_host_reaches_no_page_no_way_onward_and_no_mail(house: House) -
 
 
 def test_where_somebody_sits_is_not_what_they_say(house: House) -> None:
-    house.set_password("cora")
     house.app.test_client().post("/sign-in", data={"username": "cora", "password": "no"}, headers=FORGED)
     with house.world.read() as tx:
         told = str(tx.read(sql("SELECT * FROM audit_record")).all())
@@ -146,7 +146,6 @@ def test_where_somebody_sits_is_not_what_they_say(house: House) -> None:
 
 
 def test_behind_a_proxy_of_the_house_it_is_what_the_proxy_says_and_not_what_was_sent_to_it(house: House) -> None:
-    house.set_password("cora")
     stand_behind(house.app, 1)
     client = house.app.test_client()
     for number in range(5):
@@ -162,7 +161,6 @@ def test_behind_a_proxy_of_the_house_it_is_what_the_proxy_says_and_not_what_was_
 
 
 def test_a_token_that_was_there_before_signing_in_is_not_the_one_after(house: House) -> None:
-    house.set_password("cora")
     client = house.app.test_client()
     client.set_cookie("trialcrf", "chosen-by-somebody-else")
     assert client.post("/sign-in", data={"username": "cora", "password": PASSWORD}).status_code == 303
@@ -187,7 +185,6 @@ def test_no_way_leads_to_another_server(house: House, led: str) -> None:
 
 
 def test_a_name_that_is_a_statement_opens_no_account(house: House) -> None:
-    house.set_password("cora")
     for name in ("x' OR username = 'cora", "cora' --", "cora'; DROP TABLE account; --", "%", "cora\\", '" OR 1=1 --'):
         assert house.app.test_client().post("/sign-in", data={"username": name, "password": PASSWORD}).status_code == 401, name
     assert house.client("cora").get(f"/studies/{STUDY}/subjects?q=' OR 1=1 --").status_code == 200

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.actions.cells_world import BAGS
-from tests.actions.world import typed
+from tests.actions.world import PASSWORD, typed
 from tests.conftest import Databases, Filling
 from tests.web.bedside_site import (
     BEDSIDE,
@@ -27,7 +27,7 @@ from tests.web.bedside_site import (
     trail,
 )
 from tests.web.cells_site import CellsHouse, cells_house
-from tests.web.site import PASSWORD, text
+from tests.web.site import text
 from trialcrf.actions.cells import bedside
 from trialcrf.core.document import FormKey
 from trialcrf.core.product.identity import Kind, label

@@ -225,7 +225,7 @@ def test_a_page_that_does_not_say_what_it_is_keeps_nothing(each_house):
 
 
 def test_signing_in_over_a_page_gives_its_new_token_and_nobody_else_gets_to_go_on(each_house):
-    from tests.web.site import PASSWORD
+    from tests.actions.world import PASSWORD
 
     cora = each_house.client("cora")
     whose = str(each_house.account("cora"))

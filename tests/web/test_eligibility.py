@@ -9,8 +9,8 @@ import pytest
 
 from tests.actions.screening import put, screen_donor, screen_recipient
 from tests.actions.test_judge import amended
-from tests.actions.world import NOW
-from tests.web.site import PASSWORD, text
+from tests.actions.world import NOW, PASSWORD
+from tests.web.site import text
 from trialcrf.actions import publish
 from trialcrf.core.document import FormKey
 from trialcrf.store import forms, signatures

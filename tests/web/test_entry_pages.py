@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text as sql
 from sqlalchemy import update
 
-from tests.web.site import PASSWORD, Browser, House, text
+from tests.actions.world import PASSWORD
+from tests.web.site import Browser, House, text
 from trialcrf.core.document import Answer, FormKey, Place
 from trialcrf.store import audit, forms, queries, replay, subjects
 from trialcrf.store.models import session as session_table

@@ -10,8 +10,9 @@ from urllib.parse import quote, urlencode
 
 from wtforms import Form
 
+from tests.actions.world import PASSWORD
 from tests.fixed_boxes import boxes
-from tests.web.site import PASSWORD, Browser, House, text
+from tests.web.site import Browser, House, text
 from tests.web.test_drafts import page_of, rows, told
 from tests.web.test_monitoring import LIST as VISITS
 from tests.web.test_monitoring import PLAN, does, hold

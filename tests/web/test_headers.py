@@ -128,7 +128,6 @@ def behind_tls(app: Flask) -> Flask:
 
 
 def test_behind_tls_the_cookie_is_bound_to_the_host_and_no_other_way_leads_back(walked):
-    walked.set_password("dana")
     client = behind_tls(walked.app).test_client()
     sent = {"username": "dana", "password": "a long sentence for the tests"}
     answer = client.post("/sign-in", data=sent, base_url="https://localhost")

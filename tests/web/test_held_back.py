@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import pytest
 from sqlalchemy import update
 
-from tests.web.site import PASSWORD, Browser, House, text
+from tests.actions.world import PASSWORD
+from tests.web.site import Browser, House, text
 from tests.web.test_entry_pages import STUDY, VITALS, enrol, stored, weight
 from tests.web.test_queries import LIST, code, doubt, seen
 from tests.web.test_sign_in import App, demand

@@ -12,8 +12,9 @@ import pytest
 from flask.testing import FlaskClient
 from sqlalchemy import func, select, update
 
+from tests.actions.world import PASSWORD
 from tests.lying_provider import ACCESS_TOKEN, CLIENT_ID, SECRET, LyingProvider, lying_provider, signed_with_the_public_key, unsigned
-from tests.web.site import PASSWORD, Browser, House, text
+from tests.web.site import Browser, House, text
 from tests.web.test_sign_in import App
 from trialcrf.actions import administer, hospital
 from trialcrf.external import openid
@@ -107,7 +108,6 @@ def test_no_token_of_the_hospital_leaves_the_server_or_is_kept(house, provider, 
 def test_the_hospitals_word_is_no_fresh_proof(house, provider):
     opened(house, provider)
     link(house)
-    house.set_password("cora")
     client = visitor(house)
     client.get(way_back(provider, client.post("/hospital")))
     token = re.search(r'name="token" value="([^"]+)"', client.get("/account").text)
@@ -355,28 +355,28 @@ def since_now(claims: dict[str, object]) -> dict[str, object]:
 def test_whoever_has_no_password_proves_by_the_hospital_that_they_are_there(house, provider, claims, subject, proved):
     """Their own pages of factors ask for it, nothing typed is lost, and only a sign-in of just now counts."""
     opened(house, provider)
-    link(house)
-    cora = visitor(house)
-    cora.get(way_back(provider, cora.post("/hospital")))
-    page = cora.get("/account/factors").text
+    house.world.invite("nina")
+    link(house, "nina")
+    nina = visitor(house)
+    nina.get(way_back(provider, nina.post("/hospital")))
+    page = nina.get("/account/factors").text
     assert 'name="app-password"' not in page
     sent = {"token": re.search(r'name="token" value="([^"]+)"', page)[1], "app-name": "my telephone"}
-    asked = cora.post("/account/codes", data=sent)
+    asked = nina.post("/account/codes", data=sent)
     assert asked.status_code == 401 and ">my telephone</textarea>" in asked.text and 'action="/account/proof/hospital"' in asked.text
-    before, provider.claims = cora.get_cookie("trialcrf").value, since_now(claims)
-    led = cora.post("/account/proof/hospital", data={**sent, "next": "/account"})
+    before, provider.claims = nina.get_cookie("trialcrf").value, since_now(claims)
+    led = nina.post("/account/proof/hospital", data={**sent, "next": "/account"})
     assert "prompt=login" in led.headers["Refresh"] and "max_age=0" in led.headers["Refresh"]
-    back = cora.get(way_back(provider, led, subject=subject))
+    back = nina.get(way_back(provider, led, subject=subject))
     assert back.status_code == (303 if proved else 401)
-    assert (cora.get_cookie("trialcrf").value != before) is proved, "a proof gives the session another token"
-    through = cora.post("/account/codes", data=sent)
+    assert (nina.get_cookie("trialcrf").value != before) is proved, "a proof gives the session another token"
+    through = nina.post("/account/codes", data=sent)
     assert (through.status_code, through.headers.get("Location")) == ((303, "/account/codes") if proved else (401, None))
-    assert cora.post(MINE + "/end", data=sent).status_code == (422 if proved else 401), "nobody locks themselves out"
+    assert nina.post(MINE + "/end", data=sent).status_code == (422 if proved else 401), "nobody locks themselves out"
 
 
 def test_a_round_that_proves_links_nobody_and_one_that_links_proves_nothing(house, provider):
     opened(house, provider)
-    house.set_password("cora")
     cora = house.client("cora")
     provider.claims = since_now({"auth_time": 30})
     refused = cora.get(way_back(provider, cora.post("/account/proof/hospital", {"next": "/account"})))

@@ -10,8 +10,8 @@ from typing import Any
 
 from sqlalchemy import text as sql
 
-from tests.actions.world import CAST
-from tests.web.site import PASSWORD, House, text
+from tests.actions.world import CAST, PASSWORD
+from tests.web.site import House, text
 from tests.web.test_entry_pages import CONSENT, STUDY, VITALS, enrol, stored, weight
 from trialcrf.core.access import VERBS
 from trialcrf.core.document import Place

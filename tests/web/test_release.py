@@ -8,9 +8,9 @@ from html import unescape
 import pytest
 
 from tests.actions.cells_world import SPECIFICATION, cells_filling
-from tests.actions.world import typed
+from tests.actions.world import PASSWORD, typed
 from tests.web.cells_site import BATCH, RELEASE, STUDY, CellsHouse, cells_house
-from tests.web.site import PASSWORD, Browser, text
+from tests.web.site import Browser, text
 from trialcrf.store import audit, signatures
 
 

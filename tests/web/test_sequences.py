@@ -16,9 +16,9 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from tests.actions.world import TRAINED, open_world
+from tests.actions.world import PASSWORD, TRAINED, open_world
 from tests.conftest import Databases, Filling
-from tests.web.site import PASSWORD, Browser, House, application
+from tests.web.site import Browser, House, application
 from tests.web.test_entry_pages import CONSENT
 from tests.web.walked import GUARDED, SITES, STUDY, Person, Things, cast, leaks, mark, things, walked_filling
 from trialcrf.core.access import Grant

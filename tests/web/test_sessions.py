@@ -9,8 +9,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import select, update
 
+from tests.actions.world import PASSWORD
 from tests.web.served import served
-from tests.web.site import PASSWORD, Browser, House, text
+from tests.web.site import Browser, House, text
 from tests.web.test_entry_pages import VITALS, enrol, stored, weight
 from trialcrf.actions import administer, publish
 from trialcrf.core.definition.session import SessionLimits
@@ -192,7 +193,6 @@ def test_an_administrator_who_gives_themselves_a_role_goes_on_working(house):
 
 def test_a_stolen_cookie_is_dead_after_signing_out_over_real_http(house):
     with served(house.app) as ask:
-        house.set_password("cora")
         _, headers, _ = ask("POST", "/sign-in", {"username": "cora", "password": PASSWORD})
         cookie = headers["Set-Cookie"].partition(";")[0]
         status, _, page = ask("GET", "/account", cookie=cookie)

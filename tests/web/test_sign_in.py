@@ -12,7 +12,8 @@ import pyotp
 import pytest
 from sqlalchemy import select, update
 
-from tests.web.site import ADMINISTRATOR, PASSWORD, Browser, text
+from tests.actions.world import PASSWORD
+from tests.web.site import ADMINISTRATOR, Browser, text
 from tests.web.test_entry_pages import VITALS, enrol, stored, weight
 from trialcrf.actions import publish
 from trialcrf.actions.signing_in import own_factors, resets
@@ -34,7 +35,6 @@ def hidden(answer, name):
 
 
 def sign_in(house, name="cora", password=PASSWORD, **more):
-    house.set_password(name)
     client = house.app.test_client()
     return client, client.post("/sign-in", data={"username": name, "password": password, **more})
 
@@ -132,7 +132,6 @@ def test_a_save_whose_session_ended_goes_through_both_steps_and_loses_nothing(ho
 def test_who_needs_a_factor_and_has_none_sees_only_where_one_is_set_up(each_house):
     demand(each_house, second_factor=("coordinator",))
     cora = each_house.app.test_client()
-    each_house.set_password("cora")
     assert cora.post("/sign-in", data={"username": "cora", "password": PASSWORD}).status_code == 303
     for url in ("/", "/studies", LIST, "/account", f"{LIST}/R-01-001"):
         answer = cora.get(url)
@@ -228,7 +227,6 @@ def test_the_link_of_the_mail_sets_a_password_and_signs_nobody_in(house):
 def test_an_administrator_starts_a_reset_and_removes_factors_and_sees_no_secret(each_house):
     App(each_house, "cora")
     adam, url = each_house.client(ADMINISTRATOR), f"/people/{each_house.account('cora')}"
-    each_house.set_password("cora")
     secrets = select(account_table.c.password_hash, account_table.c.reset_hash).where(account_table.c.username == "cora")
     with each_house.world.read() as tx:
         before = tx.read(secrets).one()

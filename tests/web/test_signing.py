@@ -7,7 +7,8 @@ import re
 import pytest
 
 from tests.actions.screening import put, screen_donor, screen_recipient
-from tests.web.site import PASSWORD, text
+from tests.actions.world import PASSWORD
+from tests.web.site import text
 from tests.web.test_eligibility import sign as sign_verdict
 from trialcrf.core.document import FormKey
 from trialcrf.core.lock import visit_address

@@ -10,7 +10,8 @@ import pytest
 from sqlalchemy import update
 
 from tests.actions.screening import screen_recipient
-from tests.web.site import PASSWORD, Browser, House, text
+from tests.actions.world import PASSWORD
+from tests.web.site import Browser, House, text
 from tests.web.test_locks import ON, filled, state
 from trialcrf.core.lock import LockState
 from trialcrf.core.oversight.four_eyes import RequestState

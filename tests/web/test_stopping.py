@@ -9,8 +9,8 @@ import pytest
 from werkzeug.test import TestResponse
 
 from tests.actions.test_decide import CONSENT, TOXIC, ledger
-from tests.actions.world import study_of, typed
-from tests.web.site import PASSWORD, Browser, House, text
+from tests.actions.world import PASSWORD, study_of, typed
+from tests.web.site import Browser, House, text
 from trialcrf.actions import publish
 from trialcrf.store import audit
 

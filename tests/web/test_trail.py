@@ -13,8 +13,8 @@ import pytest
 
 from tests.actions.test_enter import CONSENT
 from tests.actions.test_export import DONOR
-from tests.actions.world import NOW, typed
-from tests.web.site import PASSWORD, text
+from tests.actions.world import NOW, PASSWORD, typed
+from tests.web.site import text
 from trialcrf import verify_audit
 from trialcrf.core.access import Grant
 from trialcrf.core.document import Place

@@ -8,7 +8,8 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from tests.actions.screening import put, screen_recipient
-from tests.web.site import PASSWORD, text
+from tests.actions.world import PASSWORD
+from tests.web.site import text
 from trialcrf.actions.oversight import review_trail
 from trialcrf.core.access import Grant
 from trialcrf.store import accounts

@@ -29,7 +29,7 @@ from trialcrf.core.wording import N_, Message
 from trialcrf.external import logs
 from trialcrf.jobs import WHO
 from trialcrf.jobs.work import draw_report
-from trialcrf.store import accounts, migrations, reports, subjects
+from trialcrf.store import accounts, definitions, migrations, reports, subjects
 from trialcrf.store.migrations import SchemaBehind
 
 SHIPPED = "msc_ssc"
@@ -109,7 +109,8 @@ def run(shell: Terminal) -> None:
 def _prepare(shell: Terminal) -> None:
     """The first study, the synthetic trial where it is wanted and nothing is recorded yet, and a first report."""
     with shell.write() as tx:
-        published, _new = publish(tx, study_of(SHIPPED))
+        # Once: what was published here since is the study of this trial, and the one that is shipped must not take its place.
+        published = definitions.current(tx, SHIPPED) or publish(tx, study_of(SHIPPED))[0]
     with shell.read() as tx:
         empty = not accounts.all_of(tx) and not subjects.count(tx, published.study.oid)
     if shell.settings.demo and empty:

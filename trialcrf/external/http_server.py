@@ -116,6 +116,7 @@ class _Channel(HTTPChannel):
         super().del_channel(map)
 
     def received(self, data: bytes) -> bool:
+        self.server.heard = True
         went = bool(super().received(data))
         if self.request is not self._timed:
             self._timed, self._began = self.request, time.monotonic()
@@ -182,6 +183,8 @@ class _Turns:
 
 class _Server(TcpWSGIServer):
     channel_class = _Channel
+    heard = False
+    """Whether anybody has said anything in this turn of the loop."""
 
     def __init__(self, *args: Any, most_from_one: int | None, **kw: Any) -> None:
         self._most, self._open = most_from_one, Counter[str]()
@@ -253,13 +256,16 @@ class Worker:
         self._server.trigger.pull_trigger()
 
     def run(self, grace: float) -> None:
-        """Serve until `stop`; then take no new connection, and finish for so many seconds what was begun."""
+        """Serve until `stop`; then take no new connection, and answer for so many seconds whatever was sent over those that are open."""
         while not self._stopping:
             self._turn(1)
         self._server.accepting = False
         self._server.del_channel()
         end = time.monotonic() + grace
-        while self._server.busy() and time.monotonic() < end:
+        # What was sent before may wait at the system, unread: nobody is heard any more once a turn of the loop brought nothing.
+        self._server.heard = True
+        while (self._server.heard or self._server.busy()) and time.monotonic() < end:
+            self._server.heard = False
             self._turn(0.1)
         wasyncore.close_all(self._map)
 

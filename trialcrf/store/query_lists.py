@@ -152,19 +152,19 @@ def _narrowed(statement: Select[Any], asked: Narrower) -> Select[Any]:
     if asked.number is not None:
         statement = statement.where(query.c.id == asked.number)
     for word in asked.words:
-        statement = statement.where(_fits(query.c.message, f"%{_roughly(word)}%"))
+        statement = statement.where(_Fits(query.c.message, f"%{_roughly(word)}%"))
     return statement
 
 
-class _fits(FunctionElement[bool]):
+class _Fits(FunctionElement[bool]):
     """Whether a text fits a pattern, capitals or not: SQLite never looks at those of ASCII, and takes thrice as long to make them small."""
 
     inherit_cache = True
     type = Boolean()
 
 
-@compiles(_fits)
-def _ilike(element: _fits, compiler: SQLCompiler, **kw: Any) -> str:
+@compiles(_Fits)
+def _ilike(element: _Fits, compiler: SQLCompiler, **kw: Any) -> str:
     text, pattern = (compiler.process(one, **kw) for one in element.clauses)
     return f"{text} {'LIKE' if compiler.dialect.name == 'sqlite' else 'ILIKE'} {pattern}"
 

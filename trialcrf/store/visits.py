@@ -57,6 +57,11 @@ class Asked:
     containing: str = ""
     windows: Sequence[Span] | None = None
 
+    @property
+    def everybody(self) -> bool:
+        """Whether it asks for all subjects of a kind, whatever their visits."""
+        return bool(self.subject_type) and self == Asked(self.places, self.now, self.soon, subject_type=self.subject_type)
+
 
 def count(tx: Transaction, asked: Asked) -> int:
     """How many visits there are."""
@@ -203,7 +208,7 @@ def on_day(study: Study, line: Line, now: datetime) -> Visit:
 def subjects_matching(tx: Transaction, asked: Asked, order: str = "key", offset: int = 0, limit: int | None = None) -> list[Subject]:
     """The subjects with such a visit (with any state: all of them), by `key`, by `overdue` (most overdue first), by `next` (whose next
     window ends first) or by `enrolled` (newest first)."""
-    if order == "key" and asked == Asked(asked.places, asked.now, asked.soon, subject_type=asked.subject_type) and asked.subject_type:
+    if order == "key" and asked.everybody:
         return subjects.by_key(tx, asked.places, asked.subject_type, offset, limit)
     statement = _people(select(*subjects.COLUMNS).select_from(subjects.JOINED), asked)
     first_closes = select(func.min(visit.c.closes)).where(visit.c.subject_id == subject.c.id, visit.c.course.in_(sorted(WAITING)))

@@ -16,6 +16,7 @@ from trialcrf.external import backup_folder
 from trialcrf.store import runs
 from trialcrf.web import guard, navigation, refusing
 from trialcrf.web.page import Crumb, Shell
+from trialcrf.web.paging import view
 
 DONE = {
     "saved": N_("Saved."),
@@ -103,7 +104,7 @@ def shell(alone: bool = False, counted: bool = True) -> Shell:
     Not `counted` it says nowhere how much waits: whoever knocks at a thousand closed doors costs the database nothing.
     """
     session, place = g.get("session"), g.get("place") or guard.Place()
-    here = request.full_path.rstrip("?") if request.method in guard.SAFE else request.path
+    here = request.full_path.rstrip("?") if request.method in guard.SAFE else view()
     archive, hospital = _archive(), current_app.config["HOSPITAL"]
     language_url = "" if archive else url_for("account.choose_language")
     if session is None:

@@ -26,7 +26,7 @@ def drawn(
     line = get_template_attribute(template, "line")
 
     def draw(some: Sequence[K]) -> dict[K, Markup]:
-        return {key: Markup(line(told)) for key, told in tell(some).items()}
+        return {key: line(told) for key, told in tell(some).items()}
 
     reader = (g.language.code, frozenset(g.session.actor.grants))
     return tallies.of_lines(tx, lines, (template, reader, *also), g.now, draw)

@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from urllib.parse import quote, urlencode
 
-from flask import request
+from flask import current_app, request
 
+from trialcrf.web import guard
 from trialcrf.web.page import Pages
 
 FILTERS = ("state", "site", "show", "who", "by", "late", "subject")
 """What is kept of an address when another filter or page is chosen; whatever else someone put into it is not."""
+
+
+def view() -> str:
+    """The path of the page that this request draws, as it can be opened: a page that came back from a refused act is that above the act."""
+    path = request.path
+    if request.method not in guard.SAFE:
+        routes = current_app.create_url_adapter(request)
+        assert routes is not None
+        while len(path) > 1 and not routes.test(path, "GET"):
+            path = path.rpartition("/")[0] or "/"
+    return quote(request.root_path + path)
 
 
 def here(**changed: str | int | None) -> str:
@@ -17,7 +29,7 @@ def here(**changed: str | int | None) -> str:
     asked = {name: request.args[name] for name in FILTERS if request.args.get(name) and name not in changed}
     asked |= {name: str(value) for name, value in changed.items() if value is not None}
     # A list has a link for each of its sites: the address of the view itself is known, and only its question is another one.
-    return quote(request.root_path + request.path) + (f"?{urlencode(asked)}" if asked else "")
+    return view() + (f"?{urlencode(asked)}" if asked else "")
 
 
 def asked_page(total: int, size: int) -> int:

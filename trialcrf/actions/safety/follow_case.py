@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from trialcrf.actions.reminding.notify import queue_serious
@@ -11,8 +11,7 @@ from trialcrf.core.chain import Checkpoint
 from trialcrf.core.definition.model import FormDef, ItemDef, Study
 from trialcrf.core.document import Answer, Document, FormKey
 from trialcrf.core.safety.case import Case, CaseState, Facts, Kind, facts_of
-from trialcrf.core.safety.clock import Deadline, History, deadlines, nearest
-from trialcrf.core.safety.clock import at as at_moment
+from trialcrf.core.safety.clock import Deadline, History, deadlines, nearest, stands_at
 from trialcrf.core.wording import N_
 from trialcrf.store import cases, definitions, forms, replay, sites, subjects, tallies
 from trialcrf.store.audit import Who
@@ -138,40 +137,20 @@ class Change:
 def followed(tx: Transaction, published: Published, held: Sequence[Case], now: datetime, upto: Checkpoint | None = None) -> list[Followed]:
     """These cases with their events and clocks, in their order; within the checkpoint if there is one."""
     if upto:
-        events = _events(tx, published, held, now, upto)
+        found = _followed(tx, published, held, now, upto)
     else:
-        # The forms of an event are replayed once, until something is recorded at its site.
+        # The forms of an event are replayed once, until something is recorded at its site; only its clocks run on.
         places = {one.code: one for one in sites.all_of(tx, published.study.oid)}
         by_id = {one.id: one for one in held}
-        at = {one.id: places[one.site] for one in held}
-        events = tallies.of_lines(tx, at, "events of cases", now, lambda some: _events(tx, published, [by_id[one] for one in some], now))
-    found = []
-    for case in held:
-        of = events[case.id]
-        clocks = tuple(at_moment(one, now) for one in of.deadlines)
-        found.append(Followed(case, of.subject, of.study, of.form, of.key, of.version, of.stood, of.told, of.history, clocks))
-    return found
+        at, what = {one.id: places[one.site] for one in held}, ("events of cases", published.id)
+        found = tallies.of_lines(tx, at, what, now, lambda some: _followed(tx, published, [by_id[one] for one in some], now))
+    return [replace(found[one.id], deadlines=[stands_at(clock, now) for clock in found[one.id].deadlines]) for one in held]
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
-    """What `Followed` says of the event of a case; of its deadlines all but the state, which follows from the time."""
-
-    subject: Subject
-    study: Study
-    form: FormDef
-    key: FormKey
-    version: int
-    stood: Sequence[Stood]
-    told: Mapping[str, str]
-    history: History
-    deadlines: Sequence[Deadline]
-
-
-def _events(
+def _followed(
     tx: Transaction, published: Published, held: Sequence[Case], now: datetime, upto: Checkpoint | None = None
-) -> dict[int, _Event]:
-    """The events of these cases, by the id of the case."""
+) -> dict[int, Followed]:
+    """These cases, by their ids."""
     settings = published.study.safety
     zone = zone_of(settings.sponsor.zone) if settings and settings.sponsor else UTC
     stored = forms.by_ids(tx, {one.form_id for one in held})
@@ -185,7 +164,7 @@ def _events(
         told = [told_by(form, one.document, case.row) for one in stood]
         history = [(one.at, facts_of(subject.subject_type, said, settings)) for one, said in zip(stood, told, strict=True)]
         clocks = deadlines(settings, case, history, zone, now) if settings else ()
-        found[case.id] = _Event(subject, study, form, of.key, of.version, stood, told[-1], history, clocks)
+        found[case.id] = Followed(case, subject, study, form, of.key, of.version, stood, told[-1], history, clocks)
     return found
 
 

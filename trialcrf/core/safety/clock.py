@@ -150,7 +150,7 @@ class _Reading:
         due, day = self.end(one, starts)
         if one.starts == "worsening":
             due, day = self.upgraded(all_, starts, due, day)
-        return at(Deadline(one, ClockState.RUNNING, why, starts, due, day, met, told_at(met) if met else None), self.now)
+        return stands_at(Deadline(one, ClockState.RUNNING, why, starts, due, day, met, told_at(met) if met else None), self.now)
 
     def met(self, one: Obligation) -> CaseEntry | None:
         """The submission that met it. That the site told the sponsor also shows in the first line that the sponsor wrote itself."""
@@ -252,7 +252,7 @@ class _Reading:
         return due, day
 
 
-def at(made: Deadline, now: datetime) -> Deadline:
+def stands_at(made: Deadline, now: datetime) -> Deadline:
     """The same deadline as it is at this moment: nothing of it but its state follows from the time."""
     one, due = made.obligation, made.due
     if due is None:

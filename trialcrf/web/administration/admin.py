@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date
 from zoneinfo import available_timezones
 
@@ -244,7 +244,7 @@ def _person_page(
     number = asked_page(len(past), ON_A_PAGE)
     return render_template(
         "admin/person.html",
-        shell=replace(shell(), here=url_for("admin.person", account=account)),
+        shell=shell(),
         crumbs=[_people()],
         who=_person(found, [one.grant for one in held], named),
         held=[
@@ -267,7 +267,7 @@ def _person_page(
         may_all=_may_all(),
         problem=problem,
         past=past[(number - 1) * ON_A_PAGE :][:ON_A_PAGE],
-        pages=pages(number, len(past), ON_A_PAGE) if request.method in guard.SAFE else None,
+        pages=pages(number, len(past), ON_A_PAGE),
     )
 
 

@@ -88,21 +88,17 @@ def _page(problem: Impossible | None = None) -> str:
         total = counts.get(state, 0) if state else sum(counts.values())
         number = asked_page(total, ON_A_PAGE)
         found = outbox.all_of(tx, [state] if state else None, (number - 1) * ON_A_PAGE, ON_A_PAGE)
-    views = [Chip(Message(N_("All")), _here(None), not state, sum(counts.values()))]
-    views += [Chip(Message(word), _here(code), code == state, counts.get(code, 0)) for code, word in outbox.STATES.items()]
+    views = [Chip(Message(N_("All")), here(state=None), not state, sum(counts.values()))]
+    views += [Chip(Message(word), here(state=code), code == state, counts.get(code, 0)) for code, word in outbox.STATES.items()]
     return render_template(
         "admin/mails.html",
         shell=shell(),
         views=views,
         lines=[_line(row) for row in found],
         to_judge=counts.get(outbox.UNCERTAIN, 0),
-        pages=pages(number, total, ON_A_PAGE) if request.method in guard.SAFE else None,
+        pages=pages(number, total, ON_A_PAGE),
         problem=problem,
     )
-
-
-def _here(state: str | None) -> str:
-    return here(state=state) if request.method in guard.SAFE else url_for("mails.listed", state=state)
 
 
 def _line(row: Row) -> Line:

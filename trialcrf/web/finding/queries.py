@@ -8,7 +8,7 @@ from flask import g
 
 from trialcrf.core.access import may
 from trialcrf.core.definition.model import Study
-from trialcrf.core.search import Sought, folded
+from trialcrf.core.search import folded
 from trialcrf.core.wording import N_, Message, Sayable
 from trialcrf.core.workflow import UNSETTLED, QueryState
 from trialcrf.external.language import LANGUAGES, Language
@@ -32,28 +32,25 @@ _ORDER = (
 """What waits comes first."""
 
 
-def found(tx: Transaction, study: Study, sought: Sought, which: Subject | None, rest: Sequence[str], in_key: bool) -> list[Hit]:
-    """The queries with this number, or with all these words, those of one subject where one is named besides.
-
-    What is part of a subject's key, letters and digits (`in_key`), asks for the subject: no text is searched for it.
-    """
+def found(tx: Transaction, study: Study, number: int | None, words: Sequence[str], which: Subject | None) -> list[Hit]:
+    """The queries with this number, and those with all these words, of one subject where one is named besides."""
     if not may(g.session.actor, "query.read", study.oid):
         return []
     mine = guard.my_sites("query.read")
     known = {one.code: one for one in sites.all_of(tx, study.oid) if mine is None or one.code in mine}
-    words = tuple(folded(word) for word in (rest if which else sought.words))
+    said = tuple(folded(word) for word in words)
     wanted = []
-    if sought.number is not None:
-        wanted.append(Narrower(number=sought.number))
-    elif words and not in_key and all(len(word) >= SHORTEST for word in words):
-        wanted.append(Narrower(words=words, subject=which.key if which else ""))
+    if number is not None:
+        wanted.append(Narrower(number=number))
+    elif said and all(len(word) >= SHORTEST for word in said):
+        wanted.append(Narrower(words=said, subject=which.key if which else ""))
     only_at = guarded_forms(tx, study.oid, known)
     hits: list[Query] = []
     for narrower in wanted:
         for states in _ORDER:
             if len(hits) <= MOST:
                 some = query_lists.all_of(tx, study.oid, sorted(known), states, 0, LOOKED_AT, only_at, narrower)
-                hits += [one for one in some if narrower.number is not None or _says(one.message, words)]
+                hits += [one for one in some if narrower.number is not None or _says(one.message, said)]
     return [_hit(tx, one, known[one.site]) for one in hits[: MOST + 1]]
 
 

@@ -59,11 +59,13 @@ def _of_study(tx: Transaction, published: Published, sought: Sought, title: Saya
     batches = [which for _, which in near if study.is_product(which.subject_type)]
     exact = [hit_of(study, which) for away, which in near if away == EXACT and not rest]
     which = near[0][1] if near and near[0][0] == EXACT else None
+    # Part of a subject's key, letters and digits, asks for the subject: no text is searched for it.
     in_key = bool(near) and not rest and any(mark.isalpha() for mark in sought.text) and any(mark.isdigit() for mark in sought.text)
+    words = rest if which else () if in_key else sought.words
     found = group("subjects", N_("Subjects"), [hit_of(study, one) for one in people], title)
     found += group("batches", N_("Batches of cells"), [hit_of(study, one) for one in batches], title)
     found += group("forms", N_("Visits and forms"), forms_of(tx, near, rest) if near and rest else [], title)
-    found += group("queries", N_("Queries"), queries.found(tx, study, sought, which, rest, in_key), title)
+    found += group("queries", N_("Queries"), queries.found(tx, study, sought.number, words, which), title)
     return found, exact
 
 

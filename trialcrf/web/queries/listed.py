@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from flask import abort, g, render_template, request, url_for
 
@@ -74,7 +75,7 @@ def draw(study: str, marked: Marked | None = None) -> str:
         judges = guard.my_sites("query.review") if guard.may_here("query.review") else frozenset()
         judged = {code for code in found.values() if judges is None or code in judges}
         ticked = marked.chosen if marked else ()
-        shown = {(one, code in judged, one in ticked): known[code] for one, code in found.items()}
+        shown = {Shown(one, code in judged, one in ticked): known[code] for one, code in found.items()}
         rows = lines.drawn(tx, "queries/_line.html", shown, lambda some: _rows(tx, some, known, bool(judged)), bool(judged))
         people = _people(tx, sorted(set(found.values())), known) if judged else {}
         ever = bool(found) or bool(counts["all"]) or bool(query_lists.counts(tx, study, sorted(known), only_at=only_at))
@@ -107,8 +108,12 @@ def draw(study: str, marked: Marked | None = None) -> str:
     )
 
 
-Shown = tuple[int, bool, bool]
-"""The number of a query, whether it may be ticked, whether it is."""
+class Shown(NamedTuple):
+    """A query by its number, whether it may be ticked, and whether it is."""
+
+    id: int
+    may_tick: bool
+    ticked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +128,10 @@ class Row:
 
 
 def _rows(tx: Transaction, some: Sequence[Shown], known: Mapping[str, Site], ticks: bool) -> dict[Shown, Row]:
-    ids = [one for one, _, _ in some]
+    ids = [one.id for one in some]
     seen = queries.seen(tx, ids)
     return {
-        what: Row(line_of(one, study_of(tx, one), known[one.site]), seen[one.id], *what[1:], ticks)
+        what: Row(line_of(one, study_of(tx, one), known[one.site]), seen[one.id], what.may_tick, what.ticked, ticks)
         for what, one in zip(some, queries.by_ids(tx, ids), strict=True)
     }
 

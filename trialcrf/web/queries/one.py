@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from flask import abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
@@ -165,7 +165,7 @@ def _page(
     fixed_drafts.beside({url_for(f"queries.{act}", study=oid, query=query_id): form for act, form in sent.items()})
     return render_template(
         "queries/one.html",
-        shell=replace(shell(), here=line.url),
+        shell=shell(),
         crumbs=[Crumb(g.place.published.study.title), Crumb(Message(N_("Queries")), url_for("queries.listed", study=oid))],
         line=line,
         query=query,
