@@ -114,6 +114,8 @@ def _known(name: str, kind: str) -> st.SearchStrategy[Result]:
         return st.sampled_from({"umol": ["mg/dL", "umol/L"], "bilag_2004": [*"ABCDE"]}.get(name, ["F", "M"]))
     if name.startswith(("mrss", "skin_", "medsger_muscle")):
         return st.integers(0, 3).map(Decimal)
+    if name == "shaq_vas":
+        return st.decimals(-1, 16, places=1)  # A line of 15 centimetres: of most numbers there would be no score.
     return st.one_of(st.integers(0, 120).map(Decimal), st.decimals(-5, 90, places=1))
 
 
