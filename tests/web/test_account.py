@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -141,6 +142,20 @@ def test_language_theme_and_density_are_ones_own(each_house):
     with each_house.world.read() as tx:
         told = [past.new for past in audit.history(tx.connection, "account", str(each_house.account("cora"))) if past.place == "density"]
     assert told == ["compact"] or told == ['"compact"']
+
+
+def test_who_is_asked_in_again_is_asked_in_the_language_that_they_read(house):
+    """Cora reads French in a browser that asks for English; whoever changed the language meets the new one."""
+    browser = house.client("cora").client
+    browser.environ_base["HTTP_ACCEPT_LANGUAGE"] = "en"
+    token = re.search(r'name="token" value="([^"]+)"', browser.get("/account").text)[1]
+    for spoken, sent in (("fr", {}), ("en", {"language": "en", "token": token})):
+        if sent:
+            browser.post("/language", data=sent)
+        kept = browser.get_cookie("trialcrf").value
+        browser.delete_cookie("trialcrf")
+        assert f'<html lang="{spoken}"' in browser.get("/sign-in").text
+        browser.set_cookie("trialcrf", kept)
 
 
 @pytest.mark.parametrize("address", ["//evil.example", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"])

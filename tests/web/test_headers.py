@@ -135,8 +135,11 @@ def test_behind_tls_the_cookie_is_bound_to_the_host_and_no_other_way_leads_back(
     assert cookie.startswith("__Host-trialcrf=")
     assert {"Secure", "HttpOnly", "Path=/"} <= set(cookie.split("; ")) and "SameSite=" in cookie
     assert "Domain=" not in cookie
-    chosen = client.post("/language", data={"language": "en"}, base_url="https://localhost").headers["Set-Cookie"]
-    assert chosen.startswith("language=en") and {"Secure", "HttpOnly"} <= set(chosen.split("; "))
+    chosen = behind_tls(walked.app).test_client().post("/language", data={"language": "en"}, base_url="https://localhost")
+    kept = client.get("/account", base_url="https://localhost")
+    for said, language in ((chosen, "en"), (kept, "fr")):
+        cookie = said.headers["Set-Cookie"]
+        assert cookie.startswith(f"language={language}") and {"Secure", "HttpOnly"} <= set(cookie.split("; "))
     for address in ("/account", "/static/base.css", "/nowhere"):
         with client.get(address, base_url="https://localhost") as got:
             strict = got.headers["Strict-Transport-Security"]

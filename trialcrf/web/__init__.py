@@ -260,7 +260,7 @@ def create_app(settings: Settings, pseudo: str = "", ends: bool = False) -> Flas
         app.before_request(fixed_drafts.look)
         app.after_request(fixed_drafts.settle)
     app.before_request(record.enter)
-    app.after_request(door.close_door)
+    app.after_request(guard.close_door)
     app.teardown_request(guard.end_view)
     app.register_error_handler(Exception, _explain)
     app.register_error_handler(Locked, _closed)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from flask import Response, abort, current_app, g, request
+from flask import abort, current_app, g, request
 from werkzeug.wrappers import Response as AnyResponse
 
 from trialcrf.core.access import Actor, Grant
 from trialcrf.core.wording import N_, Message
-from trialcrf.external.language import Language
+from trialcrf.external.language import LANGUAGES, Language
 from trialcrf.store.sessions import Session
 from trialcrf.web import guard
 
@@ -29,7 +29,7 @@ def open_door() -> AnyResponse | None:
     g.session = None
     g.place = guard.Place()
     chosen = request.args.get("lang", "")
-    g.language = Language(chosen if chosen in ("fr", "en") else guard.preferred())
+    g.language = Language(chosen if chosen in LANGUAGES else guard.preferred())
     if request.host.rpartition(":")[0] not in HOSTS and request.host not in HOSTS:
         abort(403, description=Message(N_("An archive is only read on the machine on which it was opened.")))
     if request.method not in guard.SAFE:
@@ -45,11 +45,3 @@ def open_door() -> AnyResponse | None:
         with guard.read() as tx:
             guard.find_place(tx, needed)
     return None
-
-
-def close_door(response: Response) -> Response:
-    """After every request: the strict headers, and the language that was chosen stays with this browser."""
-    chosen = request.args.get("lang", "")
-    if chosen in ("fr", "en"):
-        response.set_cookie("language", chosen, samesite="Lax", httponly=True, path="/")
-    return guard.close_door(response)

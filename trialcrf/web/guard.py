@@ -20,7 +20,7 @@ from trialcrf.core.access import VERBS, may, sites_of
 from trialcrf.core.sight import eyes_of, seen_at
 from trialcrf.core.wording import N_, Message
 from trialcrf.external import clock
-from trialcrf.external.language import Language
+from trialcrf.external.language import LANGUAGES, Language
 from trialcrf.external.queue import Queue
 from trialcrf.store import accounts, damage, definitions, sessions, sites, subjects
 from trialcrf.store.audit import Who
@@ -284,7 +284,7 @@ def preferred() -> str:
     """Before anyone signed in: the language that was chosen on this browser, else the one it asks for, else French."""
     pseudo: str = current_app.config["PSEUDO"]
     chosen = request.cookies.get("language", "")
-    return pseudo or (chosen if chosen in ("fr", "en") else request.accept_languages.best_match(["fr", "en"]) or "fr")
+    return pseudo or (chosen if chosen in LANGUAGES else request.accept_languages.best_match(LANGUAGES) or "fr")
 
 
 def _check_origin() -> None:
@@ -358,11 +358,21 @@ def _in_force(tx: Transaction, newest: Published, site: Site, subject: Subject |
 
 
 def close_door(response: Response) -> Response:
-    """After every request: the strict headers; pages are never kept by a cache; a session begun on the way gets its cookie."""
+    """After every request: the strict headers; pages are never kept by a cache; a session begun on the way gets its cookie; and the page
+    that asks somebody in again speaks as they last read."""
     headers.add(response)
     if getattr(g, "fresh_token", None):
         give_cookie(response, g.fresh_token)
+    if g.get("session") is not None and g.language.code in LANGUAGES and request.cookies.get("language") != g.language.code:
+        remember(response, g.language.code)
     return response
+
+
+def remember(response: AnyResponse, language: str) -> None:
+    """The browser keeps the language for whoever has not signed in yet, or not again."""
+    response.set_cookie(
+        "language", language, max_age=31536000, samesite="Lax", httponly=True, secure=current_app.config["SECURE_COOKIES"], path="/"
+    )
 
 
 def page(blueprint: Blueprint, rule: str, needed: str, *, fresh: bool = False, **options: Any) -> Callable[[View], View]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import abort, current_app, g, redirect, render_template, request, url_for
+from flask import abort, g, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from trialcrf.actions import Impossible, administer, sign_in
@@ -10,6 +10,7 @@ from trialcrf.actions.reminding import choose
 from trialcrf.actions.signing_in import resets
 from trialcrf.core.access import ROLES, may
 from trialcrf.core.wording import Message
+from trialcrf.external.language import Language
 from trialcrf.store import accounts, choices, definitions, factors
 from trialcrf.store.audit import Who
 from trialcrf.web import guard
@@ -62,9 +63,9 @@ def choose_language() -> Response:
     if g.session is not None and request.form.get("token") == g.session.csrf:
         with guard.write(Who(g.session.actor.username, "self", g.session.actor.organisation, guard.address())) as tx:
             administer.set_preferences(tx, g.session.actor.id, language=language)
-    response.set_cookie(
-        "language", language, max_age=31536000, samesite="Lax", httponly=True, secure=current_app.config["SECURE_COOKIES"], path="/"
-    )
+        g.language = Language(language)
+    if g.session is None:
+        guard.remember(response, language)
     return response
 
 
