@@ -118,7 +118,8 @@ def test_a_backup_whose_process_was_killed_is_never_taken_for_one_and_is_cleared
         _fill(database_url)
     process = subprocess.Popen([sys.executable, "-c", MAKES, database_url, str(tmp_path)], cwd=ROOT)
     end = time.monotonic() + 60
-    while not names(folder) and time.monotonic() < end:
+    # The lock is there, and beside it what must not stay.
+    while len([*folder.glob(".unfinished-*/*")]) < 2 and time.monotonic() < end:
         time.sleep(0.001)
     process.send_signal(signal.SIGKILL)
     process.wait()
