@@ -13,10 +13,10 @@ from trialcrf.actions.reminding import letters
 from trialcrf.actions.safety import case, escalate
 from trialcrf.actions.safety.follow_case import Followed, followed
 from trialcrf.core.document import FormKey
-from trialcrf.core.safety.case import CaseState, Kind
+from trialcrf.core.safety.case import Case, CaseState, Kind
 from trialcrf.core.safety.clock import ClockState
 from trialcrf.core.workflow import NotPossible
-from trialcrf.store import accounts, audit, cases, forms, outbox, replay
+from trialcrf.store import accounts, audit, cases, forms, outbox, replay, sites
 from trialcrf.store.ledgers import Stale
 
 SERIOUS = {"AE_WORDS": "Sepsis", "AE_GRADE": "4", "AE_ONSET": (20, 11, 2026), "AE_SERIOUS": "Y", "AE_HOSPITAL": "Y"}
@@ -73,6 +73,26 @@ def test_the_save_that_makes_an_event_serious_opens_its_case_once(world):
     assert found.case.entries[0].content == {"aware": "2026-11-21T07:00:00+00:00"}
     assert (found.case.number, found.case.subject, found.facts.term) == (1, "R-01-001", "Septic shock")
     assert next(one for one in found.deadlines if one.obligation.oid == "SITE_24H").due == NOW - timedelta(hours=2) + timedelta(days=1)
+
+
+def test_the_cases_of_sites_are_those_that_stand_now(world):
+    """They are kept from look to look: a new one, a line of one and another site's are seen at once, by number."""
+
+    def look() -> list[Case]:
+        with world.read() as tx:
+            found = cases.of_sites(tx, sites.all_of(tx, world.study))
+            assert found == cases.all_of(tx, world.study)
+            (second,) = [one for one in sites.all_of(tx, world.study) if one.code == "02"]
+            assert cases.of_sites(tx, [second]) == [one for one in found if one.site == "02"]
+        return found
+
+    assert look() == look() == []
+    for site in ("01", "02", "01"):
+        world.save(world.enrol("recipient", site, ICF_DATE=(2, 11, 2026)), "ADVERSE", "AE", typed(**SERIOUS))
+        look()
+    first = look()[0]
+    act(world, "ivan", case.inform, "Ivan", NOW, "by telephone")
+    assert [one.number for one in look()] == [1, 2, 3] and len(look()[0].entries) > len(first.entries)
 
 
 def test_cases_are_numbered_in_the_study_and_each_row_has_its_own(salt):

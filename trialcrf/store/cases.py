@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from heapq import merge
 from typing import Any
 
 from sqlalchemy import Select, func, select
@@ -13,11 +14,12 @@ from sqlalchemy import Select, func, select
 from trialcrf.core.chain import Checkpoint
 from trialcrf.core.safety.case import Case, Kind, moved
 from trialcrf.core.signature import canonical
-from trialcrf.store import ledgers
+from trialcrf.store import ledgers, tallies
 from trialcrf.store.audit import Entry, Who
 from trialcrf.store.ledgers import Ledger
 from trialcrf.store.models import attachment, audit_record, case_entry, form, safety_case, site, study, subject
 from trialcrf.store.models.base import moment_text
+from trialcrf.store.sites import Site
 from trialcrf.store.subjects import Subject
 from trialcrf.store.transaction import Transaction
 
@@ -74,6 +76,18 @@ def all_of(tx: Transaction, study_oid: str, sites: Collection[str] | None = None
     """The cases of a study by number, nullified ones too; `sites=None` is every site."""
     asked = _CASES.where(study.c.oid == study_oid)
     return _made(tx, asked if sites is None else asked.where(site.c.code.in_(sorted(sites))))
+
+
+def of_sites(tx: Transaction, places: Sequence[Site]) -> list[Case]:
+    """The same of these sites, which stand until something is recorded there: a list of the day asks for all of them at every look."""
+    code = {one.id: one.code for one in places}
+
+    def look(some: Sequence[Site]) -> dict[int, list[Case]]:
+        held = _made(tx, _CASES.where(safety_case.c.site_id.in_([one.id for one in some])))
+        return {one.id: [each for each in held if each.site == code[one.id]] for one in some}
+
+    none: list[Case] = []
+    return list(merge(*tallies.of_sites(tx, places, safety_case.name, look, none), key=lambda one: one.number))
 
 
 def cases_at(tx: Transaction, study_oid: str, upto: Checkpoint) -> list[Case]:

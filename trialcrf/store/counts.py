@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
@@ -115,22 +115,22 @@ class Unsettled(NamedTuple):
     id: int
     form_oid: str | None
     event_oid: str
-    state: QueryState
 
 
-def unsettled(tx: Transaction, places: Sequence[Site]) -> Iterator[tuple[str, list[Unsettled]]]:
-    """The code of each site with the queries that wait there, the oldest first; those of forms and subjects in error are none."""
+def unsettled(tx: Transaction, places: Sequence[Site]) -> Iterator[tuple[str, Mapping[QueryState, list[Unsettled]]]]:
+    """The code of each site with the queries that wait there by state, the oldest first; none of forms and subjects in error."""
 
-    def count(some: Sequence[Site]) -> dict[int, list[Unsettled]]:
+    def count(some: Sequence[Site]) -> dict[int, dict[QueryState, list[Unsettled]]]:
         mine = (query.c.site_id, query.c.opened_at, query.c.id, form.c.form_oid, query.c.event_oid, query.c.state)
         asked = _living(*mine).where(_at(query.c.site_id, some), query.c.state.in_([state.value for state in UNSETTLED]))
         found = _by_site(tx, asked.order_by(query.c.opened_at, query.c.id))
-        return {
-            id_: [Unsettled(at, one, form_oid, event, QueryState(state)) for at, one, form_oid, event, state in held]
-            for id_, held in found.items()
-        }
+        made: dict[int, dict[QueryState, list[Unsettled]]] = {}
+        for id_, held in found.items():
+            for at, one, form_oid, event, state in held:
+                made.setdefault(id_, {}).setdefault(QueryState(state), []).append(Unsettled(at, one, form_oid, event))
+        return made
 
-    none: list[Unsettled] = []
+    none: dict[QueryState, list[Unsettled]] = {}
     for one, held in zip(places, tallies.of_sites(tx, places, "unsettled", count, none), strict=True):
         yield one.code, held
 

@@ -77,15 +77,16 @@ def listed(
     wanted = set(states)
     if narrower == Narrower() and wanted <= UNSETTLED:
         places = [one for one in store_sites.all_of(tx, study_oid) if sites is None or one.code in sites]
-        mine = [_wanted(code, held, wanted, only_at) for code, held in store_counts.unsettled(tx, places)]
+        waiting = ((code, held[state]) for code, held in store_counts.unsettled(tx, places) for state in wanted & held.keys())
+        mine = [_shown_of(code, some, only_at) for code, some in waiting]
         return {id_: code for _, id_, code in islice(merge(*mine), offset, None if limit is None else offset + limit)}
     asked = chosen(select(query.c.id, site.c.code).select_from(JOINED), study_oid, sites, wanted, only_at, narrower)
     rows = tx.read(asked.order_by(query.c.opened_at, query.c.id).offset(offset).limit(limit))
     return {row.id: row.code for row in rows}
 
 
-def _wanted(code: str, held: Iterable[Unsettled], wanted: Collection[QueryState], only_at: OnlyAt) -> Iterator[tuple[datetime, int, str]]:
-    return ((one.opened_at, one.id, code) for one in held if one.state in wanted and _shown(code, one.form_oid, one.event_oid, only_at))
+def _shown_of(code: str, some: Iterable[Unsettled], only_at: OnlyAt) -> Iterator[tuple[datetime, int, str]]:
+    return ((one.opened_at, one.id, code) for one in some if _shown(code, one.form_oid, one.event_oid, only_at))
 
 
 def _shown(code: str, form_oid: str | None, event_oid: str, only_at: OnlyAt) -> bool:

@@ -26,7 +26,8 @@ def view() -> str:
 
 def here(**changed: str | int | None) -> str:
     """The address of this view with other filters; None takes one away."""
-    asked = {name: request.args[name] for name in FILTERS if request.args.get(name) and name not in changed}
+    given = request.args
+    asked = {name: given[name] for name in FILTERS if name in given and name not in changed and given[name]}
     asked |= {name: str(value) for name, value in changed.items() if value is not None}
     # A list has a link for each of its sites: the address of the view itself is known, and only its question is another one.
     return view() + (f"?{urlencode(asked)}" if asked else "")

@@ -49,7 +49,8 @@ History = Sequence[tuple[datetime, Facts]]
 class Deadline:
     """One obligation of a case. `due` is the moment at which it is over; `day` the last day, where days are counted.
 
-    `why` says what it runs from, or why it does not. What is to be told at once is due when it starts. `met_at` is when it was met.
+    `why` says what it runs from, or why it does not. What is to be told at once is due when it starts. `met_at` is when it was met;
+    `now`, of what waits, the moment of which `state` tells.
     """
 
     obligation: Obligation
@@ -145,12 +146,17 @@ class _Reading:
         starts = starts.astimezone(UTC) if starts else None
         if starts is None:
             if met is not None:  # What was told stays told, whatever the event became since.
-                return Deadline(one, ClockState.MET, why, met=met, met_at=told_at(met), now=self.now)
-            return Deadline(one, ClockState.NOT_STARTED, why, now=self.now)
+                return Deadline(one, ClockState.MET, why, met=met, met_at=told_at(met))
+            return Deadline(one, ClockState.NOT_STARTED, why)
         due, day = self.end(one, starts)
         if one.starts == "worsening":
             due, day = self.upgraded(all_, starts, due, day)
-        return stands_at(Deadline(one, ClockState.RUNNING, why, starts, due, day, met, told_at(met) if met else None), self.now)
+        if met is None:
+            return stands_at(Deadline(one, ClockState.RUNNING, why, starts, due, day), self.now)
+        told = told_at(met)
+        # At once is no moment: whoever told somebody at all did it as soon as they say.
+        in_time = one.at_once or (told <= due and (day is None or told < due))
+        return Deadline(one, ClockState.MET if in_time else ClockState.LATE, why, starts, due, day, met, told)
 
     def met(self, one: Obligation) -> CaseEntry | None:
         """The submission that met it. That the site told the sponsor also shows in the first line that the sponsor wrote itself."""
@@ -253,20 +259,17 @@ class _Reading:
 
 
 def stands_at(made: Deadline, now: datetime) -> Deadline:
-    """The same deadline as it is at this moment: nothing of it but its state follows from the time."""
-    one, due = made.obligation, made.due
-    if due is None:
-        return replace(made, now=now)
-    if made.met_at is not None:
-        # At once is no moment: whoever told somebody at all did it as soon as they say.
-        told = one.at_once or (made.met_at <= due and (made.day is None or made.met_at < due))
-        return replace(made, now=now, state=ClockState.MET if told else ClockState.LATE)
-    if one.at_once:
-        return replace(made, now=now, state=ClockState.DUE_SOON)
-    if (now >= due) if made.day else (now > due):
-        return replace(made, now=now, state=ClockState.OVER)
-    soon = due - now <= (SOON_DAYS if made.day else SOON_HOURS)
-    return replace(made, now=now, state=ClockState.DUE_SOON if soon else ClockState.RUNNING)
+    """The same deadline as it is at this moment: the time changes the state of what waits, and nothing else of it."""
+    due = made.due
+    if due is None or made.met is not None:
+        return made
+    if made.obligation.at_once:
+        state = ClockState.DUE_SOON
+    elif (now >= due) if made.day else (now > due):
+        state = ClockState.OVER
+    else:
+        state = ClockState.DUE_SOON if due - now <= (SOON_DAYS if made.day else SOON_HOURS) else ClockState.RUNNING
+    return replace(made, now=now, state=state)
 
 
 _REACTIONS = ("serious_reaction", "susar", "susar_fatal")

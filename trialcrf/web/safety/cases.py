@@ -93,7 +93,7 @@ def listed(study: str) -> str:
         known = {one.code: one for one in sites.all_of(tx, study) if mine is None or one.code in mine}
         if state not in _VIEWS or (wanted and wanted not in known):
             abort(404)
-        held = [one for one in cases.all_of(tx, study, known) if wanted in ("", one.site)]
+        held = [one for one in cases.of_sites(tx, list(known.values())) if wanted in ("", one.site)]
         told = followed(tx, g.place.published, [one for one in held if one.state in _VIEWS[state][1] or one.state in _WAITING], g.now)
     overdue = {one.case.number for one in told if one.case.state in _WAITING and one.overdue}
     counts = {name: sum(one.state in states for one in held) for name, (_, states) in _VIEWS.items()} | {"overdue": len(overdue)}

@@ -30,7 +30,7 @@ from trialcrf.web.frame import shell
 from trialcrf.web.guard import page
 from trialcrf.web.oversight.waiting import asked_for
 from trialcrf.web.page import Chip, Crumb
-from trialcrf.web.paging import asked_page, pages
+from trialcrf.web.paging import asked_page, here, pages
 from trialcrf.web.queries import guarded_forms, waiting_for
 from trialcrf.web.queries.lines import line_of, study_of
 from trialcrf.web.safety import stopping
@@ -130,10 +130,10 @@ def day(study: str) -> str:
         numbers = [] if lists else _numbers(tx, definition, every)
         hold = stopping.notice(tx)
         worked_on = [] if show else recent(tx, definition)
-    chips = [Chip(Message(N_("Every site")), url_for("today.day", study=study, show=show or None), not wanted)] if len(every) > 1 else []
+    chips = [Chip(Message(N_("Every site")), here(show=show or None, site=None), not wanted)] if len(every) > 1 else []
     for one in every if len(every) > 1 else ():
         label = Message(N_("Site %(site)s"), {"site": one.code})
-        chips.append(Chip(label, url_for("today.day", study=study, site=one.code, show=show or None), one.code == wanted))
+        chips.append(Chip(label, here(show=show or None, site=one.code), one.code == wanted))
     return render_template(
         "today/day.html",
         shell=shell(),
@@ -227,16 +227,13 @@ def _tasks(tx: Transaction, study: Study, places: Sequence[Site]) -> list[TaskLi
 
 def _serious(tx: Transaction, study: Study, places: Sequence[Site]) -> TaskList:
     """The cases of which a report waits, the nearest first."""
-    held = [one for one in cases.all_of(tx, study.oid, [one.code for one in places]) if one.state not in ENDED]
+    held = [one for one in cases.of_sites(tx, places) if one.state not in ENDED]
     told = followed(tx, g.place.published, held[-LOOKED_AT:], g.now)
     older = len(held) - len(told)
-    waiting = sorted(
-        ((one.nearest.due, one.case.number, one) for one in told if one.nearest and one.nearest.due), key=lambda each: each[:2]
-    )
+    nearest = ((near.due, one.case.number, near, one) for one in told if (near := one.nearest) and near.due)
+    waiting = sorted(nearest, key=lambda each: each[:2])
     tasks = []
-    for due, number, one in waiting[:SHOWN]:
-        near = one.nearest
-        assert near is not None
+    for due, number, near, one in waiting[:SHOWN]:
         said = Message(
             N_("%(report)s: %(left)s; due %(at)s"),
             {"report": near.obligation.label, "left": left_in_words(near), "at": g.language.moment(due, one.subject.site.zone)},
